@@ -1,0 +1,372 @@
+// The shared-memory store: a key-value map in a mapped file that many threads
+// of many processes read and write at once, without locks.
+//
+// Purpose: the nanosecond path of the runtime. A `store` is this process'
+// attachment to one segment; every thread may use it at the same time, no
+// external locking needed. Handles of other processes see each operation as
+// soon as it returns: get, set, erase and their kin are linearizable per key.
+//
+// Ownership: the segment is a file (in /dev/shm by default) and outlives all
+// processes. `store` owns the mapping and this process' participant record;
+// its destructor gives both back. A process that dies instead is noticed by the
+// next attach, by `recover()`, or by any writer short of memory.
+//
+// Invariants:
+//  1. A reader writes nothing shared, takes no lock and never waits.
+//  2. A value that `get` returned was whole and current at one moment between
+//     call and return (checksum, block version and slot are checked).
+//  3. An operation that answered a failure has changed nothing.
+//  4. Bytes in the segment are never trusted: offsets and lengths are checked,
+//     walks are bounded, whatever another process writes there.
+//
+// Failure behaviour: hot operations answer an `errc`; cold ones an
+// `expected<T>` with one line for a person.
+#pragma once
+
+#include "memory/limits.hpp"
+#include "memory/status.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace neuroplex::memory {
+
+namespace detail {
+class store_impl;
+} // namespace detail
+
+/// Number of a namespace in its segment, 0 to 255. Id 0 is "default", which
+/// every segment has and which cannot be dropped.
+enum class namespace_id : std::uint8_t { default_namespace = 0 };
+
+/// Names one published state of an entry: two reads of a key that return equal
+/// tokens saw the same entry. Opaque, not ordered; zero is never valid.
+enum class version_token : std::uint64_t {};
+
+enum class access_mode : std::uint8_t {
+  read_write,
+  read_only, ///< maps the file read-only; `view` is not available
+};
+
+/// Geometry of a new segment.
+struct segment_options {
+  /// Size of the file at the start, in bytes; rounded up to 4 KiB.
+  std::uint64_t segment_bytes = limits::default_segment_bytes;
+
+  /// Size up to which the segment may grow in place; 0 means segment_bytes.
+  /// Only address space and a sparse file are reserved.
+  std::uint64_t reserved_bytes = 0;
+
+  /// Index lines of 12 slots at the start; 0 sizes the index for the segment
+  /// (or for max_entries, when that is given).
+  std::uint64_t bucket_count = 0;
+
+  /// Entries the index is laid out for; 0 means unspecified. The index doubles
+  /// by itself when it runs full.
+  std::uint64_t max_entries = 0;
+
+  /// Ask for huge pages (MADV_COLLAPSE); harmless where the kernel declines.
+  bool huge_pages = true;
+
+  /// `errc::config` with the field named when a value is out of range.
+  [[nodiscard]] expected<void> validate() const;
+};
+
+struct set_options {
+  /// Lifetime in milliseconds from now; 0 means for ever.
+  std::int64_t ttl_ms = 0;
+
+  /// Keep the expiry of the entry that is replaced (ttl_ms must be 0).
+  bool keep_ttl = false;
+};
+
+/// What is known of an entry beside its value.
+struct entry_info {
+  version_token version{};
+  std::int64_t expires_at_ms = 0; ///< Unix time in milliseconds, 0 for never
+  std::uint32_t value_bytes = 0;
+  std::uint32_t block_bytes = 0; ///< memory the entry takes in the pool
+};
+
+/// A value read in place, without a copy. While it lives the bytes stay where
+/// they are and are not reused; the entry itself may be replaced meanwhile.
+/// Promises bounds, not content: another process may scribble. Move-only;
+/// release it soon, since a thread has limits::max_views_per_thread of them.
+/// Must not outlive its store.
+class value_view {
+public:
+  value_view() noexcept = default;
+  value_view(value_view&& other) noexcept;
+  value_view& operator=(value_view&& other) noexcept;
+  ~value_view();
+
+  [[nodiscard]] std::string_view bytes() const noexcept {
+    return bytes_;
+  }
+
+  [[nodiscard]] version_token version() const noexcept {
+    return version_;
+  }
+
+  /// Gives the block back; `bytes()` is empty from then on.
+  void release() noexcept;
+
+private:
+  friend class detail::store_impl;
+
+  void* hazard_ = nullptr; // the cell in our thread slot that pins the block
+  std::string_view bytes_;
+  version_token version_{};
+};
+
+/// One key and its answer in a `get_many`.
+struct get_request {
+  std::string_view key;
+  std::string value;      ///< filled when status is ok
+  errc status = errc::ok; ///< ok, not_found, or why this one failed
+};
+
+/// One entry and its answer in a `set_many`.
+struct set_request {
+  std::string_view key;
+  std::string_view value;
+  set_options options{};
+  errc status = errc::ok;
+};
+
+/// Where a scan goes on. Begins at {}; `done()` after the last batch. Survives
+/// growth of the index and may be stored as the number it holds.
+struct scan_cursor {
+  std::uint64_t position = 0;
+
+  [[nodiscard]] bool done() const noexcept {
+    return position == ~std::uint64_t{0};
+  }
+};
+
+/// An entry as a scan shows it; valid only during the callback.
+struct scan_entry {
+  std::string_view key;
+  std::string_view value;
+  entry_info info;
+};
+
+struct namespace_info {
+  namespace_id id{};
+  std::string name;
+  std::uint64_t entries = 0;     ///< live entries, expired ones included
+  std::uint64_t block_bytes = 0; ///< pool memory of these entries
+};
+
+/// Counters and geometry of a segment at one moment. Counters are summed over
+/// the participants and are exact when nobody is writing.
+struct store_stats {
+  std::string path;
+  std::uint32_t layout_version = 0;
+  std::uint64_t segment_bytes = 0;    ///< committed now
+  std::uint64_t reserved_bytes = 0;   ///< may grow up to this
+  std::uint64_t pool_bytes = 0;       ///< committed pool
+  std::uint64_t pool_used_bytes = 0;  ///< in spans that hold at least one block
+  std::uint64_t live_block_bytes = 0; ///< blocks of live entries
+  std::uint64_t index_lines = 0;
+  std::uint64_t index_slots = 0;
+  std::uint64_t index_bytes = 0;
+  std::uint64_t index_doublings = 0;
+  bool index_growing = false;
+  std::uint64_t entries = 0;
+  std::uint64_t max_value_bytes = 0;
+  std::uint64_t huge_page_bytes = 0; ///< of our mapping, as the kernel tells
+  std::uint32_t participants = 0;
+  std::uint32_t max_participants = 0;
+  std::uint32_t threads = 0;
+  std::uint32_t max_threads = 0;
+  std::uint64_t reads = 0; ///< gets of attached writers, hits and misses
+  std::uint64_t hits = 0;
+  std::uint64_t writes = 0;  ///< entries published or erased
+  std::uint64_t retries = 0; ///< compare-and-swaps lost to others
+  std::uint64_t expired = 0;
+  std::uint64_t recoveries = 0;    ///< dead threads cleaned up
+  std::uint64_t corrupt_reads = 0; ///< checksums that did not match
+  bool clean_shutdown = false; ///< the last writer before us detached properly
+};
+
+/// This process' attachment to one segment.
+class store {
+public:
+  /// Makes the file and its segment and attaches. `errc::exists` if it is there
+  /// already; `no_space` when the file system cannot hold it; `bad_path`, `io`.
+  static expected<store> create(const std::string& path,
+                                const segment_options& options);
+
+  /// Attaches to a segment. `bad_path`, `segment_size`, `segment_mode`,
+  /// `version`, `corrupt`, or `too_many` participants.
+  static expected<store> open(const std::string& path,
+                              access_mode mode = access_mode::read_write);
+
+  /// `open`, or `create` when there is no file. Safe when several processes
+  /// call it at once: one creates, the others wait for it and attach.
+  static expected<store> open_or_create(const std::string& path,
+                                        const segment_options& options);
+
+  /// Removes the file. Attached processes keep what they have mapped.
+  static expected<void> remove(const std::string& path);
+
+  store(store&&) noexcept;
+  store& operator=(store&&) noexcept;
+  ~store();
+
+  /// Detaches. Later calls answer `errc::closed`; a second close does nothing.
+  /// No other thread may be inside the store.
+  void close() noexcept;
+
+  // -- namespaces -------------------------------------------------------------
+
+  /// Id of `name`, made if there is none. `bad_namespace`, `namespace_full`.
+  expected<namespace_id> open_namespace(std::string_view name);
+
+  /// Id of `name`, or `not_found`.
+  [[nodiscard]] expected<namespace_id>
+  find_namespace(std::string_view name) const;
+
+  /// Erases all entries of `name`, then frees its id. `not_found`;
+  /// `bad_argument` for "default".
+  expected<void> drop_namespace(std::string_view name);
+
+  [[nodiscard]] std::vector<namespace_info> namespaces() const;
+
+  // -- single entries ---------------------------------------------------------
+
+  /// Copies the value out. `not_found`, `bad_key`, `key_size`, `corrupt`.
+  /// `value` keeps its capacity, so a reused string does not allocate.
+  errc get(namespace_id ns, std::string_view key, std::string& value,
+           entry_info* info = nullptr) const;
+
+  /// Copies the value into `buffer` and answers its length in `value_bytes`.
+  /// `value_size` when the buffer is too short (value_bytes tells the need).
+  errc get(namespace_id ns, std::string_view key, std::span<char> buffer,
+           std::size_t& value_bytes) const;
+
+  /// Pins the value in place. `too_many` when this thread holds
+  /// limits::max_views_per_thread already; `read_only` handles cannot pin.
+  errc view(namespace_id ns, std::string_view key, value_view& result) const;
+
+  [[nodiscard]] bool contains(namespace_id ns, std::string_view key) const;
+
+  /// Size, expiry and version without the value.
+  errc info(namespace_id ns, std::string_view key, entry_info& result) const;
+
+  /// Stores the value, whatever was there. `no_space` leaves the old value.
+  errc set(namespace_id ns, std::string_view key, std::string_view value,
+           const set_options& options = {});
+
+  /// Stores only if there is no live entry, else `exists`.
+  errc set_if_absent(namespace_id ns, std::string_view key,
+                     std::string_view value, const set_options& options = {});
+
+  /// Stores only if there is a live entry, else `not_found`.
+  errc set_if_present(namespace_id ns, std::string_view key,
+                      std::string_view value, const set_options& options = {});
+
+  /// Stores and hands out the value that was there (`had_previous` false when
+  /// there was none), in one atomic step.
+  errc exchange(namespace_id ns, std::string_view key, std::string_view value,
+                std::string& previous, bool& had_previous,
+                const set_options& options = {});
+
+  /// Stores `desired` if the present value equals `expected_value`. `mismatch`
+  /// (with the actual value in `actual` when given) or `not_found`. Keeps the
+  /// expiry unless options say otherwise.
+  errc compare_and_swap(namespace_id ns, std::string_view key,
+                        std::string_view expected_value,
+                        std::string_view desired, std::string* actual = nullptr,
+                        const set_options& options = {.ttl_ms = 0,
+                                                      .keep_ttl = true});
+
+  /// The same by version token: `mismatch` when the entry changed since.
+  errc compare_and_swap(
+    namespace_id ns, std::string_view key, version_token expected_version,
+    std::string_view desired, version_token* actual = nullptr,
+    const set_options& options = {.ttl_ms = 0, .keep_ttl = true});
+
+  /// Adds `delta` to a decimal 64-bit integer (an absent key counts as 0) and
+  /// answers the sum. `not_integer`, `overflow`. Keeps the expiry.
+  errc increment(namespace_id ns, std::string_view key, std::int64_t delta,
+                 std::int64_t& result);
+
+  /// Appends to the value (an absent key counts as empty) and answers the new
+  /// length. Keeps the expiry.
+  errc append(namespace_id ns, std::string_view key, std::string_view suffix,
+              std::size_t& value_bytes);
+
+  /// Removes the entry. `not_found`.
+  errc erase(namespace_id ns, std::string_view key);
+
+  /// Removes the entry and hands out its value, in one atomic step.
+  errc take(namespace_id ns, std::string_view key, std::string& value);
+
+  /// Gives the entry a lifetime of `ttl_ms` from now. `not_found`, `bad_ttl`.
+  errc expire(namespace_id ns, std::string_view key, std::int64_t ttl_ms);
+
+  /// Takes the expiry away. `not_found`; `mismatch` when there was none.
+  errc persist(namespace_id ns, std::string_view key);
+
+  // -- batches and scans ------------------------------------------------------
+
+  /// Reads all keys in prefetched waves; each request carries its own answer.
+  /// Not atomic over the batch. `ok`, or the code of a request that failed with
+  /// other than `not_found`.
+  errc get_many(namespace_id ns, std::span<get_request> requests) const;
+
+  /// Stores all entries in prefetched waves, in order; each carries its answer.
+  errc set_many(namespace_id ns, std::span<set_request> requests);
+
+  /// Calls `visit` for about `count` entries and moves the cursor. An entry
+  /// that is there during the whole scan is shown at least once; others may be
+  /// shown or not. `visit` must not call into this store's write operations.
+  /// With `with_values` false, scan_entry::value is empty.
+  errc scan(namespace_id ns, scan_cursor& cursor, std::size_t count,
+            const std::function<void(const scan_entry&)>& visit,
+            bool with_values = true) const;
+
+  /// Removes expired entries met in about `count` entries after the cursor.
+  errc sweep_expired(namespace_id ns, scan_cursor& cursor, std::size_t count,
+                     std::size_t& removed);
+
+  /// Removes all entries of the namespace; answers how many.
+  errc clear(namespace_id ns, std::uint64_t& removed);
+
+  // -- the segment ------------------------------------------------------------
+
+  /// Commits more of the reserved size to the pool. `no_space`.
+  expected<void> expand_pool(std::uint64_t additional_bytes);
+
+  /// Starts doubling the index now; operations carry it along. `no_space` when
+  /// the reserved index cannot hold it, `busy` when it is doubling already.
+  expected<void> grow_index();
+
+  /// Cleans up after dead participants; answers how many threads were found
+  /// dead. Cheap when there are none. Called by the node several times a
+  /// second.
+  expected<std::size_t> recover();
+
+  /// Reads every entry and checks offsets, lengths and checksums. Answers the
+  /// number of damaged ones.
+  expected<std::uint64_t> verify() const;
+
+  [[nodiscard]] store_stats stats() const;
+  [[nodiscard]] const std::string& path() const noexcept;
+  [[nodiscard]] access_mode mode() const noexcept;
+
+private:
+  explicit store(std::unique_ptr<detail::store_impl> impl) noexcept;
+
+  std::unique_ptr<detail::store_impl> impl_;
+};
+
+} // namespace neuroplex::memory
