@@ -117,7 +117,7 @@ int exit_status(errc code) noexcept {
   return row(code).exit_status;
 }
 
-std::string error::to_string() const {
+std::string failure::to_string() const {
   std::string result = "error[";
   result += code_name(code_);
   result += "]: ";

@@ -1,13 +1,13 @@
-// Error codes, errors and results of the whole runtime.
+// Error codes, failures and results of the whole runtime.
 //
 // Purpose: every expected failure is a value. A hot path answers a bare `errc`
-// (one byte, no allocation); a cold path answers `expected<T>`, whose `error`
+// (one byte, no allocation); a cold path answers `expected<T>`, whose `failure`
 // carries one line that says what failed, where, and what to do about it.
 //
 // Threads: plain values, no shared state.
 //
 // Invariants:
-//  1. `errc::ok` is zero and is never stored in an `error`.
+//  1. `errc::ok` is zero and is never stored in a `failure`.
 //  2. `errc::unknown_outcome` (sent, perhaps applied) is never folded into a
 //     failure: whoever gets it must read back or retry with the same id.
 #pragma once
@@ -80,14 +80,14 @@ inline constexpr std::uint8_t errc_count =
 [[nodiscard]] int exit_status(errc code) noexcept;
 
 /// A failure with one line for a person: "what: value: what to do".
-class error {
+class failure {
 public:
-  error(errc code, std::string message)
+  failure(errc code, std::string message)
     : code_{code}, message_{std::move(message)} {
   }
 
   /// An error whose line is `describe(code)`.
-  explicit error(errc code) : error{code, std::string{describe(code)}} {
+  explicit failure(errc code) : failure{code, std::string{describe(code)}} {
   }
 
   [[nodiscard]] errc code() const noexcept {
@@ -115,17 +115,17 @@ private:
   ((condition) ? static_cast<void>(0)                                          \
                : ::neuroplex::ensure_failed(#condition, __FILE__, __LINE__))
 
-/// A value or an `error`.
+/// A value or a `failure`.
 template <class T>
 class [[nodiscard]] expected {
 public:
   expected(T value) : state_{std::in_place_index<0>, std::move(value)} {
   }
 
-  expected(error failure) : state_{std::in_place_index<1>, std::move(failure)} {
+  expected(failure what) : state_{std::in_place_index<1>, std::move(what)} {
   }
 
-  expected(errc code) : expected{error{code}} {
+  expected(errc code) : expected{failure{code}} {
   }
 
   [[nodiscard]] explicit operator bool() const noexcept {
@@ -156,29 +156,28 @@ public:
   }
 
   /// The failure; only when the result has no value.
-  [[nodiscard]] const neuroplex::error& error() const {
+  [[nodiscard]] const failure& error() const {
     NEUROPLEX_ENSURE(state_.index() == 1);
     return *std::get_if<1>(&state_);
   }
 
   /// `errc::ok` or the failure's code.
   [[nodiscard]] errc code() const noexcept {
-    auto* failure = std::get_if<1>(&state_);
-    return failure == nullptr ? errc::ok : failure->code();
+    auto* what = std::get_if<1>(&state_);
+    return what == nullptr ? errc::ok : what->code();
   }
 
 private:
-  std::variant<T, neuroplex::error> state_;
+  std::variant<T, failure> state_;
 };
 
-/// Success, or an `error`.
+/// Success, or a `failure`.
 template <>
 class [[nodiscard]] expected<void> {
 public:
   expected() = default;
 
-  expected(neuroplex::error failure)
-    : code_{failure.code()}, message_{failure.message()} {
+  expected(failure what) : code_{what.code()}, message_{what.message()} {
   }
 
   expected(errc code)
@@ -189,7 +188,7 @@ public:
     return code_ == errc::ok;
   }
 
-  [[nodiscard]] neuroplex::error error() const {
+  [[nodiscard]] failure error() const {
     NEUROPLEX_ENSURE(code_ != errc::ok);
     return {code_, message_};
   }
