@@ -1,0 +1,90 @@
+#include "config/node_options.hpp"
+
+#include <array>
+
+namespace neuroplex::config {
+
+std::string_view to_string(log_level value) noexcept {
+  switch (value) {
+    case log_level::error:
+      return "error";
+    case log_level::warning:
+      return "warning";
+    case log_level::info:
+      return "info";
+    case log_level::debug:
+      return "debug";
+  }
+  return "invalid";
+}
+
+std::string_view to_string(placement_strategy value) noexcept {
+  switch (value) {
+    case placement_strategy::hash_slots:
+      return "hash_slots";
+  }
+  return "invalid";
+}
+
+std::string_view to_string(balancing_strategy value) noexcept {
+  switch (value) {
+    case balancing_strategy::least_loaded:
+      return "least_loaded";
+  }
+  return "invalid";
+}
+
+std::string to_string(listen_port value) {
+  switch (value.mode) {
+    case listen_port::kind::off:
+      return "off";
+    case listen_port::kind::automatic:
+      return "auto";
+    case listen_port::kind::fixed:
+      return std::to_string(value.number);
+  }
+  return "invalid";
+}
+
+namespace {
+
+// Parses four decimal numbers of at most three digits, as inet_pton does.
+bool parse_ipv4(std::string_view text, std::array<int, 4>& octets) noexcept {
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < octets.size(); ++i) {
+    if (i > 0 && (at == text.size() || text[at++] != '.'))
+      return false;
+    auto begin = at;
+    auto number = 0;
+    while (at < text.size() && at - begin < 3 && text[at] >= '0'
+           && text[at] <= '9')
+      number = number * 10 + (text[at++] - '0');
+    if (at == begin || number > 255)
+      return false;
+    octets[i] = number;
+  }
+  return at == text.size();
+}
+
+} // namespace
+
+bool is_loopback(std::string_view host) noexcept {
+  if (host == "localhost" || host == "::1")
+    return true;
+  std::array<int, 4> octets{};
+  return parse_ipv4(host, octets) && octets[0] == 127;
+}
+
+std::string node_options::segment_path() const {
+  if (!data_dir.empty())
+    return data_dir + "/segment";
+  return "/dev/shm/neuroplex-" + cluster + "-" + std::to_string(replica_id);
+}
+
+std::string node_options::lock_path() const {
+  if (!data_dir.empty())
+    return data_dir + "/lock";
+  return segment_path() + ".lock";
+}
+
+} // namespace neuroplex::config

@@ -1,0 +1,272 @@
+// Everything a node can be told, as plain structs.
+//
+// Purpose: the one description of a node that `serve`, `cluster`, the tests
+// and a program that spawns a node in-process all fill in. Where the values
+// come from (file, environment, flag) is the business of config/settings.hpp;
+// here they are just fields.
+//
+// Threads: plain values, no shared state.
+//
+// Invariants:
+//  1. A default-constructed node_options is valid: a single node for a laptop.
+//  2. A secret is never a field: only the path of the file that holds it is.
+//  3. Every field has a unit in its name or is a pure number; its comment gives
+//     range and default. `validate` enforces exactly these ranges, and the
+//     rules that tie fields to one another.
+//
+// Failure behaviour: `validate` answers `errc::config` and names the field.
+#pragma once
+
+#include "memory/status.hpp"
+#include "memory/store.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace neuroplex::config {
+
+/// Most peers in one node's configuration.
+inline constexpr std::size_t max_peers = 255;
+
+/// Longest configuration file, and deepest nesting in it.
+inline constexpr std::size_t max_config_file_bytes = std::size_t{1} << 20;
+inline constexpr std::size_t max_config_nesting = 16;
+
+/// Longest secret in a file of its own.
+inline constexpr std::size_t max_secret_bytes = 4'096;
+
+/// A listening port: none, one that the system picks, or a given one. Written
+/// "off", "auto" or 1 to 65535.
+struct listen_port {
+  enum class kind : std::uint8_t { off, automatic, fixed };
+
+  kind mode = kind::off;
+  std::uint16_t number = 0; ///< only when mode is fixed
+
+  [[nodiscard]] static constexpr listen_port none() noexcept {
+    return {};
+  }
+
+  [[nodiscard]] static constexpr listen_port any() noexcept {
+    return {kind::automatic, 0};
+  }
+
+  [[nodiscard]] static constexpr listen_port at(std::uint16_t number) noexcept {
+    return {kind::fixed, number};
+  }
+
+  [[nodiscard]] constexpr bool enabled() const noexcept {
+    return mode != kind::off;
+  }
+
+  /// What to pass to bind(): 0 lets the system pick.
+  [[nodiscard]] constexpr std::uint16_t bind_number() const noexcept {
+    return mode == kind::fixed ? number : std::uint16_t{0};
+  }
+
+  friend constexpr bool operator==(const listen_port&,
+                                   const listen_port&) noexcept = default;
+};
+
+/// How much a node tells on standard error.
+enum class log_level : std::uint8_t { error, warning, info, debug };
+
+/// Who owns a key.
+enum class placement_strategy : std::uint8_t {
+  hash_slots, ///< 65,536 slots in an explicit, versioned table
+};
+
+/// How shards are spread over the nodes, and which copy serves a read.
+enum class balancing_strategy : std::uint8_t {
+  least_loaded, ///< the node with the fewest shards or requests in flight
+};
+
+/// Where another node is met.
+struct peer_options {
+  /// The peer's replica id: 1 to 4294967295, not ours, each once.
+  std::uint32_t replica_id = 0;
+
+  /// Name or address, 1 to 253 bytes. Loopback unless the tunnel is enabled.
+  std::string host;
+
+  /// Its tunnel port when our tunnel is enabled, else its BASP port: 1 to
+  /// 65535.
+  std::uint16_t port = 0;
+
+  friend bool operator==(const peer_options&, const peer_options&) = default;
+};
+
+/// The listener for actor messages between nodes (CAF's BASP). It trusts
+/// whoever connects, so it is kept to loopback; other hosts use the tunnel.
+struct basp_options {
+  /// Loopback address to listen on; 127.0.0.1.
+  std::string host = "127.0.0.1";
+
+  /// 1 to 65535, or "auto"; 7400.
+  listen_port port = listen_port::at(7400);
+};
+
+/// The mutual-TLS tunnel that carries messages between hosts.
+struct tunnel_options {
+  /// Listen, and reach all peers through it; false.
+  bool enabled = false;
+
+  /// Address to listen on, any interface allowed; 0.0.0.0.
+  std::string host = "0.0.0.0";
+
+  /// 1 to 65535, or "auto"; 7401.
+  listen_port port = listen_port::at(7401);
+
+  /// PEM file of the certificate authority; required when enabled.
+  std::string ca_file;
+
+  /// PEM file of this node's certificate; required when enabled.
+  std::string certificate_file;
+
+  /// PEM file of its private key, mode 0600; required when enabled.
+  std::string key_file;
+
+  /// A handshake that takes longer is cut: 100 to 60000 ms; 5000.
+  std::uint32_t handshake_timeout_ms = 5'000;
+
+  /// A connection without a byte for so long is cut: 1000 to 3600000 ms; 60000.
+  std::uint32_t idle_timeout_ms = 60'000;
+
+  /// Connections at a time, both directions: 1 to 4096; 64.
+  std::uint32_t max_connections = 64;
+
+  /// Longest frame accepted: 4 KiB to 256 MiB; 16 MiB.
+  std::uint64_t max_frame_bytes = std::uint64_t{16} << 20;
+};
+
+/// Which node serves which key.
+struct placement_options {
+  /// How keys are placed; hash_slots.
+  placement_strategy strategy = placement_strategy::hash_slots;
+
+  /// Shard actors over the whole cluster, alike on all nodes: 1 to 65536; 64.
+  std::uint32_t shards = 64;
+
+  /// Copies of a key: 1, since this version keeps one copy; 1.
+  std::uint32_t replication_factor = 1;
+
+  /// How shards are spread; least_loaded.
+  balancing_strategy load_balancing = balancing_strategy::least_loaded;
+};
+
+/// How long things may take.
+struct timeout_options {
+  /// A request without an answer ends as unknown_outcome: 1 to 600000 ms; 1000.
+  std::uint32_t request_ms = 1'000;
+
+  /// Heartbeat between nodes, alike on all of them: 10 to 60000 ms; 250.
+  std::uint32_t heartbeat_ms = 250;
+
+  /// A peer silent for so long is down: 2 heartbeats to 600000 ms; 1000.
+  std::uint32_t connection_timeout_ms = 1'000;
+
+  /// Pause between attempts to reach a lost peer: 10 to 60000 ms; 500.
+  std::uint32_t reconnect_ms = 500;
+
+  /// A stop that takes longer is forced: 100 to 600000 ms; 5000.
+  std::uint32_t shutdown_ms = 5'000;
+};
+
+/// How much may be under way at once.
+struct limit_options {
+  /// Requests in flight to one peer before callers get `busy`: 1 to 1000000;
+  /// 4096.
+  std::uint32_t request_credit = 4'096;
+
+  /// Requests waiting in one actor before callers get `busy`: 16 to 1000000;
+  /// 65536.
+  std::uint32_t mailbox_messages = 65'536;
+
+  /// Keys in one batch message: 1 to 65536; 1024.
+  std::uint32_t batch_keys = 1'024;
+
+  /// Longest message between nodes: 64 KiB to 1 GiB; 64 MiB.
+  std::uint64_t message_bytes = std::uint64_t{64} << 20;
+};
+
+/// The gateway for Redis clients. It has no encryption: loopback only.
+struct resp_options {
+  /// Loopback address to listen on; 127.0.0.1.
+  std::string host = "127.0.0.1";
+
+  /// 1 to 65535, "auto" or "off"; 6380.
+  listen_port port = listen_port::at(6380);
+
+  /// Connections at a time; more are refused: 1 to 100000; 1000.
+  std::uint32_t max_clients = 1'000;
+
+  /// File (mode 0600) with the password clients must give; empty: none.
+  std::string password_file;
+
+  /// A client that leaves more unread is closed: 64 KiB to 1 GiB; 64 MiB.
+  std::uint64_t output_limit_bytes = std::uint64_t{64} << 20;
+
+  /// A client idle for so long is closed: 0 (never) to 86400000 ms; 0.
+  std::uint32_t idle_timeout_ms = 0;
+};
+
+struct node_options {
+  /// This node's number in its cluster: 1 to 4294967295; 1.
+  std::uint32_t replica_id = 1;
+
+  /// Name that all nodes of a cluster share: 1 to 63 of [a-z0-9-]; "local".
+  std::string cluster = "local";
+
+  /// Existing directory for segment and lock file; empty: /dev/shm.
+  std::string data_dir;
+
+  /// Threads of the actor scheduler: 0 (one a core) to 256; 0.
+  std::uint32_t worker_threads = 0;
+
+  /// error, warning, info or debug; info.
+  log_level log = log_level::info;
+
+  /// Geometry of a segment that this node has to create; an existing one keeps
+  /// its own.
+  memory::segment_options segment;
+
+  basp_options basp;
+  tunnel_options tunnel;
+  std::vector<peer_options> peers; ///< at most max_peers; none
+  placement_options placement;
+  timeout_options timeouts;
+  limit_options limits;
+  resp_options resp;
+
+  /// `errc::config` with the first field that is out of range or contradicts
+  /// another one. Reads no file and no clock.
+  [[nodiscard]] expected<void> validate() const;
+
+  /// File of the segment: "<data_dir>/segment", or in /dev/shm a name made of
+  /// cluster and replica id.
+  [[nodiscard]] std::string segment_path() const;
+
+  /// File whose lock says that a node runs on this segment.
+  [[nodiscard]] std::string lock_path() const;
+};
+
+/// The word for a value as files and flags write it ("least_loaded").
+[[nodiscard]] std::string_view to_string(log_level value) noexcept;
+[[nodiscard]] std::string_view to_string(placement_strategy value) noexcept;
+[[nodiscard]] std::string_view to_string(balancing_strategy value) noexcept;
+
+/// "off", "auto" or the number.
+[[nodiscard]] std::string to_string(listen_port value);
+
+/// True for "localhost", 127.0.0.0/8 and ::1.
+[[nodiscard]] bool is_loopback(std::string_view host) noexcept;
+
+/// The text of a secret file without its line end. Refuses a file that is
+/// not regular, not ours, readable by others, empty or too long; the text
+/// itself never appears in a failure.
+[[nodiscard]] expected<std::string> read_secret(const std::string& path);
+
+} // namespace neuroplex::config
