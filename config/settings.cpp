@@ -1,0 +1,416 @@
+// The rows. How values are read and written is in setting_values.cpp.
+#include "config/settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace neuroplex::config {
+
+namespace {
+
+constexpr std::uint64_t kib = 1'024;
+constexpr std::uint64_t mib = 1'024 * kib;
+constexpr std::uint64_t gib = 1'024 * mib;
+constexpr std::uint64_t max_path_bytes = 4'000;
+constexpr std::uint64_t max_host_bytes = 253;
+
+constexpr std::array<std::string_view, 4> log_words{"error", "warning", "info",
+                                                    "debug"};
+constexpr std::array<std::string_view, 1> strategy_words{"hash_slots"};
+constexpr std::array<std::string_view, 1> balancing_words{"least_loaded"};
+
+// Position of a word in its list is the enumerator's number.
+static_assert(static_cast<int>(log_level::debug) + 1 == log_words.size());
+
+template <class Enum, std::size_t Count>
+Enum word_to_enum(const setting_value& value,
+                  const std::array<std::string_view, Count>& words) {
+  auto found =
+    std::find(words.begin(), words.end(), std::get<std::string>(value));
+  return static_cast<Enum>(std::distance(words.begin(), found));
+}
+
+bool is_cluster_name(const setting_value& value) {
+  auto& text = std::get<std::string>(value);
+  return text.front() != '-'
+         && std::all_of(text.begin(), text.end(), [](char c) {
+              return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')
+                     || c == '-';
+            });
+}
+
+bool is_loopback_value(const setting_value& value) {
+  return is_loopback(std::get<std::string>(value));
+}
+
+bool is_host(const setting_value& value) {
+  auto& text = std::get<std::string>(value);
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+bool is_path(const setting_value& value) {
+  return std::get<std::string>(value).find('\0') == std::string::npos;
+}
+
+bool is_zero_or_power_of_two(const setting_value& value) {
+  auto number = std::get<std::uint64_t>(value);
+  return (number & (number - 1)) == 0;
+}
+
+// The getter and the setter of a field, spelled once.
+#define NEUROPLEX_FIELD(field)                                                 \
+  .get = [](const node_options& o) -> setting_value { return {o.field}; },     \
+  .set = [](node_options& o, const setting_value& v) {                         \
+    o.field = std::get<decltype(o.field)>(v);                                  \
+  }
+#define NEUROPLEX_NUMBER(field)                                                \
+  .get = [](const node_options& o) -> setting_value {                          \
+    return std::uint64_t{o.field};                                             \
+  },                                                                           \
+  .set = [](node_options& o, const setting_value& v) {                         \
+    o.field = static_cast<decltype(o.field)>(std::get<std::uint64_t>(v));      \
+  }
+#define NEUROPLEX_WORD(field, list)                                            \
+  .words = list,                                                               \
+  .get = [](const node_options& o) -> setting_value {                          \
+    return std::string{to_string(o.field)};                                    \
+  },                                                                           \
+  .set = [](node_options& o, const setting_value& v) {                         \
+    o.field = word_to_enum<decltype(o.field)>(v, list);                        \
+  }
+
+using enum setting_kind;
+
+const std::array rows{
+  setting{.name = "node.replica_id",
+          .flag = "--replica-id",
+          .kind = number,
+          .least = 1,
+          .most = 0xffff'ffff,
+          .doc = "This node's number in its cluster",
+          NEUROPLEX_NUMBER(replica_id)},
+  setting{.name = "node.cluster",
+          .flag = "--cluster",
+          .kind = text,
+          .least = 1,
+          .most = 63,
+          .rule = "1 to 63 of a-z, 0-9 and -, not beginning with -",
+          .doc = "Name that all nodes of a cluster share",
+          .accepts = is_cluster_name,
+          NEUROPLEX_FIELD(cluster)},
+  setting{.name = "node.data_dir",
+          .flag = "--data-dir",
+          .kind = text,
+          .most = max_path_bytes,
+          .rule = "an existing directory, or empty for /dev/shm",
+          .doc = "Directory of the segment and its lock file",
+          .accepts = is_path,
+          NEUROPLEX_FIELD(data_dir)},
+  setting{.name = "node.worker_threads",
+          .flag = "--worker-threads",
+          .kind = number,
+          .most = 256,
+          .rule = "0 (one a core) to 256",
+          .doc = "Threads of the actor scheduler",
+          NEUROPLEX_NUMBER(worker_threads)},
+  setting{.name = "node.log",
+          .flag = "--log",
+          .kind = word,
+          .doc = "How much is told on standard error",
+          NEUROPLEX_WORD(log, log_words)},
+
+  setting{.name = "segment.bytes",
+          .flag = "--segment-size",
+          .kind = bytes,
+          .least = limits::min_segment_bytes,
+          .most = limits::max_segment_bytes,
+          .rule = "1 MiB to 64 GiB, in bytes or with K, M or G (powers of "
+                  "two); rounded up to 4 KiB",
+          .doc = "Size of a new segment",
+          NEUROPLEX_NUMBER(segment.segment_bytes)},
+  setting{.name = "segment.reserved_bytes",
+          .flag = "--segment-reserve",
+          .kind = bytes,
+          .most = limits::max_segment_bytes,
+          .rule = "0 (no growth) or segment.bytes to 64 GiB, in bytes or with "
+                  "K, M or G (powers of two)",
+          .doc = "Size up to which the segment may grow in place",
+          NEUROPLEX_NUMBER(segment.reserved_bytes)},
+  setting{.name = "segment.bucket_count",
+          .flag = "--buckets",
+          .kind = number,
+          .most = std::uint64_t{1} << 32,
+          .rule = "0 (sized for the segment) or a power of two to 4294967296",
+          .doc = "Index lines of a new segment, 12 slots each",
+          .accepts = is_zero_or_power_of_two,
+          NEUROPLEX_NUMBER(segment.bucket_count)},
+  setting{.name = "segment.max_entries",
+          .flag = "--max-entries",
+          .kind = number,
+          .most = std::uint64_t{1} << 32,
+          .rule = "0 (unspecified) to 4294967296",
+          .doc = "Entries the index of a new segment is laid out for",
+          NEUROPLEX_NUMBER(segment.max_entries)},
+  setting{.name = "segment.huge_pages",
+          .flag = "--huge-pages",
+          .kind = boolean,
+          .doc = "Ask the kernel for huge pages",
+          NEUROPLEX_FIELD(segment.huge_pages)},
+
+  setting{.name = "basp.host",
+          .flag = "--host",
+          .kind = text,
+          .least = 1,
+          .most = max_host_bytes,
+          .rule = "a loopback address: other hosts come through the tunnel",
+          .doc = "Where the actor port listens",
+          .accepts = is_loopback_value,
+          NEUROPLEX_FIELD(basp.host)},
+  setting{.name = "basp.port",
+          .flag = "--port",
+          .alias = "--basp-port",
+          .kind = port,
+          .least = 1,
+          .doc = "Port for actor messages",
+          NEUROPLEX_FIELD(basp.port)},
+
+  setting{.name = "tunnel.enabled",
+          .flag = "--tunnel",
+          .kind = boolean,
+          .doc = "Reach all peers through mutual TLS, and listen for them",
+          NEUROPLEX_FIELD(tunnel.enabled)},
+  setting{.name = "tunnel.host",
+          .flag = "--tunnel-host",
+          .kind = text,
+          .least = 1,
+          .most = max_host_bytes,
+          .rule = "an address of this host, or 0.0.0.0",
+          .doc = "Where the tunnel listens",
+          .accepts = is_host,
+          NEUROPLEX_FIELD(tunnel.host)},
+  setting{.name = "tunnel.port",
+          .flag = "--tunnel-port",
+          .kind = port,
+          .least = 1,
+          .doc = "Port of the tunnel",
+          NEUROPLEX_FIELD(tunnel.port)},
+  setting{.name = "tunnel.ca_file",
+          .flag = "--tunnel-ca",
+          .kind = text,
+          .most = max_path_bytes,
+          .rule = "a PEM file; needed when the tunnel is enabled",
+          .doc = "Certificate of the cluster's authority",
+          .accepts = is_path,
+          NEUROPLEX_FIELD(tunnel.ca_file)},
+  setting{.name = "tunnel.certificate_file",
+          .flag = "--tunnel-certificate",
+          .kind = text,
+          .most = max_path_bytes,
+          .rule = "a PEM file; needed when the tunnel is enabled",
+          .doc = "This node's certificate, which names its replica id",
+          .accepts = is_path,
+          NEUROPLEX_FIELD(tunnel.certificate_file)},
+  setting{.name = "tunnel.key_file",
+          .flag = "--tunnel-key",
+          .kind = text,
+          .most = max_path_bytes,
+          .rule = "a PEM file of mode 0600; needed when the tunnel is enabled",
+          .doc = "Private key of the certificate",
+          .accepts = is_path,
+          NEUROPLEX_FIELD(tunnel.key_file)},
+  setting{.name = "tunnel.handshake_timeout_ms",
+          .flag = "--tunnel-handshake-timeout",
+          .kind = milliseconds,
+          .least = 100,
+          .most = 60'000,
+          .doc = "A handshake that takes longer is cut",
+          NEUROPLEX_NUMBER(tunnel.handshake_timeout_ms)},
+  setting{.name = "tunnel.idle_timeout_ms",
+          .flag = "--tunnel-idle-timeout",
+          .kind = milliseconds,
+          .least = 1'000,
+          .most = 3'600'000,
+          .doc = "A connection without a byte for so long is cut",
+          NEUROPLEX_NUMBER(tunnel.idle_timeout_ms)},
+  setting{.name = "tunnel.max_connections",
+          .flag = "--tunnel-connections",
+          .kind = number,
+          .least = 1,
+          .most = 4'096,
+          .doc = "Tunnel connections at a time, both directions",
+          NEUROPLEX_NUMBER(tunnel.max_connections)},
+  setting{.name = "tunnel.max_frame_bytes",
+          .flag = "--tunnel-frame",
+          .kind = bytes,
+          .least = 4 * kib,
+          .most = 256 * mib,
+          .doc = "Longest frame that the tunnel accepts",
+          NEUROPLEX_NUMBER(tunnel.max_frame_bytes)},
+
+  setting{.name = "peers",
+          .flag = "--peer",
+          .kind = peers,
+          .most = max_peers,
+          .rule = "ID@HOST:PORT, at most 255; the port is the peer's tunnel "
+                  "port when the tunnel is enabled, else its actor port",
+          .doc = "The other nodes of the cluster",
+          NEUROPLEX_FIELD(peers)},
+
+  setting{.name = "placement.strategy",
+          .flag = "--placement",
+          .kind = word,
+          .doc = "Who owns a key",
+          NEUROPLEX_WORD(placement.strategy, strategy_words)},
+  setting{.name = "placement.shards",
+          .flag = "--shards",
+          .kind = number,
+          .least = 1,
+          .most = 65'536,
+          .doc = "Shards of the whole cluster, alike on all nodes",
+          NEUROPLEX_NUMBER(placement.shards)},
+  setting{.name = "placement.replication_factor",
+          .flag = "--replication-factor",
+          .kind = number,
+          .least = 1,
+          .most = 1,
+          .rule = "1: this version keeps one copy",
+          .doc = "Copies of a key",
+          NEUROPLEX_NUMBER(placement.replication_factor)},
+  setting{.name = "placement.load_balancing",
+          .flag = "--load-balancing",
+          .kind = word,
+          .doc = "How shards are spread over the nodes",
+          NEUROPLEX_WORD(placement.load_balancing, balancing_words)},
+
+  setting{.name = "timeouts.request_ms",
+          .flag = "--request-timeout",
+          .kind = milliseconds,
+          .least = 1,
+          .most = 600'000,
+          .doc = "A request without an answer ends with an unknown outcome",
+          NEUROPLEX_NUMBER(timeouts.request_ms)},
+  setting{.name = "timeouts.heartbeat_ms",
+          .flag = "--heartbeat",
+          .kind = milliseconds,
+          .least = 10,
+          .most = 60'000,
+          .doc = "Heartbeat between nodes, alike on all of them",
+          NEUROPLEX_NUMBER(timeouts.heartbeat_ms)},
+  setting{.name = "timeouts.connection_timeout_ms",
+          .flag = "--connection-timeout",
+          .kind = milliseconds,
+          .least = 20,
+          .most = 600'000,
+          .rule = "two heartbeats to 600000 ms",
+          .doc = "A peer that is silent for so long is down",
+          NEUROPLEX_NUMBER(timeouts.connection_timeout_ms)},
+  setting{.name = "timeouts.reconnect_ms",
+          .flag = "--reconnect",
+          .kind = milliseconds,
+          .least = 10,
+          .most = 60'000,
+          .doc = "Pause between attempts to reach a lost peer",
+          NEUROPLEX_NUMBER(timeouts.reconnect_ms)},
+  setting{.name = "timeouts.shutdown_ms",
+          .flag = "--shutdown-timeout",
+          .kind = milliseconds,
+          .least = 100,
+          .most = 600'000,
+          .doc = "A stop that takes longer is forced",
+          NEUROPLEX_NUMBER(timeouts.shutdown_ms)},
+
+  setting{.name = "limits.request_credit",
+          .flag = "--request-credit",
+          .kind = number,
+          .least = 1,
+          .most = 1'000'000,
+          .doc = "Requests in flight to one peer before callers are told busy",
+          NEUROPLEX_NUMBER(limits.request_credit)},
+  setting{.name = "limits.mailbox_messages",
+          .flag = "--mailbox",
+          .kind = number,
+          .least = 16,
+          .most = 1'000'000,
+          .doc = "Requests waiting in one actor before callers are told busy",
+          NEUROPLEX_NUMBER(limits.mailbox_messages)},
+  setting{.name = "limits.batch_keys",
+          .flag = "--batch-keys",
+          .kind = number,
+          .least = 1,
+          .most = 65'536,
+          .doc = "Keys in one batch message",
+          NEUROPLEX_NUMBER(limits.batch_keys)},
+  setting{.name = "limits.message_bytes",
+          .flag = "--message-size",
+          .kind = bytes,
+          .least = 64 * kib,
+          .most = gib,
+          .doc = "Longest message between nodes",
+          NEUROPLEX_NUMBER(limits.message_bytes)},
+
+  setting{.name = "resp.host",
+          .flag = "--resp-host",
+          .kind = text,
+          .least = 1,
+          .most = max_host_bytes,
+          .rule = "a loopback address: the protocol is not encrypted",
+          .doc = "Where the gateway for Redis clients listens",
+          .accepts = is_loopback_value,
+          NEUROPLEX_FIELD(resp.host)},
+  setting{.name = "resp.port",
+          .flag = "--resp-port",
+          .kind = port,
+          .least = 0,
+          .doc = "Port for Redis clients",
+          NEUROPLEX_FIELD(resp.port)},
+  setting{.name = "resp.max_clients",
+          .flag = "--resp-clients",
+          .kind = number,
+          .least = 1,
+          .most = 100'000,
+          .doc = "Redis clients at a time; more are refused",
+          NEUROPLEX_NUMBER(resp.max_clients)},
+  setting{.name = "resp.password_file",
+          .flag = "--resp-password-file",
+          .kind = text,
+          .most = max_path_bytes,
+          .rule = "a file of mode 0600, or empty for no password",
+          .doc = "File with the password that Redis clients must give",
+          .accepts = is_path,
+          NEUROPLEX_FIELD(resp.password_file)},
+  setting{.name = "resp.output_limit_bytes",
+          .flag = "--resp-output-limit",
+          .kind = bytes,
+          .least = 64 * kib,
+          .most = gib,
+          .doc = "A client that leaves more than this unread is closed",
+          NEUROPLEX_NUMBER(resp.output_limit_bytes)},
+  setting{.name = "resp.idle_timeout_ms",
+          .flag = "--resp-idle-timeout",
+          .kind = milliseconds,
+          .least = 0,
+          .most = 86'400'000,
+          .rule = "0 (never) to 86400000 ms",
+          .doc = "A client idle for so long is closed",
+          NEUROPLEX_NUMBER(resp.idle_timeout_ms)},
+};
+
+#undef NEUROPLEX_FIELD
+#undef NEUROPLEX_NUMBER
+#undef NEUROPLEX_WORD
+
+} // namespace
+
+std::span<const setting> settings() {
+  return rows;
+}
+
+const setting* find_setting(std::string_view name) {
+  auto found = std::find_if(rows.begin(), rows.end(),
+                            [name](auto& row) { return row.name == name; });
+  return found == rows.end() ? nullptr : &*found;
+}
+
+} // namespace neuroplex::config
