@@ -9,4 +9,8 @@ if(xxHash_FOUND AND NOT TARGET xxHash::xxHash)
   add_library(xxHash::xxHash INTERFACE IMPORTED)
   set_target_properties(xxHash::xxHash PROPERTIES
     INTERFACE_COMPILE_DEFINITIONS XXH_INLINE_ALL)
+  if(NOT XXHASH_INCLUDE_DIR IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
+    set_target_properties(xxHash::xxHash PROPERTIES
+      INTERFACE_INCLUDE_DIRECTORIES "${XXHASH_INCLUDE_DIR}")
+  endif()
 endif()

@@ -1,4 +1,12 @@
-# Compiler settings and the two helpers that make the folder targets.
+# Switches, compiler settings, and the helpers that make the folder targets.
+
+option(NEUROPLEX_WERROR "Treat warnings in our code as errors" ON)
+option(NEUROPLEX_WITH_ACTORS
+  "Build what needs CAF: actors, the command, the examples" ON)
+option(NEUROPLEX_WITH_EXAMPLES "Build the examples" ON)
+option(NEUROPLEX_WITH_BENCH "Build the benchmarks" ON)
+set(NEUROPLEX_SANITIZE "" CACHE STRING
+  "Sanitizers, e.g. address,undefined or thread")
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -10,27 +18,36 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()
 
-option(NEUROPLEX_WERROR "Treat warnings in our code as errors" ON)
-set(NEUROPLEX_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined or thread")
-
 find_program(NEUROPLEX_CCACHE ccache)
+mark_as_advanced(NEUROPLEX_CCACHE)
 if(NEUROPLEX_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${NEUROPLEX_CCACHE}")
+  # The two kinds of sloppiness let ccache serve files that use the precompiled
+  # header. No file of ours prints the time it was built.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+    CCACHE_SLOPPINESS=pch_defines,time_macros "${NEUROPLEX_CCACHE}")
 endif()
+
 find_program(NEUROPLEX_MOLD mold)
-if(NEUROPLEX_MOLD)
+mark_as_advanced(NEUROPLEX_MOLD)
+if(NEUROPLEX_MOLD AND NOT CMAKE_CROSSCOMPILING)
   add_link_options(-fuse-ld=mold)
 endif()
 
-# Binaries run on any x86-64-v2 machine (SSE4.2, 16-byte compare-exchange).
+# Binaries run on any x86-64-v2 machine (SSE4.2, 16-byte compare-exchange). What
+# needs more is picked at run time, in functions whose names end in _avx2 or
+# _avx512; a test reads the machine code to see to it.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   add_compile_options(-march=x86-64-v2)
 endif()
 
 if(NEUROPLEX_SANITIZE)
-  add_compile_options(-fsanitize=${NEUROPLEX_SANITIZE} -fno-omit-frame-pointer
-    -fno-sanitize-recover=all)
+  add_compile_options(-fsanitize=${NEUROPLEX_SANITIZE}
+    -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${NEUROPLEX_SANITIZE})
+  # GCC cannot see through what a sanitizer inserts and warns in vain.
+  add_compile_options(
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
 endif()
 
 function(neuroplex_warnings target)
@@ -40,11 +57,29 @@ function(neuroplex_warnings target)
   endif()
 endfunction()
 
+# neuroplex_precompile_caf(<target> [REUSE_FROM <target>]): CAF's headers cost
+# seconds a file; they are parsed once.
+function(neuroplex_precompile_caf target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "REUSE_FROM" "")
+  if(NOT TARGET ${target})
+    return()
+  endif()
+  if(arg_REUSE_FROM)
+    target_precompile_headers(${target} REUSE_FROM ${arg_REUSE_FROM})
+  else()
+    target_precompile_headers(${target} PRIVATE
+      "${PROJECT_SOURCE_DIR}/cmake/caf_pch.hpp")
+  endif()
+  # ccache can look into the header only with this.
+  target_compile_options(${target} PRIVATE
+    $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+endfunction()
+
 # neuroplex_library(<folder> <link arguments>...): a static library of the
 # folder's sources (tests apart), as neuroplex::<folder>.
 function(neuroplex_library folder)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS
-    "${CMAKE_SOURCE_DIR}/${folder}/*.cpp")
+    "${PROJECT_SOURCE_DIR}/${folder}/*.cpp")
   list(FILTER sources EXCLUDE REGEX "\\.(test|fuzz)\\.cpp$")
   if(NOT sources)
     return()
@@ -53,9 +88,10 @@ function(neuroplex_library folder)
   add_library(${target} STATIC ${sources})
   add_library(neuroplex::${folder} ALIAS ${target})
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${folder})
+  target_compile_features(${target} PUBLIC cxx_std_20)
   target_include_directories(${target} PUBLIC
-    "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>"
-    "$<INSTALL_INTERFACE:include/neuroplex>")
+    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>"
+    "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/neuroplex>")
   target_link_libraries(${target} ${ARGN})
   neuroplex_warnings(${target})
 endfunction()
@@ -64,8 +100,8 @@ endfunction()
 # one Catch2 program, registered test by test.
 function(neuroplex_unit_tests folder)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS
-    "${CMAKE_SOURCE_DIR}/${folder}/*.test.cpp")
-  if(NOT sources)
+    "${PROJECT_SOURCE_DIR}/${folder}/*.test.cpp")
+  if(NOT sources OR NOT TARGET neuroplex_${folder})
     return()
   endif()
   set(target ${folder}_tests)
@@ -74,5 +110,5 @@ function(neuroplex_unit_tests folder)
     neuroplex_test_main ${ARGN})
   neuroplex_warnings(${target})
   catch_discover_tests(${target} TEST_PREFIX "${folder}: "
-    DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+    DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300 LABELS unit)
 endfunction()

@@ -1,0 +1,42 @@
+# `cmake --install`: the command, the libraries, their headers, and a CMake
+# package. A component of the package is a folder of the source; each has an
+# export file of its own, so that a user of `memory` needs no CAF.
+
+include(CMakePackageConfigHelpers)
+
+set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/neuroplex")
+
+set(installed_components "")
+foreach(folder IN ITEMS memory config consensus actors)
+  if(NOT TARGET neuroplex_${folder})
+    continue()
+  endif()
+  list(APPEND installed_components ${folder})
+  install(TARGETS neuroplex_${folder} EXPORT neuroplex_${folder}
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  install(EXPORT neuroplex_${folder} NAMESPACE neuroplex::
+    FILE "neuroplex-${folder}.cmake" DESTINATION "${package_dir}")
+  install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}"
+    DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex"
+    FILES_MATCHING PATTERN "*.hpp")
+endforeach()
+
+if(TARGET neuroplex)
+  install(TARGETS neuroplex RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endif()
+
+configure_package_config_file(
+  "${PROJECT_SOURCE_DIR}/cmake/neuroplexConfig.cmake.in"
+  "${PROJECT_BINARY_DIR}/neuroplexConfig.cmake"
+  INSTALL_DESTINATION "${package_dir}"
+  NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(
+  "${PROJECT_BINARY_DIR}/neuroplexConfigVersion.cmake"
+  COMPATIBILITY SameMinorVersion)
+install(FILES
+  "${PROJECT_BINARY_DIR}/neuroplexConfig.cmake"
+  "${PROJECT_BINARY_DIR}/neuroplexConfigVersion.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/FindCAF.cmake"
+  DESTINATION "${package_dir}")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md"
+  DESTINATION "${CMAKE_INSTALL_DOCDIR}" OPTIONAL)
