@@ -7,6 +7,8 @@ option(NEUROPLEX_WITH_EXAMPLES "Build the examples" ON)
 option(NEUROPLEX_WITH_BENCH "Build the benchmarks" ON)
 set(NEUROPLEX_SANITIZE "" CACHE STRING
   "Sanitizers, e.g. address,undefined or thread")
+set(NEUROPLEX_TEST_PREFIX "" CACHE STRING
+  "Put before the name of each test, to tell builds apart")
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -109,6 +111,6 @@ function(neuroplex_unit_tests folder)
   target_link_libraries(${target} PRIVATE neuroplex::${folder}
     neuroplex_test_main ${ARGN})
   neuroplex_warnings(${target})
-  catch_discover_tests(${target} TEST_PREFIX "${folder}: "
+  catch_discover_tests(${target} TEST_PREFIX "${NEUROPLEX_TEST_PREFIX}${folder}: "
     DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300 LABELS unit)
 endfunction()
