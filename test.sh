@@ -82,13 +82,22 @@ else
 fi
 step_done
 
+# ThreadSanitizer of GCC 12 cannot place its tables when addresses are
+# randomised more widely than this; the build runs its programs to list tests.
+tsan_random_bits=28
+random_bits=$(cat /proc/sys/vm/mmap_rnd_bits 2> /dev/null || echo 0)
+steady=(env)
+if ((random_bits > tsan_random_bits)) && setarch -R true 2> /dev/null; then
+  steady=(setarch -R)
+fi
+
 for preset in "${presets[@]}"; do
   step "configure $preset" "$configure_hint"
   cmake --preset "$preset"
   step_done
 
   step "build $preset" "$build_hint"
-  cmake --build --preset "$preset" --parallel "$jobs"
+  "${steady[@]}" cmake --build --preset "$preset" --parallel "$jobs"
   step_done
 done
 
@@ -99,11 +108,4 @@ mkdir -p build/all
 printf 'subdirs("../%s")\n' "${presets[@]}" > build/all/CTestTestfile.cmake
 run_tests=(ctest --test-dir build/all --output-on-failure --parallel "$jobs"
   --no-tests=error)
-# ThreadSanitizer of GCC 12 cannot place its tables when addresses are
-# randomised more widely than this.
-tsan_random_bits=28
-random_bits=$(cat /proc/sys/vm/mmap_rnd_bits 2> /dev/null || echo 0)
-if ((random_bits > tsan_random_bits)) && setarch -R true 2> /dev/null; then
-  run_tests=(setarch -R "${run_tests[@]}")
-fi
-exec "${run_tests[@]}"
+exec "${steady[@]}" "${run_tests[@]}"

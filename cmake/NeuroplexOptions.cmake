@@ -111,6 +111,6 @@ function(neuroplex_unit_tests folder)
   target_link_libraries(${target} PRIVATE neuroplex::${folder}
     neuroplex_test_main ${ARGN})
   neuroplex_warnings(${target})
-  catch_discover_tests(${target} TEST_PREFIX "${NEUROPLEX_TEST_PREFIX}${folder}: "
-    DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300 LABELS unit)
+  catch_discover_tests(${target} TEST_PREFIX "${NEUROPLEX_TEST_PREFIX}${folder}/"
+    PROPERTIES TIMEOUT 300 LABELS unit)
 endfunction()
