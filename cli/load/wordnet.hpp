@@ -1,0 +1,102 @@
+// WordNet 3.0 as records: reads the data files of Debian's wordnet-base.
+//
+// Purpose: real input for `neuroplex load wordnet` and for the tour. The
+// scheme of keys and values (documented in cli/load/README.md):
+//
+//   synset/n/02084071   one synset: part of speech (n, v, a, r) and offset, as
+//                       pointers name it, with the JSON object
+//     {"type":"n","file":"noun.animal",
+//      "words":[["dog",0],["domestic_dog",0],["Canis_familiaris",0]],
+//      "pointers":[["@","n/02083346"],["+","v/00327031",1,1]],
+//      "frames":[[2],[8,1]],"gloss":"a member of the genus Canis ..."}
+//   word/dog            the synsets of a word (lower case, underscores for
+//                       blanks), n before v before a before r, in file order:
+//     ["n/02084071","n/10114209","v/02001858"]
+//
+// A word is [text, lex id] with the adjective's marker as third element. A
+// pointer is [kind, target] for a relation of synsets and [kind, target,
+// source word, target word] for one of words, counted from 1. A frame is
+// [number] for all words, [number, word] for one. "frames" is there for verbs.
+// The value holds all that the line of the data file holds.
+//
+// Ownership and threads: one thread. The reader owns its four files.
+//
+// Invariants: every synset stands at the byte that its offset names, else the
+// file was edited or cut and is refused.
+//
+// Failure behaviour: `bad_path` when a data file is missing (the message tells
+// to install wordnet-base), `protocol` with file:line and what was expected.
+//
+// WordNet 3.0 Copyright 2006 by Princeton University, used under its licence:
+// see `wordnet_licence` and /usr/share/doc/wordnet-base/copyright.
+#pragma once
+
+#include "cli/load/input.hpp"
+#include "cli/load/record.hpp"
+#include "cli/load/synset.hpp"
+
+#include <array>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace neuroplex::cli {
+
+/// Where Debian's package puts the data files.
+inline constexpr std::string_view wordnet_directory = "/usr/share/wordnet";
+
+/// The licence in one line, to be shown wherever the data is used.
+inline constexpr std::string_view wordnet_licence =
+  "WordNet 3.0 Copyright 2006 by Princeton University, free to use under "
+  "its licence (/usr/share/doc/wordnet-base/copyright)";
+
+/// What was read, for comparison with an independent count.
+struct wordnet_totals {
+  std::uint64_t synsets = 0;
+  std::uint64_t senses = 0; ///< words in synsets
+  std::uint64_t pointers = 0;
+  std::uint64_t frames = 0;
+  std::uint64_t words = 0; ///< entries of the word index
+  std::map<std::string, std::uint64_t, std::less<>> pointer_kinds;
+};
+
+class wordnet_reader final : public record_reader {
+public:
+  /// Opens the four data files in `directory`.
+  static expected<std::unique_ptr<wordnet_reader>>
+  open(const std::string& directory);
+
+  /// Reads four sources in the order noun, verb, adjective, adverb.
+  explicit wordnet_reader(std::array<std::unique_ptr<byte_source>, 4> sources);
+
+  expected<read_step> next(record& result) override;
+
+  [[nodiscard]] std::uint64_t bytes_read() const noexcept override;
+  [[nodiscard]] std::uint64_t total_bytes() const noexcept override;
+
+  /// Counts of what was handed out so far.
+  [[nodiscard]] const wordnet_totals& totals() const noexcept {
+    return totals_;
+  }
+
+private:
+  expected<read_step> next_synset(record& result);
+  read_step next_word(record& result);
+  expected<void> index_words();
+  failure refuse(failure what);
+
+  std::vector<line_reader> files_;
+  std::size_t file_index_ = 0;
+  synset synset_;
+  wordnet_totals totals_;
+  std::uint64_t total_bytes_ = 0;
+  std::uint64_t finished_bytes_ = 0;
+  std::uint64_t file_synsets_ = 0; // handed out of the present file
+  std::map<std::string, std::string, std::less<>> words_; // word -> JSON list
+  std::map<std::string, std::string, std::less<>>::const_iterator word_;
+  bool words_begun_ = false;
+  std::vector<failure> refused_; // at most one: the failure to repeat
+};
+
+} // namespace neuroplex::cli
