@@ -12,7 +12,11 @@ foreach(folder IN ITEMS memory config consensus actors)
     continue()
   endif()
   list(APPEND installed_components ${folder})
-  install(TARGETS neuroplex_${folder} EXPORT neuroplex_${folder}
+  set(targets neuroplex_${folder})
+  if(folder STREQUAL "actors")
+    list(APPEND targets neuroplex_resp neuroplex_tunnel)
+  endif()
+  install(TARGETS ${targets} EXPORT neuroplex_${folder}
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
   install(EXPORT neuroplex_${folder} NAMESPACE neuroplex::
     FILE "neuroplex-${folder}.cmake" DESTINATION "${package_dir}")

@@ -77,19 +77,34 @@ function(neuroplex_precompile_caf target)
     $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endfunction()
 
-# neuroplex_library(<folder> <link arguments>...): a static library of the
-# folder's sources (tests apart), as neuroplex::<folder>.
-function(neuroplex_library folder)
+# Sources of a folder that match a pattern. A folder inside it that became a
+# library of its own before keeps its own.
+function(neuroplex_glob result folder pattern)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS
-    "${PROJECT_SOURCE_DIR}/${folder}/*.cpp")
+    "${PROJECT_SOURCE_DIR}/${folder}/${pattern}")
+  get_property(inner_folders GLOBAL PROPERTY NEUROPLEX_LIBRARY_FOLDERS)
+  foreach(inner IN LISTS inner_folders)
+    if(NOT inner STREQUAL folder)
+      list(FILTER sources EXCLUDE REGEX "^${PROJECT_SOURCE_DIR}/${inner}/")
+    endif()
+  endforeach()
+  set(${result} "${sources}" PARENT_SCOPE)
+endfunction()
+
+# neuroplex_library(<folder> <link arguments>...): a static library of the
+# folder's sources (tests apart), as neuroplex::<last part of folder>.
+function(neuroplex_library folder)
+  neuroplex_glob(sources ${folder} "*.cpp")
   list(FILTER sources EXCLUDE REGEX "\\.(test|fuzz)\\.cpp$")
   if(NOT sources)
     return()
   endif()
-  set(target neuroplex_${folder})
+  set_property(GLOBAL APPEND PROPERTY NEUROPLEX_LIBRARY_FOLDERS ${folder})
+  cmake_path(GET folder FILENAME name)
+  set(target neuroplex_${name})
   add_library(${target} STATIC ${sources})
-  add_library(neuroplex::${folder} ALIAS ${target})
-  set_target_properties(${target} PROPERTIES EXPORT_NAME ${folder})
+  add_library(neuroplex::${name} ALIAS ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_include_directories(${target} PUBLIC
     "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>"
@@ -98,19 +113,21 @@ function(neuroplex_library folder)
   neuroplex_warnings(${target})
 endfunction()
 
-# neuroplex_unit_tests(<folder>): the *.test.cpp beside the folder's sources as
-# one Catch2 program, registered test by test.
+# neuroplex_unit_tests(<folder> <link arguments>...): the *.test.cpp beside the
+# folder's sources as one Catch2 program, <last part of folder>_tests,
+# registered test by test.
 function(neuroplex_unit_tests folder)
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS
-    "${PROJECT_SOURCE_DIR}/${folder}/*.test.cpp")
-  if(NOT sources OR NOT TARGET neuroplex_${folder})
+  neuroplex_glob(sources ${folder} "*.test.cpp")
+  cmake_path(GET folder FILENAME name)
+  if(NOT sources OR NOT TARGET neuroplex_${name})
     return()
   endif()
-  set(target ${folder}_tests)
+  set(target ${name}_tests)
   add_executable(${target} ${sources})
-  target_link_libraries(${target} PRIVATE neuroplex::${folder}
+  target_link_libraries(${target} PRIVATE neuroplex::${name}
     neuroplex_test_main ${ARGN})
   neuroplex_warnings(${target})
-  catch_discover_tests(${target} TEST_PREFIX "${NEUROPLEX_TEST_PREFIX}${folder}/"
+  catch_discover_tests(${target}
+    TEST_PREFIX "${NEUROPLEX_TEST_PREFIX}${folder}/"
     PROPERTIES TIMEOUT 300 LABELS unit)
 endfunction()

@@ -54,6 +54,9 @@ THIRD_PARTY = {
     "benchmark": {"bench"},
     "zstd.h": {"bench"},
 }
+# Parts of actors/ that are protocol cores: they know neither CAF nor the actors
+# around them.
+CORES = ("actors/resp/", "actors/tunnel/")
 TEST_ONLY = {"catch2", "rapidcheck", "rapidcheck.h"}
 
 # Headers of the C library and the kernel that are neither C++ nor ours.
@@ -78,6 +81,10 @@ def check_quoted(path, target, root):
     to = target.split("/")[0]
     if not (root / target).is_file():
         return f'"{target}" is not a path from the root of the project'
+    for core in CORES:
+        if (path.as_posix().startswith(core) and to == "actors"
+                and not target.startswith(core)):
+            return f"{core} is a protocol core: it may not include {target}"
     if to == folder:
         return None
     if to not in FOLDERS[folder]:
@@ -96,6 +103,8 @@ def check_angled(path, target):
     first = target.split("/")[0]
     if first in TEST_ONLY:
         return None if is_test(path) else f"<{target}> outside a test"
+    if first == "caf" and path.as_posix().startswith(CORES):
+        return "a protocol core may not include CAF"
     if first in THIRD_PARTY:
         if folder in THIRD_PARTY[first]:
             return None

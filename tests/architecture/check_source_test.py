@@ -20,6 +20,8 @@ CASES = [
     ("actors/a.cpp", '#include "consensus/there.hpp"\n', None),
     ("actors/a.cpp", '#include "cli/there.hpp"\n', "may not include cli"),
     ("actors/a.cpp", "#include <caf/actor.hpp>\n", None),
+    ("actors/resp/a.cpp", "#include <caf/actor.hpp>\n", "protocol core"),
+    ("actors/resp/a.cpp", '#include "actors/there.hpp"\n', "protocol core"),
     ("actors/a.cpp", "#include <catch2/catch.hpp>\n", "outside a test"),
     ("actors/a.test.cpp", "#include <catch2/catch.hpp>\n", None),
     ("actors/a.cpp", "#include <boost/any.hpp>\n", "is unknown here"),
@@ -40,7 +42,7 @@ def complaints(file, content):
                       "config/there.hpp", "consensus/there.hpp",
                       "actors/there.hpp", "cli/there.hpp", file]:
             path = root / there
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content if there == file else HEADER)
         result = subprocess.run([sys.executable, str(CHECK), str(root)],
                                 capture_output=True, text=True, check=False)
