@@ -72,11 +72,11 @@ std::string diagnostic::to_string() const {
   std::string result = "error[";
   result += code_;
   result += "]: ";
-  result += escaped(message_);
+  result += escape(message_);
   return result;
 }
 
-std::string escaped(std::string_view text) {
+std::string escape(std::string_view text) {
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {
@@ -98,8 +98,8 @@ std::string escaped(std::string_view text) {
   return result;
 }
 
-std::string quoted(std::string_view text, std::size_t max_bytes) {
-  auto shown = escaped(text.substr(0, max_bytes));
+std::string quote(std::string_view text, std::size_t max_bytes) {
+  auto shown = escape(text.substr(0, max_bytes));
   std::string result = "\"";
   result += shown;
   result += '"';

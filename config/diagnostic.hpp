@@ -77,10 +77,10 @@ private:
 
 /// `text` between quotes, control characters and invalid UTF-8 escaped, cut
 /// after `max_bytes` of input: fit to stand in a message.
-[[nodiscard]] std::string quoted(std::string_view text,
-                                 std::size_t max_bytes = 64);
+[[nodiscard]] std::string quote(std::string_view text,
+                                std::size_t max_bytes = 64);
 
-/// As `quoted`, without quotes and cut.
-[[nodiscard]] std::string escaped(std::string_view text);
+/// As `quote`, without quotes and cut.
+[[nodiscard]] std::string escape(std::string_view text);
 
 } // namespace neuroplex::config

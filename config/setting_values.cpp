@@ -311,7 +311,7 @@ std::string display_value(const setting& which, const setting_value& value) {
     case setting_kind::text:
     case setting_kind::word: {
       auto& text = std::get<std::string>(value);
-      return text.empty() ? "none" : escaped(text);
+      return text.empty() ? "none" : escape(text);
     }
     case setting_kind::port:
       return to_string(std::get<listen_port>(value));

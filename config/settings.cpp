@@ -83,7 +83,7 @@ bool is_zero_or_power_of_two(const setting_value& value) {
 
 using enum setting_kind;
 
-const std::array rows{
+constexpr std::array rows{
   setting{.name = "node.replica_id",
           .flag = "--replica-id",
           .kind = number,

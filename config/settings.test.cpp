@@ -1,0 +1,235 @@
+#include "config/settings.hpp"
+
+#include "config/check.hpp"
+#include "config/diagnostic.hpp"
+#include "config/file.hpp"
+#include "config/layers.hpp"
+#include "config/nearest.hpp"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <set>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace neuroplex;
+using namespace neuroplex::config;
+
+namespace {
+
+// A directory of its own for one test.
+class temporary_directory {
+public:
+  temporary_directory() {
+    char name[] = "/tmp/neuroplex-config-XXXXXX";
+    REQUIRE(::mkdtemp(name) != nullptr);
+    path_ = name;
+  }
+
+  temporary_directory(const temporary_directory&) = delete;
+  temporary_directory& operator=(const temporary_directory&) = delete;
+
+  ~temporary_directory() {
+    for (auto& file : files_)
+      ::unlink(file.c_str());
+    ::rmdir(path_.c_str());
+  }
+
+  std::string file(const std::string& name, const std::string& text,
+                   mode_t mode) {
+    auto path = path_ + "/" + name;
+    std::ofstream{path} << text;
+    ::chmod(path.c_str(), mode);
+    files_.push_back(path);
+    return path;
+  }
+
+  std::string fifo(const std::string& name) {
+    auto path = path_ + "/" + name;
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    files_.push_back(path);
+    return path;
+  }
+
+  const std::string& path() const {
+    return path_;
+  }
+
+private:
+  std::string path_;
+  std::vector<std::string> files_;
+};
+
+// Path of a file that lies beside this source.
+std::string beside(const std::string& name) {
+  std::string here = __FILE__;
+  return here.substr(0, here.rfind('/') + 1) + name;
+}
+
+} // namespace
+
+TEST_CASE("the defaults of a node are valid", "[config]") {
+  CHECK(node_options{}.validate());
+  CHECK_FALSE(check(node_options{}));
+}
+
+TEST_CASE("names, flags and variables of settings are unique and well formed",
+          "[config]") {
+  std::set<std::string> seen;
+  for (auto& row : settings()) {
+    CAPTURE(row.name);
+    CHECK(seen.insert(std::string{row.name}).second);
+    CHECK(seen.insert(std::string{row.flag}).second);
+    CHECK(seen.insert(environment_name(row)).second);
+    CHECK(row.flag.substr(0, 2) == "--");
+    CHECK_FALSE(row.doc.empty());
+    CHECK(row.doc.back() != '.');
+    CHECK(find_setting(row.name) == &row);
+  }
+}
+
+TEST_CASE("every setting takes what it shows and keeps it", "[config]") {
+  node_options defaults;
+  for (auto& row : settings()) {
+    CAPTURE(row.name);
+    auto value = row.get(defaults);
+    CHECK(check_value(row, value));
+    auto copy = defaults;
+    row.set(copy, value);
+    CHECK(row.get(copy) == value);
+  }
+}
+
+TEST_CASE("every number is accepted at its bounds and refused beyond",
+          "[config]") {
+  for (auto& row : settings()) {
+    if (row.kind != setting_kind::number && row.kind != setting_kind::bytes
+        && row.kind != setting_kind::milliseconds)
+      continue;
+    CAPTURE(row.name);
+    CHECK(parse_value(row, std::to_string(row.least)));
+    CHECK(parse_value(row, std::to_string(row.most)));
+    CHECK_FALSE(parse_value(row, std::to_string(row.most + 1)));
+    if (row.least > 0)
+      CHECK_FALSE(parse_value(row, std::to_string(row.least - 1)));
+  }
+}
+
+TEST_CASE("the sample file is what the table of settings says", "[config]") {
+  auto sample = read_file(beside("neuroplex.sample.json"),
+                          {.max_bytes = max_config_file_bytes});
+  REQUIRE(sample);
+  INFO("write it anew with: neuroplex config sample");
+  CHECK(*sample == sample_file());
+}
+
+TEST_CASE("the sample files are valid configurations", "[config]") {
+  for (auto name : {"neuroplex.sample.json", "three-hosts.sample.json"}) {
+    CAPTURE(name);
+    layered_options options;
+    auto found = options.read_file(beside(name));
+    CHECK((found ? found->to_string() : "none") == "none");
+    node_options merged;
+    found = options.resolve(merged);
+    CHECK((found ? found->to_string() : "none") == "none");
+  }
+}
+
+TEST_CASE("a written configuration reads back the same", "[config]") {
+  layered_options first;
+  REQUIRE_FALSE(first.read_text(R"({
+    "node": {"data_dir": "/a \"b\" \\ \u00e9"},
+    "resp": {"port": "off"}, "basp": {"port": "auto"},
+    "peers": [{"replica_id": 7, "host": "::1", "port": 9}]
+  })",
+                                "f"));
+  layered_options second;
+  auto found = second.read_text(to_file(first), "g");
+  CHECK((found ? found->to_string() : "none") == "none");
+  for (auto& row : settings()) {
+    CAPTURE(row.name);
+    CHECK(first.value_of(row).value == second.value_of(row).value);
+  }
+}
+
+TEST_CASE("sizes are read with binary units and shown in the largest that fits",
+          "[config]") {
+  CHECK(*parse_bytes("64M") == 64U << 20);
+  CHECK(*parse_bytes("64MiB") == 64U << 20);
+  CHECK(*parse_bytes("3K") == 3072);
+  CHECK(*parse_bytes("1T") == 1ULL << 40);
+  for (auto text : {"", "M", "1e3", "17E", "64MB", "64m", "-1", "+1", "1.5M",
+                    "16777216T", "1 M"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_bytes(text));
+  }
+  CHECK(display_bytes(64U << 20) == "64 MiB");
+  CHECK(display_bytes(1536) == "1536 B");
+  CHECK(display_bytes(1536, true) == "1.5 KiB");
+  CHECK(display_bytes(0) == "0 B");
+}
+
+TEST_CASE("loopback is told from other addresses", "[config]") {
+  for (auto host : {"localhost", "::1", "127.0.0.1", "127.255.0.9"})
+    CHECK(is_loopback(host));
+  for (auto host : {"", "0.0.0.0", "128.0.0.1", "127.0.0", "127.0.0.1.example",
+                    "127.0.0.256", "127.0.0.1 ", "127.0.0.0001", "::"})
+    CHECK_FALSE(is_loopback(host));
+}
+
+TEST_CASE("the nearest word is named only when it is near", "[config]") {
+  const std::string_view words[] = {"serve", "stats", "scan", "get", "set"};
+  CHECK(nearest("srve", words) == "serve");
+  CHECK(nearest("sevre", words) == "serve");
+  CHECK(nearest("ste", words) == "set");
+  CHECK(nearest("gett", words) == "get");
+  CHECK(nearest("launch", words).empty());
+  CHECK(nearest("", words).empty());
+  CHECK(nearest(std::string(1'000'000, 's'), words).empty());
+}
+
+TEST_CASE("a secret is read only from a private file", "[config]") {
+  temporary_directory place;
+  auto good = read_secret(place.file("good", "canary-7f3a\n", 0600));
+  REQUIRE(good);
+  CHECK(*good == "canary-7f3a");
+  auto open_file = read_secret(place.file("open", "canary-7f3a\n", 0644));
+  REQUIRE_FALSE(open_file);
+  CHECK(open_file.code() == errc::denied);
+  CHECK(open_file.error().message().find("canary") == std::string::npos);
+  CHECK(read_secret(place.file("empty", "\n", 0600)).code() == errc::config);
+  CHECK(read_secret(place.file("long", std::string(4'097, 'x'), 0600)).code()
+        == errc::config);
+  CHECK(read_secret(place.path() + "/none").code() == errc::bad_path);
+  CHECK(read_secret(place.path()).code() == errc::bad_path);
+  CHECK(read_secret(place.fifo("fifo")).code() == errc::bad_path);
+}
+
+TEST_CASE("a configuration file that is none is refused", "[config]") {
+  temporary_directory place;
+  auto read = [](const std::string& path) {
+    layered_options options;
+    auto found = options.read_file(path);
+    return found ? std::string{found->code()} + " " + found->message()
+                 : std::string{"none"};
+  };
+  using Catch::Matchers::Contains;
+  CHECK_THAT(read(place.path() + "/none"),
+             Contains("E-CONFIG") && Contains("No such file"));
+  CHECK_THAT(read(place.path()), Contains("directory"));
+  CHECK_THAT(read(place.fifo("fifo")), Contains("not a regular file"));
+  CHECK_THAT(read(place.file("empty", "", 0644)), Contains("empty"));
+  CHECK_THAT(
+    read(place.file("long", std::string(max_config_file_bytes + 1, ' '), 0644)),
+    Contains("longer than 1048576 bytes"));
+}
+
+TEST_CASE("each problem has a code and a status of its own kind", "[config]") {
+  std::set<std::string_view> names;
+  for (std::uint8_t i = 0; i < problem_count; ++i) {
+    auto code = static_cast<problem>(i);
+    CHECK(names.insert(code_name(code)).second);
+    CHECK((exit_status(code) == 2 || exit_status(code) == 3));
+  }
+}
