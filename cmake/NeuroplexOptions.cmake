@@ -54,6 +54,10 @@ endif()
 
 function(neuroplex_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic)
+  # GCC 12 sees overlapping copies in std::string's operator+ that cannot be
+  # (GCC bug 105651).
+  target_compile_options(${target} PRIVATE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
   if(NEUROPLEX_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

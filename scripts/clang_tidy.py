@@ -27,7 +27,7 @@ CAF = re.compile(r"^\s*#\s*include\s*<caf/", re.MULTILINE)
 
 # Flags of GCC that clang 14 does not know, and flags of no use to it.
 DROPPED = {"-fpch-preprocess", "-Winvalid-pch", "-Wno-tsan",
-           "-Wno-maybe-uninitialized", "-c"}
+           "-Wno-maybe-uninitialized", "-Wno-restrict", "-c"}
 DROPPED_WITH_VALUE = {"-o", "-include", "-MF", "-MT", "-MQ"}
 
 
