@@ -1,0 +1,64 @@
+// Every limit of the message plane that is not an option of the node.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace neuroplex::limits {
+
+/// Version of the messages between nodes; peers must have the same.
+inline constexpr std::uint32_t protocol_version = 1;
+
+/// Longest value that travels in a message. Larger ones go through the segment.
+inline constexpr std::size_t max_message_value_bytes = std::size_t{8} << 20;
+
+/// Keys and values of one batch message. The client and the router cut larger
+/// batches into several messages.
+inline constexpr std::size_t max_batch_bytes = std::size_t{1} << 20;
+
+/// Values that one answer to a batch carries; what does not fit is `busy`.
+inline constexpr std::size_t max_batch_reply_bytes = std::size_t{8} << 20;
+
+/// Entries and value bytes of one page of a scan. A value that does not fit is
+/// left out and marked.
+inline constexpr std::size_t max_scan_entries = 256;
+inline constexpr std::size_t max_scan_page_bytes = std::size_t{1} << 20;
+
+/// Pushed scans under way in one node, and pages one of them may be ahead.
+inline constexpr std::size_t max_scan_streams = 64;
+inline constexpr std::uint32_t max_scan_credit = 64;
+
+/// A pushed scan whose reader grants no credit for so long is ended.
+inline constexpr std::int64_t scan_idle_ms = 30'000;
+
+/// Answers to writes that a shard remembers until their deadline: how many, of
+/// how many clients, and their bytes.
+inline constexpr std::size_t max_remembered_answers = 16'384;
+inline constexpr std::size_t max_remembered_clients = 1'024;
+inline constexpr std::size_t max_remembered_bytes = std::size_t{4} << 20;
+
+/// Longest time ahead a deadline may lie.
+inline constexpr std::int64_t max_deadline_ms = 600'000;
+
+/// Bytes of requests in flight to one peer.
+inline constexpr std::size_t max_peer_bytes_in_flight = std::size_t{64} << 20;
+
+/// Sends of one request before its router gives up.
+inline constexpr std::uint32_t max_attempts = 4;
+
+/// Longest pause between two attempts to reach a peer.
+inline constexpr std::int64_t max_reconnect_pause_ms = 5'000;
+
+/// Time one attempt to connect and be welcomed may take.
+inline constexpr std::int64_t connect_timeout_ms = 3'000;
+
+/// Restarts of child actors within restart_window_ms that a node survives.
+inline constexpr std::size_t max_restarts = 32;
+inline constexpr std::int64_t restart_window_ms = 10'000;
+
+/// How often a node looks for dead participants, and how many entries it
+/// checks for expiry each time.
+inline constexpr std::int64_t maintenance_period_ms = 200;
+inline constexpr std::size_t sweep_entries = 1'024;
+
+} // namespace neuroplex::limits

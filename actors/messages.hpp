@@ -1,0 +1,502 @@
+// What travels between actors: plain values, one struct a message.
+//
+// Purpose: requests and answers of the data plane, the greeting between nodes
+// and their reports, with the list that tells the actor system about them.
+//
+// Threads: plain values.
+//
+// Invariants:
+//  1. A request carries an id and a deadline. Its effect happens at most once
+//     however often it is sent with that id (actors/dedup_table.hpp).
+//  2. Bytes from other processes are checked before use: `check` for requests
+//     (enumerations in range, sizes within limits), `settle` for answers.
+//  3. An answer carries its errc inside; an error of the actor system means
+//     that the transport failed, never the operation.
+#pragma once
+
+#include "actors/caf_compat.hpp"
+#include "actors/limits.hpp"
+#include "memory/status.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace neuroplex::actors {
+
+/// What a request asks of the entry under its key. Fields used are named; the
+/// codes are those of the store's function of the same name.
+enum class operation : std::uint8_t {
+  get,              ///< the value, its version and expiry
+  info,             ///< size (number), version and expiry without the value
+  set,              ///< value, ttl_ms or keep_ttl
+  set_if_absent,    ///< value, ttl_ms; `exists` when there is one
+  set_if_present,   ///< value, ttl_ms or keep_ttl; `not_found` when none
+  exchange,         ///< as set; answers the previous value (found tells)
+  compare_and_swap, ///< expected, value; by version instead when version != 0
+  increment,        ///< delta; answers the sum in number
+  append,           ///< value; answers the new length in number
+  erase,            ///< `not_found` when there is none
+  take,             ///< erase that answers the value
+  expire,           ///< ttl_ms
+  persist,          ///< `mismatch` when there was no expiry
+};
+
+/// Number of operations; decoders refuse an integer at or above it.
+inline constexpr std::uint8_t operation_count =
+  static_cast<std::uint8_t>(operation::persist) + 1;
+
+/// True when the operation may change the entry.
+[[nodiscard]] constexpr bool changes(operation op) noexcept {
+  return op != operation::get && op != operation::info;
+}
+
+/// Names one request for ever: a client draws its number at random once and
+/// counts its requests. Parts of a batch share the first two.
+struct request_id {
+  std::uint64_t client = 0;
+  std::uint64_t sequence = 0;
+  std::uint32_t part = 0;
+
+  friend bool operator==(const request_id&, const request_id&) = default;
+};
+
+struct request_header {
+  request_id id;
+
+  /// Unix time in milliseconds on the clock of the receiver, after which the
+  /// request must have no effect. The router adjusts it between hosts.
+  std::int64_t deadline_ms = 0;
+
+  /// Epoch of the sender's placement table, 0 when the sender has none.
+  std::uint64_t epoch = 0;
+
+  /// True once a router has forwarded the request: the receiver must own the
+  /// key and does not forward again.
+  bool forwarded = false;
+};
+
+/// One operation on one key.
+struct request {
+  request_header header;
+  operation op = operation::get;
+  std::string space = "default"; ///< name of the namespace
+  std::string key;
+  std::string value;
+  std::string expected;
+  std::int64_t ttl_ms = 0;
+  bool keep_ttl = false;
+  std::int64_t delta = 0;
+  std::uint64_t version = 0;
+};
+
+/// The answer to a request. `value` of a compare_and_swap that answered
+/// `mismatch` is the actual value.
+struct reply {
+  errc status = errc::ok;
+  std::string value;
+  std::int64_t number = 0;
+  std::uint64_t version = 0;
+  std::int64_t expires_at_ms = 0;
+  bool found = false;
+};
+
+struct batch_item {
+  std::string key;
+  std::string value;
+  std::int64_t ttl_ms = 0;
+};
+
+/// The same operation on many keys: get, set, set_if_absent, or erase.
+struct batch_request {
+  request_header header;
+  operation op = operation::get;
+  std::string space = "default";
+  std::vector<batch_item> items;
+
+  /// Most bytes of values in the answer; items beyond answer `busy`.
+  std::uint64_t reply_budget_bytes = limits::max_batch_reply_bytes;
+};
+
+struct batch_answer {
+  errc status = errc::ok;
+  std::string value;
+};
+
+/// Answers in the order of the items. When `status` is not ok, the batch as a
+/// whole was refused without effect and there are no answers.
+struct batch_reply {
+  errc status = errc::ok;
+  std::vector<batch_answer> answers;
+};
+
+/// Where a scan over the cluster goes on: which node (by position among the
+/// members), and where in its segment.
+struct scan_position {
+  std::uint32_t member = 0;
+  std::uint64_t cursor = 0;
+
+  friend bool operator==(const scan_position&, const scan_position&) = default;
+};
+
+struct scan_request {
+  request_header header;
+  std::string space = "default";
+  scan_position from;
+  std::uint32_t entries = 128; ///< about so many a page
+  bool with_values = true;
+};
+
+struct scanned_entry {
+  std::string key;
+  std::string value;
+  std::uint64_t value_bytes = 0;
+  std::int64_t expires_at_ms = 0;
+  bool value_omitted = false; ///< did not fit into the page; get it by key
+};
+
+/// Part of a scan. With `status` other than ok the node at `member` could not
+/// be read; `next` then skips it, and the scan goes on incomplete.
+struct scan_page {
+  errc status = errc::ok;
+  std::uint32_t member = 0; ///< position of the node that was read
+  std::vector<scanned_entry> entries;
+  scan_position next;
+  bool done = false;
+};
+
+/// An operation on a namespace as a whole.
+enum class space_operation : std::uint8_t {
+  count, ///< number of entries
+  clear, ///< erase all entries; answers how many
+  drop,  ///< clear and forget the name
+};
+
+inline constexpr std::uint8_t space_operation_count =
+  static_cast<std::uint8_t>(space_operation::drop) + 1;
+
+struct space_request {
+  request_header header;
+  space_operation op = space_operation::count;
+  std::string space = "default";
+};
+
+/// How a node presents itself to another before anything else.
+struct hello {
+  std::uint32_t version = limits::protocol_version;
+  std::string cluster;
+  std::uint32_t replica_id = 0;
+  std::uint64_t incarnation = 0; ///< grows with every start of that node
+  std::uint64_t placement_epoch = 0;
+  std::uint64_t placement_fingerprint = 0;
+  std::int64_t clock_ms = 0; ///< Unix time of the sender
+
+  /// False in the first greeting, which only asks for the other side's hello.
+  /// The second one tells how far ahead the receiver's clock is, and joins.
+  bool joins = false;
+  std::int64_t receiver_ahead_ms = 0;
+};
+
+/// `status` ok with the other side's hello, or why it refuses.
+struct welcome {
+  errc status = errc::ok;
+  std::string reason;
+  hello self;
+};
+
+enum class peer_state : std::uint8_t {
+  never_met, ///< not reached since this node started
+  connected,
+  lost,    ///< was connected; is being looked for
+  refused, ///< reached, but one side refuses the other; see reason
+};
+
+struct peer_report {
+  std::uint32_t replica_id = 0;
+  peer_state state = peer_state::never_met;
+  std::uint64_t incarnation = 0;
+  std::uint64_t meetings = 0; ///< times it was welcomed
+  std::uint64_t losses = 0;
+  std::uint64_t in_flight = 0;
+  std::string reason; ///< of the last refusal or loss
+};
+
+/// What one router has done since it started.
+struct router_report {
+  std::uint64_t local = 0;       ///< requests handed to shards of this node
+  std::uint64_t forwarded = 0;   ///< requests sent to peers
+  std::uint64_t retries = 0;     ///< sent again after a timeout
+  std::uint64_t busy = 0;        ///< refused for lack of credit
+  std::uint64_t unavailable = 0; ///< refused since the owner was down
+  std::uint64_t unknown = 0;     ///< ended as unknown_outcome
+  std::uint64_t stale = 0;       ///< of another epoch or not ours: dropped
+  std::vector<peer_report> peers;
+};
+
+/// What one shard, or the store actor, has done since its node started.
+struct shard_report {
+  std::uint64_t requests = 0;
+  std::uint64_t batches = 0;
+  std::uint64_t batch_items = 0;
+  std::uint64_t repeats = 0;   ///< answered from memory of an earlier answer
+  std::uint64_t conflicts = 0; ///< an id used again with another body
+  std::uint64_t late = 0;      ///< deadline over on arrival
+  std::uint64_t refused = 0;   ///< malformed, too large, or of another shard
+  std::uint64_t remembered = 0;
+};
+
+/// The segment's facts that a report carries (memory::store_stats has more).
+struct segment_report {
+  std::string path;
+  std::uint64_t segment_bytes = 0;
+  std::uint64_t pool_bytes = 0;
+  std::uint64_t pool_used_bytes = 0;
+  std::uint64_t live_block_bytes = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t huge_page_bytes = 0;
+  std::uint64_t participants = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t hits = 0;
+  std::uint64_t writes = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t recoveries = 0;
+  std::uint64_t corrupt_reads = 0;
+};
+
+/// A node at one moment.
+struct node_report {
+  errc status = errc::ok;
+  std::string cluster;
+  std::uint32_t replica_id = 0;
+  std::uint64_t incarnation = 0;
+  std::int64_t uptime_ms = 0;
+  std::uint64_t process_id = 0;
+  std::uint64_t placement_epoch = 0;
+  std::uint32_t shards = 0;       ///< in the cluster
+  std::uint32_t local_shards = 0; ///< served here
+  std::uint64_t restarts = 0;     ///< child actors started again
+  segment_report segment;
+  router_report router;
+  shard_report requests; ///< summed over the shards and the store actor
+};
+
+/// ok, or why a request must be refused before anything is done: `bad_argument`
+/// (enumeration, deadline), `bad_key`, `key_size`, `value_size`,
+/// `bad_namespace`, `bad_ttl`.
+[[nodiscard]] errc check(const request& what);
+[[nodiscard]] errc check(const batch_request& what);
+[[nodiscard]] errc check(const scan_request& what);
+[[nodiscard]] errc check(const space_request& what);
+
+/// The same for one item of a batch whose operation is `op`.
+[[nodiscard]] errc check_item(operation op, const batch_item& item);
+
+/// Replaces codes that no errc has by `protocol`.
+void settle(reply& answer);
+void settle(batch_reply& answer);
+void settle(scan_page& answer);
+
+/// Bytes that the body of a message takes, without its envelope.
+[[nodiscard]] std::size_t body_bytes(const request& what);
+[[nodiscard]] std::size_t body_bytes(const batch_request& what);
+
+template <class Inspector>
+auto inspect(Inspector& f, request_id& x) {
+  return inspect_as(f, x, "request_id", field("client", x.client),
+                    field("sequence", x.sequence), field("part", x.part));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, request_header& x) {
+  return inspect_as(f, x, "request_header", field("id", x.id),
+                    field("deadline_ms", x.deadline_ms),
+                    field("epoch", x.epoch), field("forwarded", x.forwarded));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, request& x) {
+  return inspect_as(f, x, "request", field("header", x.header),
+                    field("op", x.op), field("space", x.space),
+                    field("key", x.key), field("value", x.value),
+                    field("expected", x.expected), field("ttl_ms", x.ttl_ms),
+                    field("keep_ttl", x.keep_ttl), field("delta", x.delta),
+                    field("version", x.version));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, reply& x) {
+  return inspect_as(
+    f, x, "reply", field("status", x.status), field("value", x.value),
+    field("number", x.number), field("version", x.version),
+    field("expires_at_ms", x.expires_at_ms), field("found", x.found));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, batch_item& x) {
+  return inspect_as(f, x, "batch_item", field("key", x.key),
+                    field("value", x.value), field("ttl_ms", x.ttl_ms));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, batch_request& x) {
+  return inspect_as(f, x, "batch_request", field("header", x.header),
+                    field("op", x.op), field("space", x.space),
+                    field("items", x.items),
+                    field("reply_budget_bytes", x.reply_budget_bytes));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, batch_answer& x) {
+  return inspect_as(f, x, "batch_answer", field("status", x.status),
+                    field("value", x.value));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, batch_reply& x) {
+  return inspect_as(f, x, "batch_reply", field("status", x.status),
+                    field("answers", x.answers));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, scan_position& x) {
+  return inspect_as(f, x, "scan_position", field("member", x.member),
+                    field("cursor", x.cursor));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, scan_request& x) {
+  return inspect_as(f, x, "scan_request", field("header", x.header),
+                    field("space", x.space), field("from", x.from),
+                    field("entries", x.entries),
+                    field("with_values", x.with_values));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, scanned_entry& x) {
+  return inspect_as(f, x, "scanned_entry", field("key", x.key),
+                    field("value", x.value),
+                    field("value_bytes", x.value_bytes),
+                    field("expires_at_ms", x.expires_at_ms),
+                    field("value_omitted", x.value_omitted));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, scan_page& x) {
+  return inspect_as(f, x, "scan_page", field("status", x.status),
+                    field("member", x.member), field("entries", x.entries),
+                    field("next", x.next), field("done", x.done));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, space_request& x) {
+  return inspect_as(f, x, "space_request", field("header", x.header),
+                    field("op", x.op), field("space", x.space));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, hello& x) {
+  return inspect_as(
+    f, x, "hello", field("version", x.version), field("cluster", x.cluster),
+    field("replica_id", x.replica_id), field("incarnation", x.incarnation),
+    field("placement_epoch", x.placement_epoch),
+    field("placement_fingerprint", x.placement_fingerprint),
+    field("clock_ms", x.clock_ms), field("joins", x.joins),
+    field("receiver_ahead_ms", x.receiver_ahead_ms));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, welcome& x) {
+  return inspect_as(f, x, "welcome", field("status", x.status),
+                    field("reason", x.reason), field("self", x.self));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, peer_report& x) {
+  return inspect_as(f, x, "peer_report", field("replica_id", x.replica_id),
+                    field("state", x.state),
+                    field("incarnation", x.incarnation),
+                    field("meetings", x.meetings), field("losses", x.losses),
+                    field("in_flight", x.in_flight), field("reason", x.reason));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, router_report& x) {
+  return inspect_as(f, x, "router_report", field("local", x.local),
+                    field("forwarded", x.forwarded),
+                    field("retries", x.retries), field("busy", x.busy),
+                    field("unavailable", x.unavailable),
+                    field("unknown", x.unknown), field("stale", x.stale),
+                    field("peers", x.peers));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, shard_report& x) {
+  return inspect_as(
+    f, x, "shard_report", field("requests", x.requests),
+    field("batches", x.batches), field("batch_items", x.batch_items),
+    field("repeats", x.repeats), field("conflicts", x.conflicts),
+    field("late", x.late), field("refused", x.refused),
+    field("remembered", x.remembered));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, segment_report& x) {
+  return inspect_as(
+    f, x, "segment_report", field("path", x.path),
+    field("segment_bytes", x.segment_bytes), field("pool_bytes", x.pool_bytes),
+    field("pool_used_bytes", x.pool_used_bytes),
+    field("live_block_bytes", x.live_block_bytes), field("entries", x.entries),
+    field("huge_page_bytes", x.huge_page_bytes),
+    field("participants", x.participants), field("reads", x.reads),
+    field("hits", x.hits), field("writes", x.writes),
+    field("expired", x.expired), field("recoveries", x.recoveries),
+    field("corrupt_reads", x.corrupt_reads));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, node_report& x) {
+  return inspect_as(
+    f, x, "node_report", field("status", x.status), field("cluster", x.cluster),
+    field("replica_id", x.replica_id), field("incarnation", x.incarnation),
+    field("uptime_ms", x.uptime_ms), field("process_id", x.process_id),
+    field("placement_epoch", x.placement_epoch), field("shards", x.shards),
+    field("local_shards", x.local_shards), field("restarts", x.restarts),
+    field("segment", x.segment), field("router", x.router),
+    field("requests", x.requests));
+}
+
+} // namespace neuroplex::actors
+
+NEUROPLEX_BEGIN_TYPES(neuroplex)
+
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::reply)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::batch_request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::batch_reply)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::scan_request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::scan_page)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::space_request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::hello)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::welcome)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::router_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::shard_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::node_report)
+
+NEUROPLEX_ADD_ATOM(neuroplex, apply_atom, "apply")
+NEUROPLEX_ADD_ATOM(neuroplex, batch_atom, "batch")
+NEUROPLEX_ADD_ATOM(neuroplex, scan_atom, "scan")
+NEUROPLEX_ADD_ATOM(neuroplex, stream_atom, "stream")
+NEUROPLEX_ADD_ATOM(neuroplex, page_atom, "page")
+NEUROPLEX_ADD_ATOM(neuroplex, credit_atom, "credit")
+NEUROPLEX_ADD_ATOM(neuroplex, space_atom, "space")
+NEUROPLEX_ADD_ATOM(neuroplex, stats_atom, "stats")
+NEUROPLEX_ADD_ATOM(neuroplex, hello_atom, "hello")
+NEUROPLEX_ADD_ATOM(neuroplex, met_atom, "met")
+NEUROPLEX_ADD_ATOM(neuroplex, lost_atom, "lost")
+NEUROPLEX_ADD_ATOM(neuroplex, refused_atom, "refused")
+NEUROPLEX_ADD_ATOM(neuroplex, shard_atom, "shard")
+NEUROPLEX_ADD_ATOM(neuroplex, pulse_atom, "pulse")
+NEUROPLEX_ADD_ATOM(neuroplex, child_atom, "child")
+NEUROPLEX_ADD_ATOM(neuroplex, halt_atom, "halt")
+
+NEUROPLEX_END_TYPES(neuroplex)
