@@ -1,0 +1,33 @@
+// What server and client have in common in their options.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "actors/tunnel/limits.hpp"
+#include "memory/status.hpp"
+
+namespace neuroplex::tunnel {
+
+/// Deadlines and bounds of every stream. The defaults are for production;
+/// tests shorten them.
+struct stream_limits {
+  std::int64_t handshake_ms = limits::handshake_ms;
+  std::int64_t idle_ms = limits::idle_ms;
+  std::int64_t ping_ms = limits::ping_ms;
+  std::int64_t probe_ms = limits::probe_ms;
+  std::int64_t linger_ms = limits::linger_ms;
+  std::size_t buffer_bytes = limits::buffer_bytes;
+  /// Largest BASP payload let through towards the local CAF.
+  std::uint32_t basp_payload_bytes = limits::basp_payload_bytes;
+  /// Application identifiers of which a BASP server must name one; empty: any.
+  std::vector<std::string> basp_app_identifiers;
+  /// Off: the stream is relayed as it is (for services other than BASP).
+  bool inspect_basp = true;
+
+  [[nodiscard]] expected<void> validate() const;
+};
+
+} // namespace neuroplex::tunnel

@@ -1,0 +1,122 @@
+// The thread that moves a tunnel's bytes.
+//
+// Purpose: one epoll loop over a listener and the two sockets of each stream.
+// It accepts, connects, reads, writes and ticks; what any of it means is the
+// stream's business (stream.hpp).
+//
+// Ownership and threads: `start` makes the thread; it owns all streams. The
+// public functions may be called from any thread.
+//
+// Invariants:
+//  1. A socket is watched only for what can be acted on now, and not at all
+//     when that is nothing, so that no state of a peer makes the loop spin.
+//  2. At the cap, or without descriptors, the listener is not watched.
+//  3. A stream's end is counted once, when its connection is removed.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/tunnel/session_table.hpp"
+#include "actors/tunnel/sockets.hpp"
+#include "actors/tunnel/stats.hpp"
+#include "actors/tunnel/stream.hpp"
+#include "memory/status.hpp"
+
+namespace neuroplex::tunnel {
+
+struct relay_settings {
+  stream_settings streams;
+  /// Server only; `streams.sessions` is set from it.
+  session_table::rules rules;
+  socket_address listen_address;
+  /// Where each accepted connection is relayed to; tried in turn.
+  std::vector<socket_address> targets;
+  std::size_t max_connections = 0;
+  std::size_t max_pending_per_address = 0;
+};
+
+class relay {
+public:
+  static expected<std::unique_ptr<relay>>
+  start(relay_settings settings, std::shared_ptr<const tls_context> context);
+
+  relay(const relay&) = delete;
+  relay& operator=(const relay&) = delete;
+  ~relay();
+
+  [[nodiscard]] std::uint16_t port() const noexcept {
+    return port_;
+  }
+
+  [[nodiscard]] tunnel::stats stats() const noexcept {
+    return counters_.snapshot();
+  }
+
+  [[nodiscard]] std::string last_failure() const;
+
+  void use(std::shared_ptr<const tls_context> context);
+
+  void stop() noexcept;
+
+private:
+  struct connection;
+  enum class side : std::uint8_t { network, local };
+
+  relay(relay_settings settings, std::shared_ptr<const tls_context> context);
+
+  void run();
+  void wait(std::int64_t now_ms);
+  void accept_some(std::int64_t now_ms);
+  void pause_accepting(std::int64_t retry_ms);
+  void resume_accepting();
+  void add(socket_handle accepted, const socket_address& from,
+           std::int64_t now_ms);
+  void on_event(connection& c, side which, std::uint32_t events,
+                std::int64_t now_ms);
+  void read_from(connection& c, side which, std::int64_t now_ms);
+  void connect_target(connection& c, side which, std::int64_t now_ms);
+  void flush(connection& c, side which, std::int64_t now_ms);
+  /// Carries out what the last event left to do; false when `c` was removed.
+  bool settle(connection& c, std::int64_t now_ms);
+  bool finished(connection& c, std::int64_t now_ms);
+  void watch(connection& c, side which);
+  void account(connection& c);
+  void leave_pending(connection& c);
+  void remove(connection& c);
+  void tick(std::int64_t now_ms);
+  void probe_sessions(std::int64_t now_ms);
+
+  relay_settings settings_;
+  session_table sessions_;
+  socket_handle epoll_;
+  socket_handle wake_;
+  socket_handle listener_;
+  std::uint16_t port_ = 0;
+  bool accepting_ = false;
+  std::int64_t accept_retry_ms_ = 0;
+  std::int64_t next_tick_ms_ = 0;
+  std::size_t target_index_ = 0;
+  std::uint64_t next_id_ = 1;
+  std::unordered_map<std::uint64_t, std::unique_ptr<connection>> connections_;
+  std::map<std::string, std::size_t> pending_by_address_;
+  std::vector<std::byte> buffer_;
+  counters counters_;
+
+  mutable std::mutex mutex_; ///< of the two below
+  std::shared_ptr<const tls_context> context_;
+  std::string last_failure_;
+
+  std::atomic<bool> stopping_{false};
+  std::mutex stop_mutex_; ///< of the join; never held by the thread itself
+  std::thread thread_;
+};
+
+} // namespace neuroplex::tunnel

@@ -1,0 +1,98 @@
+#include "actors/tunnel/server.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/tunnel/relay.hpp"
+
+namespace neuroplex::tunnel {
+
+expected<void> server_options::validate() const {
+  if (auto ok = self.validate(); !ok)
+    return ok;
+  if (auto ok = files.validate(); !ok)
+    return ok;
+  if (auto ok = limits.validate(); !ok)
+    return ok;
+  if (!numeric_host(listen_address))
+    return failure{errc::config, "tunnel listen address: '" + listen_address
+                                   + "': an IPv4 or IPv6 address in numbers"};
+  if (basp_port == 0)
+    return failure{errc::config, "tunnel BASP port: 0: the port that this "
+                                 "node's CAF listens on"};
+  if (peers.empty() && !any_peer_of_authority)
+    return failure{errc::config, "tunnel peers: empty: name the replica ids "
+                                 "that may connect, or allow any peer of the "
+                                 "authority"};
+  if (peers.size() > tunnel::limits::max_peers)
+    return failure{errc::config, "tunnel peers: " + std::to_string(peers.size())
+                                   + ": at most "
+                                   + std::to_string(tunnel::limits::max_peers)};
+  if (max_connections == 0 || max_pending_per_address == 0
+      || max_streams_per_peer == 0)
+    return failure{errc::config, "tunnel connection limits: 0: at least 1"};
+  return {};
+}
+
+server::server(server_options options, std::unique_ptr<relay> loop)
+  : options_{std::move(options)}, relay_{std::move(loop)} {
+}
+
+server::~server() = default;
+
+expected<std::unique_ptr<server>> server::start(server_options options) {
+  if (auto ok = options.validate(); !ok)
+    return ok.error();
+  auto context = tls_context::load(options.files, options.self.id);
+  if (!context)
+    return context.error();
+  auto addresses = resolve(options.listen_address, options.listen_port, true);
+  if (!addresses)
+    return addresses.error();
+  relay_settings settings;
+  settings.streams.role = tls_role::server;
+  settings.streams.self = options.self;
+  settings.streams.limits = options.limits;
+  settings.streams.claims = options.claims != nullptr
+                              ? options.claims
+                              : std::make_shared<node_claims>();
+  settings.rules = {options.self.id, options.peers,
+                    options.any_peer_of_authority,
+                    options.max_streams_per_peer};
+  std::sort(settings.rules.peers.begin(), settings.rules.peers.end());
+  settings.listen_address = addresses->front();
+  settings.targets = {loopback_address(options.basp_port)};
+  settings.max_connections = options.max_connections;
+  settings.max_pending_per_address = options.max_pending_per_address;
+  auto loop = relay::start(std::move(settings), *context);
+  if (!loop)
+    return loop.error();
+  return std::unique_ptr<server>{
+    new server{std::move(options), *std::move(loop)}};
+}
+
+std::uint16_t server::port() const noexcept {
+  return relay_->port();
+}
+
+tunnel::stats server::stats() const noexcept {
+  return relay_->stats();
+}
+
+std::string server::last_failure() const {
+  return relay_->last_failure();
+}
+
+expected<void> server::reload_credentials() {
+  auto context = tls_context::load(options_.files, options_.self.id);
+  if (!context)
+    return context.error();
+  relay_->use(*context);
+  return {};
+}
+
+void server::stop() noexcept {
+  relay_->stop();
+}
+
+} // namespace neuroplex::tunnel
