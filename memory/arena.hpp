@@ -1,0 +1,123 @@
+// Typed access to the structures of a mapped segment.
+//
+// Purpose: the one place where an offset becomes an address. Accessors that
+// take a number from the segment itself (a granule) check it; those that take a
+// number the caller computed from the geometry do not.
+//
+// Threads: immutable after construction; shared freely.
+#pragma once
+
+#include "memory/geometry.hpp"
+#include "memory/layout.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace neuroplex::memory {
+
+template <class Sync>
+class basic_arena {
+public:
+  using control_type = layout::control<Sync>;
+  using line_type = layout::line<Sync>;
+  using thread_type = layout::thread_slot<Sync>;
+  using block_type = layout::block_header<Sync>;
+  using page_type = layout::page_record<Sync>;
+  using namespace_type = layout::namespace_record<Sync>;
+  using participant_type = layout::participant<Sync>;
+
+  basic_arena(std::byte* base, const geometry& shape) noexcept
+    : base_{base}, shape_{shape} {
+    granule_begin_ =
+      static_cast<std::uint32_t>(shape.pool_offset >> shape.granule_shift);
+    granule_end_ = static_cast<std::uint32_t>(
+      ((shape.file_bytes - layout::min_block_bytes) >> shape.granule_shift)
+      + 1);
+  }
+
+  [[nodiscard]] const geometry& shape() const noexcept {
+    return shape_;
+  }
+
+  [[nodiscard]] control_type& control() const noexcept {
+    return *at<control_type>(layout::control_offset);
+  }
+
+  [[nodiscard]] namespace_type& name_record(unsigned index) const noexcept {
+    return at<namespace_type>(layout::namespaces_offset)[index];
+  }
+
+  [[nodiscard]] participant_type& participant(unsigned index) const noexcept {
+    return at<participant_type>(shape_.participants_offset)[index];
+  }
+
+  [[nodiscard]] thread_type& thread(unsigned index) const noexcept {
+    return *at<thread_type>(shape_.threads_offset
+                            + index * shape_.thread_slot_bytes);
+  }
+
+  [[nodiscard]] page_type& page(std::uint32_t index) const noexcept {
+    return at<page_type>(shape_.directory_offset)[index];
+  }
+
+  /// Line `index` of the table of `level`.
+  [[nodiscard]] line_type& line(unsigned level,
+                                std::uint64_t index) const noexcept {
+    return at<line_type>(shape_.table_offset(level))[index];
+  }
+
+  /// The table's level as the segment says it now, made harmless.
+  [[nodiscard]] unsigned level_of(std::uint32_t index_state) const noexcept {
+    auto level = index_state & layout::index_level_mask;
+    return level < shape_.index_levels ? level : shape_.index_levels - 1;
+  }
+
+  [[nodiscard]] std::uint32_t committed_pages() const noexcept {
+    auto pages = control().committed_pages.load(std::memory_order_acquire);
+    return pages < shape_.reserved_pages ? pages : shape_.reserved_pages;
+  }
+
+  /// Block of a granule, or null when it lies outside the pool.
+  [[nodiscard]] block_type* block(std::uint32_t granule) const noexcept {
+    if (granule < granule_begin_ || granule >= granule_end_)
+      return nullptr;
+    return at<block_type>(std::uint64_t{granule} << shape_.granule_shift);
+  }
+
+  [[nodiscard]] std::uint32_t granule(const void* address) const noexcept {
+    auto offset = static_cast<std::uint64_t>(
+      static_cast<const std::byte*>(address) - base_);
+    return static_cast<std::uint32_t>(offset >> shape_.granule_shift);
+  }
+
+  /// Bytes from `address` to the end of the file.
+  [[nodiscard]] std::uint64_t room_after(const void* address) const noexcept {
+    return static_cast<std::uint64_t>(base_ + shape_.file_bytes
+                                      - static_cast<const std::byte*>(address));
+  }
+
+  [[nodiscard]] std::byte* page_address(std::uint32_t index) const noexcept {
+    return base_ + shape_.pool_offset
+           + (std::uint64_t{index} << shape_.page_shift);
+  }
+
+  /// Pool page that holds `granule` (which `block` accepted).
+  [[nodiscard]] std::uint32_t page_of(std::uint32_t granule) const noexcept {
+    auto offset =
+      (std::uint64_t{granule} << shape_.granule_shift) - shape_.pool_offset;
+    return static_cast<std::uint32_t>(offset >> shape_.page_shift);
+  }
+
+private:
+  template <class T>
+  [[nodiscard]] T* at(std::uint64_t offset) const noexcept {
+    return reinterpret_cast<T*>(base_ + offset);
+  }
+
+  std::byte* base_;
+  geometry shape_;
+  std::uint32_t granule_begin_;
+  std::uint32_t granule_end_;
+};
+
+} // namespace neuroplex::memory

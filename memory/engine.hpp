@@ -1,0 +1,759 @@
+// The operations of the store on one key, written on pool and index.
+//
+// Every change follows one pattern: fill a block that nobody sees, say in the
+// thread's intent what is about to happen, change one slot by compare-and-swap
+// (the moment at which the operation takes effect), put the displaced block on
+// the retired list, clear the intent. `recover_thread` reads the intent of a
+// dead thread and finishes or undoes it:
+//
+//   insert   the slot still names the new block, which is not live: undone.
+//   replace  the slot names the new block: finished. It names the old one:
+//            undone. It names neither: survivors went on; whatever of the two
+//            blocks is still in the state the intent names is garbage.
+//   erase    the slot still names the old block: undone. Else finished.
+//
+// "In the state the intent names" is decided by compare-and-swap on the block's
+// word, version included, so survivor and recoverer cannot both free it.
+//
+// Threads: all; a context belongs to one thread.
+#pragma once
+
+#include "memory/index.hpp"
+#include "memory/store.hpp"
+
+#include <chrono>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace neuroplex::memory {
+
+/// Unix time in milliseconds; expiry survives restarts.
+inline std::int64_t unix_time_ms() noexcept {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+           std::chrono::system_clock::now().time_since_epoch())
+    .count();
+}
+
+/// When a write takes effect.
+enum class condition { always, if_absent, if_present };
+
+template <class Sync>
+class basic_engine {
+public:
+  using arena_type = basic_arena<Sync>;
+  using context = basic_thread_context<Sync>;
+  using location = basic_location<Sync>;
+  using state = layout::block_state;
+
+  /// `commit_more(bytes)` is asked for memory when the pool is full; it answers
+  /// whether there is more now.
+  struct growth {
+    void* owner = nullptr;
+    bool (*expand_pool)(void* owner) = nullptr;
+    bool (*grow_index)(void* owner, std::uint32_t index_state) = nullptr;
+  };
+
+  basic_engine(const arena_type& arena, growth grow) noexcept
+    : arena_{arena}, pool_{arena}, index_{arena}, growth_{grow} {
+  }
+
+  basic_pool<Sync>& pool() noexcept {
+    return pool_;
+  }
+
+  basic_index<Sync>& index() noexcept {
+    return index_;
+  }
+
+  const basic_index<Sync>& index() const noexcept {
+    return index_;
+  }
+
+  const arena_type& arena() const noexcept {
+    return arena_;
+  }
+
+  // -- reading ----------------------------------------------------------------
+
+  /// Finds the entry, lets `use(location, expires_at_ms)` copy what it wants,
+  /// and repeats until what was copied belongs to one published state. `use`
+  /// answers ok, or a code that ends the read if the state stands.
+  template <class Use>
+  [[nodiscard]] errc read(std::uint64_t hash, std::uint8_t ns,
+                          std::string_view key, Use&& use) const {
+    for (unsigned round = 0; round < max_rounds; ++round) {
+      auto at = index_.home_of(hash);
+      location where;
+      switch (index_.find(at, hash, ns, key, where)) {
+        case lookup::absent:
+          return errc::not_found;
+        case lookup::retry:
+          if (round > 0)
+            Sync::pause(round / 2);
+          continue;
+        case lookup::found:
+          break;
+      }
+      auto expires = expiry_of(where);
+      errc answer = errc::ok;
+      if (expires != 0 && expires <= unix_time_ms())
+        answer = errc::not_found;
+      else
+        answer = use(where, expires);
+      if (index_.unchanged(at, where))
+        return answer;
+      Sync::pause(round / 2);
+    }
+    return errc::busy;
+  }
+
+  /// Whether a value that was copied out is the one that was stored.
+  [[nodiscard]] static bool intact(std::uint64_t hash, const location& where,
+                                   std::int64_t expires,
+                                   std::string_view value) noexcept {
+    return entry_checksum(hash, where.fields.checked_bits(), expires, value)
+           == where.fields.checksum;
+  }
+
+  [[nodiscard]] version_token token_of(const location& where) const noexcept {
+    // Granule and version name one publication; the odd constant keeps zero
+    // unused.
+    return version_token{(where.word >> 16) << 31 ^ where.granule()
+                         ^ 0x8000'0000'0000'0000ULL};
+  }
+
+  /// Pins the entry's block in `pin` and shows it to `use` while it is pinned.
+  template <class Use>
+  [[nodiscard]] errc
+  pin(std::uint64_t hash, std::uint8_t ns, std::string_view key,
+      typename Sync::template atomic<std::uint32_t>& pin, Use&& use) const {
+    for (unsigned round = 0; round < max_rounds; ++round) {
+      auto at = index_.home_of(hash);
+      location where;
+      auto seen = index_.find(at, hash, ns, key, where);
+      if (seen == lookup::absent)
+        return errc::not_found;
+      if (seen == lookup::found) {
+        // Pairs with the pin filter of whoever wants to reuse the block.
+        pin.exchange(where.granule(), std::memory_order_seq_cst);
+        if (index_.unchanged(at, where)) {
+          auto expires = expiry_of(where);
+          if (expires == 0 || expires > unix_time_ms()) {
+            use(where);
+            return errc::ok;
+          }
+          pin.store(0, std::memory_order_release);
+          return errc::not_found;
+        }
+        pin.store(0, std::memory_order_release);
+      }
+      Sync::pause(round / 2);
+    }
+    return errc::busy;
+  }
+
+  // -- writing ----------------------------------------------------------------
+
+  /// Stores a value that does not depend on the present one.
+  [[nodiscard]] errc put(context& self, std::uint64_t hash, std::uint8_t ns,
+                         std::string_view key, std::string_view value,
+                         std::int64_t ttl_ms, condition when) {
+    index_.prefetch(hash);
+    std::uint32_t granule = 0;
+    auto prepare = [&]() -> errc {
+      if (granule != 0)
+        return errc::ok;
+      return build(self, hash, ns, key, value, {},
+                   ttl_ms == 0 ? 0 : unix_time_ms() + ttl_ms, granule);
+    };
+    // The block is filled while the index line is on its way.
+    if (when == condition::always)
+      if (auto built = prepare(); built != errc::ok)
+        return built;
+    return settle(self, hash, ns, key, granule,
+                  [&](const location* present) -> errc {
+                    if (when == condition::if_absent && present != nullptr)
+                      return errc::exists;
+                    if (when == condition::if_present && present == nullptr)
+                      return errc::not_found;
+                    return prepare();
+                  });
+  }
+
+  /// What `modify` does with a key.
+  struct change {
+    bool erase = false;
+    std::string_view head; ///< new value: head followed by tail
+    std::string_view tail;
+    std::int64_t expires_at_ms = 0;
+  };
+
+  /// Stores a value that depends on the present one. `decide(present, expires,
+  /// token, change&)` gets a copy of the value (null when there is none) and
+  /// answers ok with the change, or a code that ends the operation. It may be
+  /// called several times.
+  template <class Decide>
+  [[nodiscard]] errc modify(context& self, std::uint64_t hash, std::uint8_t ns,
+                            std::string_view key, Decide&& decide) {
+    std::uint32_t granule = 0;
+    std::string present;
+    for (unsigned round = 0; round < max_rounds; ++round) {
+      auto at = index_.writable_home(self, hash);
+      location where;
+      auto seen = index_.find(at, hash, ns, key, where);
+      bool live = false;
+      std::int64_t expires = 0;
+      if (seen == lookup::found) {
+        expires = expiry_of(where);
+        live = expires == 0 || expires > unix_time_ms();
+        if (live) {
+          present.resize(where.fields.value_bytes);
+          Sync::read(present.data(), where.payload() + where.fields.key_bytes,
+                     present.size());
+        }
+        if (!index_.unchanged(at, where))
+          seen = lookup::retry;
+        else if (live && !intact(hash, where, expires, present)) {
+          bump(self.slot->corrupt_reads, 1U);
+          return errc::corrupt;
+        }
+      }
+      if (seen == lookup::retry) {
+        lost(self, round);
+        continue;
+      }
+      change wanted;
+      auto answer = decide(live ? &present : nullptr, live ? expires : 0,
+                           live ? token_of(where) : version_token{}, wanted);
+      if (answer != errc::ok)
+        return answer;
+      if (wanted.erase) {
+        if (seen != lookup::found)
+          return errc::not_found;
+        if (try_erase(self, where))
+          return finish(self);
+        lost(self, round);
+        continue;
+      }
+      answer = build(self, hash, ns, key, wanted.head, wanted.tail,
+                     wanted.expires_at_ms, granule);
+      if (answer != errc::ok)
+        return answer;
+      answer = seen == lookup::found
+                 ? try_replace(self, where, granule)
+                 : try_insert(self, at, hash, ns, key, granule);
+      if (answer == errc::ok)
+        return published(self, hash, ns, key);
+      granule = discard(self, granule);
+      if (answer != errc::busy)
+        return answer;
+      lost(self, round);
+    }
+    return errc::busy;
+  }
+
+  [[nodiscard]] errc erase(context& self, std::uint64_t hash, std::uint8_t ns,
+                           std::string_view key) {
+    return erase_if(self, hash, ns, key, [](std::int64_t) { return true; });
+  }
+
+  /// Removes the entry only if it has expired.
+  [[nodiscard]] errc erase_expired(context& self, std::uint64_t hash,
+                                   std::uint8_t ns, std::string_view key) {
+    return erase_if(self, hash, ns, key, [](std::int64_t expires) {
+      return expires != 0 && expires <= unix_time_ms();
+    });
+  }
+
+  // -- recovery ---------------------------------------------------------------
+
+  /// Finishes or undoes what a dead thread was doing and takes back all that it
+  /// held. Only one thread at a time may do this for a slot (the caller holds
+  /// the dead process' lock); if that one dies too, the next repeats it.
+  void recover_thread(context& self, unsigned dead_index) noexcept {
+    auto& dead = arena_.thread(dead_index);
+    auto owner = dead_index + 1;
+    auto intent = dead.intent.load(std::memory_order_acquire);
+    auto kind =
+      static_cast<layout::intent_kind>(intent >> layout::intent_kind_shift);
+    auto slot_id =
+      intent & ((std::uint64_t{1} << layout::intent_kind_shift) - 1);
+    if (kind == layout::intent_kind::insert)
+      undo_insert(dead, slot_id);
+    else if (kind == layout::intent_kind::replace
+             || kind == layout::intent_kind::erase)
+      finish_displacement(dead, slot_id, kind == layout::intent_kind::replace,
+                          owner);
+    adopt_list(self, dead, dead.retired_head, owner);
+    auto* magazines = dead.magazines();
+    for (unsigned i = 0; i < arena_.shape().classes.count(); ++i) {
+      adopt_list(self, dead, magazines[i].head, owner);
+      magazines[i].count.store(0, std::memory_order_relaxed);
+    }
+    adopt(self, dead.recovering.load(std::memory_order_acquire), owner);
+    adopt(self, dead.pending.load(std::memory_order_acquire), owner);
+    if (intent != 0) {
+      adopt(self, dead.new_granule.load(std::memory_order_acquire), owner);
+      adopt(self, dead.old_granule.load(std::memory_order_acquire), owner);
+    }
+    pool_.release_owner(owner);
+    dead.intent.store(0, std::memory_order_release);
+    dead.old_granule.store(0, std::memory_order_relaxed);
+    dead.new_granule.store(0, std::memory_order_relaxed);
+    dead.pending.store(0, std::memory_order_relaxed);
+    dead.recovering.store(0, std::memory_order_relaxed);
+    dead.retired_count.store(0, std::memory_order_relaxed);
+    for (auto& pin : dead.pins)
+      pin.store(0, std::memory_order_release);
+    arena_.control().recoveries.fetch_add(1, std::memory_order_relaxed);
+    pool_.tidy(self);
+  }
+
+  [[nodiscard]] std::int64_t expiry_of(const location& where) const noexcept {
+    if ((where.fields.flags & layout::flag_expires) == 0) [[likely]]
+      return 0;
+    std::int64_t expires = 0;
+    Sync::read(&expires,
+               reinterpret_cast<const std::byte*>(where.block)
+                 + sizeof(layout::block_header<Sync>),
+               sizeof expires);
+    return expires;
+  }
+
+private:
+  static constexpr unsigned max_rounds = 1U << 20;
+  static constexpr std::uint32_t max_list = 1U << 20;
+
+  static void lost(context& self, unsigned round) noexcept {
+    bump(self.slot->retries, 1U);
+    Sync::pause(round);
+  }
+
+  /// ok when a live entry was removed; an expired one is removed and answers
+  /// not_found. `wanted(expires_at_ms)` says whether to remove at all.
+  template <class Wanted>
+  errc erase_if(context& self, std::uint64_t hash, std::uint8_t ns,
+                std::string_view key, Wanted&& wanted) {
+    for (unsigned round = 0; round < max_rounds; ++round) {
+      auto at = index_.writable_home(self, hash);
+      location where;
+      auto seen = index_.find(at, hash, ns, key, where);
+      if (seen == lookup::absent)
+        return errc::not_found;
+      if (seen == lookup::found) {
+        auto expires = expiry_of(where);
+        bool live = expires == 0 || expires > unix_time_ms();
+        if (!wanted(expires)) {
+          if (index_.unchanged(at, where))
+            return errc::mismatch;
+        } else if (try_erase(self, where)) {
+          if (!live)
+            bump(self.slot->expired, 1U);
+          finish(self);
+          return live ? errc::ok : errc::not_found;
+        }
+      }
+      lost(self, round);
+    }
+    return errc::busy;
+  }
+
+  /// Gives an unpublished block back; answers 0 for the variable that held it.
+  std::uint32_t discard(context& self, std::uint32_t granule) noexcept {
+    if (granule != 0)
+      pool_.give_back(self, granule);
+    return 0;
+  }
+
+  /// Allocates a block and fills it; `pending` names it.
+  errc build(context& self, std::uint64_t hash, std::uint8_t ns,
+             std::string_view key, std::string_view head, std::string_view tail,
+             std::int64_t expires, std::uint32_t& granule) {
+    layout::entry_fields fields{};
+    fields.value_bytes = static_cast<std::uint32_t>(head.size() + tail.size());
+    fields.key_bytes = static_cast<std::uint16_t>(key.size());
+    fields.ns = ns;
+    fields.flags = expires != 0 ? layout::flag_expires : std::uint8_t{0};
+    granule = pool_.allocate(self, fields.total_bytes());
+    if (granule == 0) [[unlikely]] {
+      granule = allocate_hard(self, fields.total_bytes());
+      if (granule == 0)
+        return errc::no_space;
+    }
+    if (tail.empty()) {
+      fields.checksum =
+        entry_checksum(hash, fields.checked_bits(), expires, head);
+    } else {
+      std::string whole{head};
+      whole += tail;
+      fields.checksum =
+        entry_checksum(hash, fields.checked_bits(), expires, whole);
+    }
+    auto* block = reinterpret_cast<std::byte*>(arena_.block(granule));
+    Sync::before_write();
+    Sync::write(block + layout::entry_fields_offset, &fields, sizeof fields);
+    auto* out = block + sizeof(layout::block_header<Sync>);
+    if (expires != 0) {
+      Sync::write(out, &expires, sizeof expires);
+      out += sizeof expires;
+    }
+    Sync::write(out, key.data(), key.size());
+    out += key.size();
+    Sync::write(out, head.data(), head.size());
+    Sync::write(out + head.size(), tail.data(), tail.size());
+    return errc::ok;
+  }
+
+  /// Memory is short: looks for it everywhere before giving up.
+  std::uint32_t allocate_hard(context& self, std::uint64_t bytes) {
+    constexpr unsigned sources = 4;
+    for (unsigned source = 0; source < sources; ++source) {
+      switch (source) {
+        case 0:
+          pool_.reuse_retired(self);
+          break;
+        case 1:
+          if (growth_.expand_pool == nullptr
+              || !growth_.expand_pool(growth_.owner))
+            continue;
+          break;
+        case 2:
+          pool_.scavenge(self);
+          break;
+        default:
+          // What our magazines of other sizes hold may make a span whole.
+          pool_.flush(self);
+          pool_.scavenge(self);
+          break;
+      }
+      if (auto granule = pool_.allocate(self, bytes); granule != 0)
+        return granule;
+    }
+    return 0;
+  }
+
+  /// The loop of `put`: `admit(present)` answers ok once `granule` is built.
+  template <class Admit>
+  errc settle(context& self, std::uint64_t hash, std::uint8_t ns,
+              std::string_view key, std::uint32_t& granule, Admit&& admit) {
+    for (unsigned round = 0; round < max_rounds; ++round) {
+      auto at = index_.writable_home(self, hash);
+      location where;
+      auto seen = index_.find(at, hash, ns, key, where);
+      if (seen == lookup::retry) {
+        lost(self, round);
+        continue;
+      }
+      auto expires = seen == lookup::found ? expiry_of(where) : 0;
+      bool live =
+        seen == lookup::found && (expires == 0 || expires > unix_time_ms());
+      auto answer = admit(live ? &where : nullptr);
+      if (answer == errc::exists && !index_.unchanged(at, where)) {
+        lost(self, round);
+        continue;
+      }
+      if (answer == errc::ok)
+        answer = seen == lookup::found
+                   ? try_replace(self, where, granule)
+                   : try_insert(self, at, hash, ns, key, granule);
+      if (answer == errc::ok)
+        return published(self, hash, ns, key);
+      if (answer != errc::busy) {
+        granule = discard(self, granule);
+        return answer;
+      }
+      lost(self, round);
+    }
+    granule = discard(self, granule);
+    return errc::busy;
+  }
+
+  errc finish(context& self) noexcept {
+    bump(self.slot->writes, 1U);
+    pool_.tidy(self);
+    return errc::ok;
+  }
+
+  /// After a publication: a namespace that is being dropped keeps nothing.
+  errc published(context& self, std::uint64_t hash, std::uint8_t ns,
+                 std::string_view key) {
+    finish(self);
+    auto present =
+      arena_.control().namespace_states[ns].load(std::memory_order_seq_cst);
+    if (present == static_cast<std::uint32_t>(layout::namespace_state::live))
+      [[likely]]
+      return errc::ok;
+    (void)erase(self, hash, ns, key);
+    return errc::bad_namespace;
+  }
+
+  void announce(context& self, layout::intent_kind kind, const location& where,
+                std::uint32_t old_granule, std::uint64_t old_word,
+                std::uint32_t new_granule, std::uint64_t new_word) noexcept {
+    auto& slot = *self.slot;
+    slot.old_granule.store(old_granule, std::memory_order_relaxed);
+    slot.old_word.store(old_word, std::memory_order_relaxed);
+    slot.new_granule.store(new_granule, std::memory_order_relaxed);
+    slot.new_word.store(new_word, std::memory_order_relaxed);
+    // seq_cst: before the slot is looked at again; pairs with the pin filter.
+    slot.intent.exchange(static_cast<std::uint64_t>(kind)
+                             << layout::intent_kind_shift
+                           | where.slot_id,
+                         std::memory_order_seq_cst);
+  }
+
+  void withdraw_intent(context& self) noexcept {
+    self.slot->intent.store(0, std::memory_order_release);
+  }
+
+  /// ok, or busy when another thread was faster.
+  errc try_replace(context& self, const location& where,
+                   std::uint32_t granule) noexcept {
+    auto* fresh = arena_.block(granule);
+    auto held = fresh->word.load(std::memory_order_relaxed);
+    auto live = layout::next_word(held, state::live, 0);
+    announce(self, layout::intent_kind::replace, where, where.granule(),
+             where.word, granule, live);
+    auto raw = where.raw;
+    if (layout::is_frozen(raw)
+        || where.slot->load(std::memory_order_seq_cst) != raw
+        || where.block->word.load(std::memory_order_seq_cst) != where.word) {
+      withdraw_intent(self);
+      return errc::busy;
+    }
+    auto now = pool_.block_bytes(bytes_of(fresh));
+    fresh->word.store(live, std::memory_order_release);
+    if (!where.slot->compare_exchange_strong(raw, granule,
+                                             std::memory_order_seq_cst)) {
+      fresh->word.store(layout::next_word(live, state::held, self.owner),
+                        std::memory_order_release);
+      withdraw_intent(self);
+      return errc::busy;
+    }
+    self.slot->pending.store(0, std::memory_order_release);
+    displaced(self, where);
+    auto& record = arena_.name_record(where.fields.ns);
+    auto before = pool_.block_bytes(where.fields.total_bytes());
+    if (now != before)
+      record.block_bytes.fetch_add(now - before, std::memory_order_relaxed);
+    return errc::ok;
+  }
+
+  bool try_erase(context& self, const location& where) noexcept {
+    announce(self, layout::intent_kind::erase, where, where.granule(),
+             where.word, 0, 0);
+    auto raw = where.raw;
+    if (layout::is_frozen(raw)
+        || where.block->word.load(std::memory_order_seq_cst) != where.word
+        || !where.slot->compare_exchange_strong(raw, layout::slot_empty,
+                                                std::memory_order_seq_cst)) {
+      withdraw_intent(self);
+      return false;
+    }
+    displaced(self, where);
+    auto& record = arena_.name_record(where.fields.ns);
+    record.entries.fetch_sub(1, std::memory_order_relaxed);
+    record.block_bytes.fetch_sub(pool_.block_bytes(where.fields.total_bytes()),
+                                 std::memory_order_relaxed);
+    return true;
+  }
+
+  /// The block of `where` is out of its slot: retires it, ends the intent.
+  void displaced(context& self, const location& where) noexcept {
+    auto word = where.word;
+    if (where.block->word.compare_exchange_strong(
+          word, layout::next_word(word, state::retired, self.owner),
+          std::memory_order_acq_rel))
+      pool_.retire(self, where.granule());
+    withdraw_intent(self);
+  }
+
+  [[nodiscard]] std::uint64_t
+  bytes_of(const layout::block_header<Sync>* block) const noexcept {
+    layout::entry_fields fields;
+    Sync::read(&fields,
+               reinterpret_cast<const std::byte*>(block)
+                 + layout::entry_fields_offset,
+               sizeof fields);
+    return fields.total_bytes();
+  }
+
+  /// ok; busy to look again (`granule` is 0 when its block had to be retired);
+  /// no_space when the index is full.
+  errc try_insert(context& self, const home& at, std::uint64_t hash,
+                  std::uint8_t ns, std::string_view key,
+                  std::uint32_t& granule) {
+    location where;
+    unsigned distance = 0;
+    auto seen = index_.find_empty(at, where, distance);
+    if (seen == lookup::absent)
+      return grow_index(at) ? errc::busy : errc::no_space;
+    if (seen == lookup::retry)
+      return errc::busy;
+    if (distance >= crowded_distance && crowded(at))
+      grow_index(at); // the insertion itself still succeeds
+    auto* fresh = arena_.block(granule);
+    auto block_bytes = pool_.block_bytes(bytes_of(fresh));
+    auto held = fresh->word.load(std::memory_order_relaxed);
+    auto inserting = layout::next_word(held, state::inserting, self.owner);
+    announce(self, layout::intent_kind::insert, where, 0, 0, granule,
+             inserting);
+    fresh->word.store(inserting, std::memory_order_release);
+    auto raw = where.raw;
+    if (!where.slot->compare_exchange_strong(raw, granule,
+                                             std::memory_order_seq_cst)) {
+      fresh->word.store(layout::next_word(inserting, state::held, self.owner),
+                        std::memory_order_release);
+      withdraw_intent(self);
+      return errc::busy;
+    }
+    index_.set_tag(where.slot_id, hash);
+    auto rivals = index_.settle_rivals(at, hash, ns, key, granule);
+    auto live = layout::next_word(inserting, state::live, 0);
+    auto present = inserting;
+    if (rivals == lookup::absent
+        && fresh->word.compare_exchange_strong(present, live,
+                                               std::memory_order_seq_cst)) {
+      self.slot->pending.store(0, std::memory_order_release);
+      withdraw_intent(self);
+      auto& record = arena_.name_record(ns);
+      record.entries.fetch_add(1, std::memory_order_relaxed);
+      record.block_bytes.fetch_add(block_bytes, std::memory_order_relaxed);
+      return errc::ok;
+    }
+    // Lost: out of the slot again (unless it was frozen, which leaves it
+    // behind), and not reused before those who saw the block let go of it.
+    auto mine = granule;
+    where.slot->compare_exchange_strong(mine, layout::slot_empty,
+                                        std::memory_order_seq_cst);
+    auto word = fresh->word.load(std::memory_order_acquire);
+    while (!fresh->word.compare_exchange_weak(
+      word, layout::next_word(word, state::retired, self.owner),
+      std::memory_order_acq_rel))
+      ;
+    pool_.retire(self, granule);
+    self.slot->pending.store(0, std::memory_order_release);
+    withdraw_intent(self);
+    granule = 0;
+    pool_.tidy(self);
+    return errc::busy;
+  }
+
+  static constexpr unsigned crowded_distance = 8;
+
+  /// Whether the table is fuller than it should be, not just this corner.
+  [[nodiscard]] bool crowded(const home& at) const noexcept {
+    std::uint64_t entries = 0;
+    for (unsigned i = 0; i < limits::max_namespaces; ++i)
+      entries += arena_.name_record(i).entries.load(std::memory_order_relaxed);
+    auto slots = arena_.shape().lines(at.level) * layout::slots_per_line;
+    constexpr std::uint64_t percent = 86;
+    return entries > slots / 100 * percent;
+  }
+
+  bool grow_index(const home& at) {
+    if ((at.index_state & layout::index_migrating) != 0)
+      return true;
+    return growth_.grow_index != nullptr
+           && growth_.grow_index(growth_.owner, at.index_state);
+  }
+
+  // -- recovery, piece by piece -----------------------------------------------
+
+  void undo_insert(layout::thread_slot<Sync>& dead,
+                   std::uint64_t slot_id) noexcept {
+    auto granule = dead.new_granule.load(std::memory_order_acquire);
+    auto* block = arena_.block(granule);
+    if (block == nullptr)
+      return;
+    auto expected = dead.new_word.load(std::memory_order_acquire);
+    auto word = expected;
+    // Nobody may find it live any more; a rival may have marked it already.
+    block->word.compare_exchange_strong(
+      word, layout::next_word(word, state::collided, layout::owner_of(word)),
+      std::memory_order_seq_cst);
+    word = block->word.load(std::memory_order_acquire);
+    auto in = layout::state_of(word);
+    if (in != state::collided && in != state::retired)
+      return; // it went live, or never left its owner's hands
+    index_.slot_at(slot_id).compare_exchange_strong(granule, layout::slot_empty,
+                                                    std::memory_order_seq_cst);
+  }
+
+  void finish_displacement(layout::thread_slot<Sync>& dead,
+                           std::uint64_t slot_id, bool replaces,
+                           unsigned owner) noexcept {
+    auto raw = index_.slot_at(slot_id).load(std::memory_order_seq_cst);
+    auto in_slot = layout::holds_block(raw) ? layout::granule_of(raw) : 0;
+    auto old_granule = dead.old_granule.load(std::memory_order_acquire);
+    auto new_granule = dead.new_granule.load(std::memory_order_acquire);
+    if (replaces && in_slot != new_granule)
+      claim(new_granule, dead.new_word.load(std::memory_order_acquire), owner);
+    if (in_slot != old_granule)
+      claim(old_granule, dead.old_word.load(std::memory_order_acquire), owner);
+  }
+
+  /// A block that is garbage if its word is still `word`: retires it in the
+  /// name of the dead thread, for `adopt` to find.
+  void claim(std::uint32_t granule, std::uint64_t word,
+             unsigned owner) noexcept {
+    auto* block = arena_.block(granule);
+    if (block == nullptr || layout::state_of(word) != state::live)
+      return;
+    block->word.compare_exchange_strong(
+      word, layout::next_word(word, state::retired, owner),
+      std::memory_order_seq_cst);
+  }
+
+  /// Takes a block over from a dead thread, if its word says that it is the
+  /// dead thread's and not in use.
+  void adopt(context& self, std::uint32_t granule, unsigned owner) noexcept {
+    auto* block = arena_.block(granule);
+    if (block == nullptr)
+      return;
+    auto word = block->word.load(std::memory_order_acquire);
+    auto in = layout::state_of(word);
+    if (layout::owner_of(word) != owner || in == state::free
+        || in == state::live)
+      return;
+    self.slot->pending.store(granule, std::memory_order_release);
+    if (block->word.compare_exchange_strong(
+          word, layout::next_word(word, state::retired, self.owner),
+          std::memory_order_acq_rel))
+      pool_.retire(self, granule);
+    self.slot->pending.store(0, std::memory_order_release);
+  }
+
+  /// Takes over all blocks of a dead thread's list, head by head. The block on
+  /// its way is named in the dead slot's `recovering`, so that whoever repeats
+  /// this after our own death finds it.
+  void adopt_list(context& self, layout::thread_slot<Sync>& dead,
+                  typename Sync::template atomic<std::uint32_t>& head,
+                  unsigned owner) noexcept {
+    for (std::uint32_t steps = 0; steps < max_list; ++steps) {
+      auto granule = head.load(std::memory_order_acquire);
+      auto* block = arena_.block(granule);
+      if (block == nullptr)
+        break;
+      auto next = block->link.load(std::memory_order_relaxed);
+      adopt(self,
+            dead.recovering.load(std::memory_order_acquire) == granule
+              ? 0
+              : dead.recovering.load(std::memory_order_relaxed),
+            owner);
+      dead.recovering.store(granule, std::memory_order_release);
+      head.store(next, std::memory_order_release);
+      adopt(self, granule, owner);
+    }
+    head.store(0, std::memory_order_release);
+  }
+
+  arena_type arena_;
+  basic_pool<Sync> pool_;
+  basic_index<Sync> index_;
+  growth growth_;
+};
+
+} // namespace neuroplex::memory

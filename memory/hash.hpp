@@ -1,0 +1,60 @@
+// Hashes of the segment: where a key lives, its tag, an entry's checksum, and
+// the name hash of a namespace. All of XXH3 except the last (FNV-1a, as the
+// seed asks). They are part of the layout: changing one needs a new version.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <xxhash.h>
+
+namespace neuroplex::memory {
+
+/// Hash of a key within its namespace. The upper 32 bits choose the line (as a
+/// fraction of the table, so that doubling keeps the order), the lowest byte
+/// the tag.
+inline std::uint64_t hash_key(std::uint8_t ns, std::string_view key) noexcept {
+  return XXH3_64bits_withSeed(key.data(), key.size(), ns);
+}
+
+/// One-byte tag of a hash, 1 to 255; 0 marks a slot that never had one.
+inline std::uint8_t tag_of(std::uint64_t hash) noexcept {
+  auto tag = static_cast<std::uint8_t>(hash);
+  return tag == 0 ? std::uint8_t{255} : tag;
+}
+
+/// Home line of a hash in a table of `lines` lines (fastrange). Line i of a
+/// table becomes lines 2i and 2i+1 of the doubled one.
+inline std::uint64_t line_of(std::uint64_t hash, std::uint64_t lines) noexcept {
+  return ((hash >> 32) * lines) >> 32;
+}
+
+/// Checksum of an entry. The key takes part by its hash, so a reader who
+/// compared the key needs to run over the value only.
+inline std::uint32_t entry_checksum(std::uint64_t key_hash,
+                                    std::uint64_t header_bits,
+                                    std::int64_t expires_at_ms,
+                                    std::string_view value) noexcept {
+  constexpr std::uint64_t prime_1 = 0x9E3779B185EBCA87ULL;
+  constexpr std::uint64_t prime_2 = 0xC2B2AE3D27D4EB4FULL;
+  std::uint64_t x = XXH3_64bits(value.data(), value.size());
+  x ^= key_hash * prime_1;
+  x ^= x >> 29;
+  x += header_bits * prime_2;
+  x ^= static_cast<std::uint64_t>(expires_at_ms) * prime_1;
+  x ^= x >> 32;
+  x *= prime_2;
+  return static_cast<std::uint32_t>(x >> 32);
+}
+
+/// 32-bit FNV-1a (Fowler, Noll, Vo) of a namespace name.
+inline std::uint32_t hash_name(std::string_view name) noexcept {
+  std::uint32_t hash = 0x811C9DC5U;
+  for (char c : name) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x01000193U;
+  }
+  return hash;
+}
+
+} // namespace neuroplex::memory

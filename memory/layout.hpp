@@ -1,0 +1,363 @@
+// The format of a segment, version 1: every structure that lies in the file.
+//
+//   offset 0      header, 64 bytes, written once, checksummed
+//          64     control: index state, pool size, counters, class cursors
+//          4 KiB  namespace records, 256 x 320 bytes
+//          ...    participant records, 64 bytes a process
+//          ...    thread slots: intent, pins, counters, magazines
+//          ...    index tables: level k has base << k lines of 64 bytes
+//          ...    page directory, 16 bytes a pool page
+//          ...    pool pages
+//
+// Everything is an offset, never a pointer. A block is named by its granule:
+// its file offset divided by 16 (by 32 in files above 32 GiB). Little-endian.
+//
+// Line (64 bytes): 12 slots of 32 bits, 12 tags of a byte, a word `meta`.
+//   slot   0 closed (its group was not carried over yet), 1 empty, else the
+//          granule of a block; the top bit freezes it for ever (index doubling)
+//   meta   bits 0-11 reference bits (eviction), 12-17 how many lines further an
+//          entry of this home line may lie, 18 open, 19 group carried over
+// 64 lines make a group (4 KiB): probing stays in it, and it is the unit in
+// which the index doubles.
+//
+// Block: header of 24 bytes, 8 bytes of expiry if flagged, key, value.
+//   word   bits 0-2 state, 3-15 owner (thread slot + 1), 16-63 version. Each
+//          change of the word adds one to the version.
+//
+// Span: one or more pool pages carved into blocks of one size, or one large
+// block. Its first bytes are a bitmap: a set bit says that the block may be
+// free; the block's word decides.
+#pragma once
+
+#include "memory/limits.hpp"
+#include "memory/sync.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace neuroplex::memory::layout {
+
+inline constexpr std::uint32_t magic = 0x464C4F57; // "FLOW"
+inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t byte_order_mark = 0x01020304;
+
+inline constexpr std::uint64_t line_bytes = 64;
+inline constexpr unsigned slots_per_line = 12;
+inline constexpr unsigned lines_per_group = 64;
+inline constexpr unsigned max_index_levels = 24;
+inline constexpr unsigned max_classes = 256;
+inline constexpr unsigned small_class_step = 16;
+inline constexpr std::uint64_t min_block_bytes = 32;
+inline constexpr std::uint64_t control_offset = 64;
+inline constexpr std::uint64_t namespaces_offset = 4096;
+
+/// Largest number of thread slots the owner field of a word can name.
+inline constexpr unsigned max_thread_slots = (1U << 13) - 2;
+
+// -- slots --------------------------------------------------------------------
+
+inline constexpr std::uint32_t slot_closed = 0;
+inline constexpr std::uint32_t slot_empty = 1;
+inline constexpr std::uint32_t slot_frozen = 0x8000'0000U;
+
+constexpr bool is_frozen(std::uint32_t slot) noexcept {
+  return (slot & slot_frozen) != 0;
+}
+
+constexpr std::uint32_t granule_of(std::uint32_t slot) noexcept {
+  return slot & ~slot_frozen;
+}
+
+constexpr bool holds_block(std::uint32_t slot) noexcept {
+  return granule_of(slot) > slot_empty;
+}
+
+// -- line meta ----------------------------------------------------------------
+
+inline constexpr unsigned meta_probe_shift = 12;
+inline constexpr std::uint32_t meta_probe_mask = 0x3FU << meta_probe_shift;
+inline constexpr std::uint32_t meta_open = 1U << 18;
+inline constexpr std::uint32_t meta_carried_over = 1U << 19;
+
+constexpr unsigned probe_of(std::uint32_t meta) noexcept {
+  return (meta & meta_probe_mask) >> meta_probe_shift;
+}
+
+// -- block words --------------------------------------------------------------
+
+enum class block_state : std::uint8_t {
+  free = 0,      ///< nobody's; allocatable when its bitmap bit is set
+  held = 1,      ///< in a thread's magazine, or being filled by it
+  inserting = 2, ///< in a slot, not yet visible: uniqueness is being settled
+  live = 3,      ///< visible while a slot names it
+  retired = 4,   ///< displaced; waits until nobody pins it
+  collided = 5,  ///< an insertion that lost; its owner takes it back
+};
+
+inline constexpr std::uint64_t word_version_one = std::uint64_t{1} << 16;
+inline constexpr std::uint64_t word_version_mask = ~(word_version_one - 1);
+
+constexpr block_state state_of(std::uint64_t word) noexcept {
+  return static_cast<block_state>(word & 7U);
+}
+
+constexpr unsigned owner_of(std::uint64_t word) noexcept {
+  return static_cast<unsigned>(word >> 3) & 0x1FFFU;
+}
+
+/// The word that follows `word`: next version, given state and owner.
+constexpr std::uint64_t next_word(std::uint64_t word, block_state state,
+                                  unsigned owner) noexcept {
+  return ((word & word_version_mask) + word_version_one)
+         | (static_cast<std::uint64_t>(owner) << 3)
+         | static_cast<std::uint64_t>(state);
+}
+
+// -- structures ---------------------------------------------------------------
+
+struct header {
+  std::uint32_t magic;
+  std::uint32_t version;
+  std::uint32_t byte_order_mark;
+  std::uint8_t page_shift;
+  std::uint8_t granule_shift;
+  std::uint16_t participant_count;
+  std::uint32_t base_lines;
+  std::uint32_t initial_pages;
+  std::uint32_t reserved_pages;
+  std::uint16_t thread_count;
+  std::uint8_t index_levels;
+  std::uint8_t reserved_0;
+  std::uint64_t file_bytes;
+  std::uint64_t creation_id; ///< random; tells two segments of one path apart
+  std::uint64_t reserved_1;
+  std::uint64_t checksum; ///< XXH3 of the 56 bytes before
+};
+static_assert(sizeof(header) == 64);
+
+/// Per size class, to find spans with free blocks.
+template <class Sync>
+struct class_control {
+  typename Sync::template atomic<std::uint32_t> cursor;
+  typename Sync::template atomic<std::uint32_t> free_blocks; ///< a hint
+};
+
+template <class Sync>
+struct control {
+  // Read by every operation, written when the index grows.
+  typename Sync::template atomic<std::uint32_t> index_state;
+  typename Sync::template atomic<std::uint32_t> committed_pages;
+  std::uint8_t pad_0[56];
+
+  // Written now and then.
+  typename Sync::template atomic<std::uint64_t> carve_epoch;
+  typename Sync::template atomic<std::uint32_t> page_cursor;
+  typename Sync::template atomic<std::uint32_t> used_pages;
+  typename Sync::template atomic<std::uint32_t> migration_cursor;
+  typename Sync::template atomic<std::uint32_t> groups_carried;
+  typename Sync::template atomic<std::uint32_t> clean_shutdown;
+  typename Sync::template atomic<std::uint32_t> index_doublings;
+  typename Sync::template atomic<std::uint64_t> recoveries;
+  typename Sync::template atomic<std::uint64_t> incarnations;
+  typename Sync::template atomic<std::uint32_t> threads_high; ///< slots used
+  std::uint8_t pad_1[12];
+
+  typename Sync::template atomic<std::uint32_t>
+    namespace_states[limits::max_namespaces];
+  class_control<Sync> classes[max_classes];
+};
+static_assert(sizeof(control<native_sync>) + control_offset
+              <= namespaces_offset);
+
+inline constexpr std::uint32_t index_level_mask = 0xFF;
+inline constexpr std::uint32_t index_migrating = 0x100;
+
+enum class namespace_state : std::uint32_t {
+  free = 0,
+  creating = 1,
+  live = 2,
+  dropping = 3,
+};
+
+/// 320 bytes; what eviction, quotas and priorities need has its place here.
+template <class Sync>
+struct namespace_record {
+  typename Sync::template atomic<std::uint64_t> entries;
+  typename Sync::template atomic<std::uint64_t> block_bytes;
+  std::uint32_t name_hash;
+  std::uint8_t policy;
+  std::uint8_t priority_class;
+  std::uint8_t compression;
+  std::uint8_t name_bytes;
+  std::uint64_t quota_bytes;
+  std::uint64_t default_ttl_ms;
+  std::uint64_t reserved[3];
+  char name[256];
+};
+static_assert(sizeof(namespace_record<native_sync>) == 320);
+
+enum class participant_state : std::uint32_t { free = 0, attached = 1 };
+
+/// A process' record. Liveness is an OFD lock on the record's number.
+template <class Sync>
+struct participant {
+  typename Sync::template atomic<std::uint32_t> state;
+  typename Sync::template atomic<std::uint32_t> pid;        ///< a hint
+  typename Sync::template atomic<std::uint64_t> start_time; ///< a hint
+  typename Sync::template atomic<std::uint64_t> incarnation;
+  std::uint8_t reserved[40];
+};
+static_assert(sizeof(participant<native_sync>) == 64);
+
+/// What a thread is about to do, so that a survivor can finish or undo it.
+enum class intent_kind : std::uint64_t {
+  none = 0,
+  insert = 1,  ///< slot: empty -> new block
+  replace = 2, ///< slot: old block -> new block
+  erase = 3,   ///< slot: old block -> empty
+  pin = 4,     ///< nothing to undo: the old block must not be reused
+};
+
+template <class Sync>
+struct magazine {
+  typename Sync::template atomic<std::uint32_t> head; ///< granule, linked
+  typename Sync::template atomic<std::uint32_t> count;
+};
+
+/// A thread's slot. Only its thread writes it (or, once the process is dead,
+/// who recovers it); others read intent and pins before they reuse a block.
+template <class Sync>
+struct thread_slot {
+  // Line 0: owner and intent.
+  typename Sync::template atomic<std::uint32_t> participant_plus_one;
+  typename Sync::template atomic<std::uint32_t> old_granule; ///< pinned
+  typename Sync::template atomic<std::uint64_t> intent; ///< kind << 56 | slot
+  typename Sync::template atomic<std::uint64_t> old_word;
+  typename Sync::template atomic<std::uint64_t> new_word;
+  typename Sync::template atomic<std::uint32_t> new_granule;
+  typename Sync::template atomic<std::uint32_t> pending; ///< block in transit
+  /// Block that a survivor is taking from this slot's lists.
+  typename Sync::template atomic<std::uint32_t> recovering;
+  std::uint8_t pad_0[20];
+
+  // Line 1: pins of views, and the list of displaced blocks.
+  typename Sync::template atomic<std::uint32_t>
+    pins[limits::max_views_per_thread];
+  typename Sync::template atomic<std::uint32_t> retired_head;
+  typename Sync::template atomic<std::uint32_t> retired_count;
+  std::uint8_t pad_1[32];
+
+  // Line 2: counters.
+  typename Sync::template atomic<std::uint64_t> reads;
+  typename Sync::template atomic<std::uint64_t> hits;
+  typename Sync::template atomic<std::uint64_t> writes;
+  typename Sync::template atomic<std::uint64_t> retries;
+  typename Sync::template atomic<std::uint64_t> expired;
+  typename Sync::template atomic<std::uint64_t> corrupt_reads;
+  std::uint8_t pad_2[16];
+
+  // Then a magazine for each class, in its own lines.
+  magazine<Sync>* magazines() noexcept {
+    return reinterpret_cast<magazine<Sync>*>(this + 1);
+  }
+};
+static_assert(sizeof(thread_slot<native_sync>) == 192);
+
+inline constexpr unsigned intent_kind_shift = 56;
+
+template <class Sync>
+struct alignas(64) line {
+  typename Sync::template atomic<std::uint32_t> slots[slots_per_line];
+  typename Sync::template atomic<std::uint8_t> tags[slots_per_line];
+  typename Sync::template atomic<std::uint32_t> meta;
+};
+static_assert(sizeof(line<native_sync>) == line_bytes);
+
+enum class page_state : std::uint8_t {
+  free = 0,
+  claimed = 1, ///< being set up or taken down by its owner
+  span = 2,    ///< first page of a span of small blocks
+  tail = 3,    ///< further page; `length` is the distance to the first
+  large = 4,   ///< first page of a span that holds one block
+};
+
+/// bits 0-3 state, 4-15 class, 16-31 owner (thread slot + 1), 32-63 length in
+/// pages (first page) or distance (tail).
+using page_info = std::uint64_t;
+
+constexpr page_info make_page_info(page_state state, unsigned size_class,
+                                   unsigned owner,
+                                   std::uint32_t length) noexcept {
+  return static_cast<std::uint64_t>(state)
+         | (static_cast<std::uint64_t>(size_class) << 4)
+         | (static_cast<std::uint64_t>(owner) << 16)
+         | (static_cast<std::uint64_t>(length) << 32);
+}
+
+constexpr page_state page_state_of(page_info info) noexcept {
+  return static_cast<page_state>(info & 0xFU);
+}
+
+constexpr unsigned page_class_of(page_info info) noexcept {
+  return static_cast<unsigned>(info >> 4) & 0xFFFU;
+}
+
+constexpr unsigned page_owner_of(page_info info) noexcept {
+  return static_cast<unsigned>(info >> 16) & 0xFFFFU;
+}
+
+constexpr std::uint32_t page_length_of(page_info info) noexcept {
+  return static_cast<std::uint32_t>(info >> 32);
+}
+
+template <class Sync>
+struct page_record {
+  typename Sync::template atomic<page_info> info;
+  typename Sync::template atomic<std::uint32_t> free_blocks; ///< a hint
+  std::uint32_t reserved;
+};
+static_assert(sizeof(page_record<native_sync>) == 16);
+
+// Block flags.
+inline constexpr std::uint8_t flag_expires = 1;
+
+template <class Sync>
+struct block_header {
+  typename Sync::template atomic<std::uint64_t> word;
+  std::uint32_t checksum;
+  std::uint32_t value_bytes;
+  std::uint16_t key_bytes;
+  std::uint8_t ns;
+  std::uint8_t flags;
+  /// Link of the list the block is in while it is held or retired; free for a
+  /// policy's stamp while it is live.
+  typename Sync::template atomic<std::uint32_t> link;
+};
+static_assert(sizeof(block_header<native_sync>) == 24);
+
+/// The header's plain fields, copied out at once. 12 bytes from offset 8.
+struct entry_fields {
+  std::uint32_t checksum;
+  std::uint32_t value_bytes;
+  std::uint16_t key_bytes;
+  std::uint8_t ns;
+  std::uint8_t flags;
+
+  /// What the checksum covers beside key hash, expiry and value.
+  [[nodiscard]] std::uint64_t checked_bits() const noexcept {
+    return std::uint64_t{value_bytes} | (std::uint64_t{key_bytes} << 32)
+           | (std::uint64_t{ns} << 48) | (std::uint64_t{flags} << 56);
+  }
+
+  [[nodiscard]] std::uint64_t payload_offset() const noexcept {
+    return 24U + ((flags & flag_expires) != 0 ? 8U : 0U);
+  }
+
+  [[nodiscard]] std::uint64_t total_bytes() const noexcept {
+    return payload_offset() + key_bytes + value_bytes;
+  }
+};
+static_assert(sizeof(entry_fields) == 12);
+inline constexpr std::size_t entry_fields_offset = 8;
+
+} // namespace neuroplex::memory::layout

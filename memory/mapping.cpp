@@ -1,0 +1,325 @@
+#include "memory/mapping.hpp"
+
+#include "memory/geometry.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+namespace neuroplex::memory {
+
+namespace {
+
+constexpr std::uint64_t huge_page = std::uint64_t{2} << 20;
+
+// Locks lie beyond any file's end, so they never meet its bytes.
+constexpr off_t lock_base = off_t{1} << 62;
+
+failure from_errno(const std::string& path, std::string_view what, int error) {
+  auto code = errc::io;
+  if (error == ENOSPC || error == EDQUOT || error == ENOMEM)
+    code = errc::no_space;
+  else if (error == ENOENT || error == ENOTDIR || error == EACCES
+           || error == EISDIR || error == ELOOP || error == EROFS
+           || error == ENAMETOOLONG || error == ENXIO || error == EPERM)
+    code = errc::bad_path;
+  else if (error == EEXIST)
+    code = errc::exists;
+  return {code, "segment " + path + ": " + std::string{what} + ": "
+                  + std::strerror(error)};
+}
+
+struct flock lock_request(short type, std::uint32_t number) {
+  struct flock request {};
+  request.l_type = type;
+  request.l_whence = SEEK_SET;
+  request.l_start = lock_base + static_cast<off_t>(number);
+  request.l_len = 1;
+  return request;
+}
+
+// Closes a descriptor and removes a file unless told that all went well.
+class file_guard {
+public:
+  file_guard(int fd, std::string path) : fd_{fd}, path_{std::move(path)} {
+  }
+
+  file_guard(const file_guard&) = delete;
+  file_guard& operator=(const file_guard&) = delete;
+
+  ~file_guard() {
+    if (fd_ >= 0)
+      ::close(fd_);
+    if (!path_.empty())
+      ::unlink(path_.c_str());
+  }
+
+  void keep_descriptor() {
+    fd_ = -1;
+  }
+
+private:
+  int fd_;
+  std::string path_;
+};
+
+int commit_range(int fd, std::uint64_t offset, std::uint64_t bytes) {
+  int error = 0;
+  do {
+    error = ::posix_fallocate(fd, static_cast<off_t>(offset),
+                              static_cast<off_t>(bytes));
+  } while (error == EINTR);
+  return error;
+}
+
+} // namespace
+
+bool on_network_file_system(int fd) noexcept {
+  struct statfs info {};
+  if (::fstatfs(fd, &info) != 0)
+    return false;
+  constexpr std::uint32_t cifs_magic = 0xFF534D42U;
+  constexpr std::uint32_t smb2_magic = 0xFE534D42U;
+  auto type = static_cast<std::uint32_t>(info.f_type);
+  return type == NFS_SUPER_MAGIC || type == SMB_SUPER_MAGIC
+         || type == cifs_magic || type == smb2_magic || type == CODA_SUPER_MAGIC
+         || type == AFS_SUPER_MAGIC || type == V9FS_MAGIC;
+}
+
+expected<mapping>
+mapping::create(const std::string& path, const layout::header& header,
+                std::uint64_t prefix_bytes, std::uint64_t pool_offset,
+                std::uint64_t pool_bytes, bool huge_pages,
+                void (*initialise)(std::byte* base, const layout::header&)) {
+  struct stat present {};
+  if (::lstat(path.c_str(), &present) == 0)
+    return failure{errc::exists,
+                   "segment " + path
+                     + ": there is a file already; open it, or remove it"};
+  auto temporary = path + ".new." + std::to_string(::getpid()) + "."
+                   + std::to_string(header.creation_id & 0xFFFFFFU);
+  int fd = ::open(temporary.c_str(),
+                  O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0)
+    return from_errno(path, "cannot create", errno);
+  file_guard guard{fd, temporary};
+  if (on_network_file_system(fd))
+    return failure{errc::segment_mode,
+                   "segment " + path
+                     + ": on a network file system; use a local"
+                       " one, /dev/shm for memory"};
+  if (::ftruncate(fd, static_cast<off_t>(header.file_bytes)) != 0)
+    return from_errno(path, "cannot set its length", errno);
+  if (int error = commit_range(fd, 0, prefix_bytes); error != 0)
+    return from_errno(path, "cannot reserve memory for its index", error);
+  if (int error = commit_range(fd, pool_offset, pool_bytes); error != 0)
+    return from_errno(path, "cannot reserve memory for its pool", error);
+  mapping result;
+  result.fd_ = fd;
+  guard.keep_descriptor();
+  result.bytes_ = header.file_bytes;
+  if (auto mapped = result.map(path, access_mode::read_write); !mapped)
+    return mapped.error();
+  if (huge_pages) {
+    result.collapse(0, prefix_bytes);
+    result.collapse(pool_offset, pool_bytes);
+  }
+  initialise(result.base_, header);
+  // A name that another process took meanwhile is left to it.
+  if (::link(temporary.c_str(), path.c_str()) != 0)
+    return from_errno(path, "cannot give the new file its name", errno);
+  return result;
+}
+
+expected<mapping> mapping::open(const std::string& path, access_mode mode,
+                                layout::header& header) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0)
+    return from_errno(path, "cannot open", errno);
+  if (!S_ISREG(info.st_mode))
+    return failure{errc::bad_path, "segment " + path + ": not a regular file"};
+  int flags = mode == access_mode::read_only ? O_RDONLY : O_RDWR;
+  int fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
+    return from_errno(path, "cannot open", errno);
+  mapping result;
+  result.fd_ = fd;
+  if (::fstat(fd, &info) != 0)
+    return from_errno(path, "cannot examine", errno);
+  if (!S_ISREG(info.st_mode))
+    return failure{errc::bad_path, "segment " + path + ": not a regular file"};
+  if (info.st_uid != ::geteuid())
+    return failure{errc::segment_mode,
+                   "segment " + path + ": belongs to another user"};
+  if ((info.st_mode & 0077U) != 0)
+    return failure{errc::segment_mode,
+                   "segment " + path
+                     + ": others may access it; run chmod 600 on it"};
+  if (on_network_file_system(fd))
+    return failure{errc::segment_mode,
+                   "segment " + path + ": on a network file system"};
+  auto length = static_cast<std::uint64_t>(info.st_size);
+  constexpr std::uint64_t file_page = 4096;
+  if (length < limits::min_segment_bytes / 2 || length % file_page != 0)
+    return failure{errc::segment_size, "segment " + path + ": a length of "
+                                         + std::to_string(length)
+                                         + " bytes, which no segment has"};
+  if (::pread(fd, &header, sizeof header, 0)
+      != static_cast<ssize_t>(sizeof header))
+    return from_errno(path, "cannot read its header", errno);
+  auto shape = read_geometry(header, length, path);
+  if (!shape)
+    return shape.error();
+  result.bytes_ = length;
+  if (auto mapped = result.map(path, mode); !mapped)
+    return mapped.error();
+  return result;
+}
+
+// Maps at an address with the file offset's place in a huge page, so that huge
+// pages of the file can be mapped as such.
+expected<void> mapping::map(const std::string& path, access_mode mode) {
+  auto span = bytes_ + huge_page;
+  void* reserved = ::mmap(nullptr, span, PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED)
+    return from_errno(path, "cannot reserve addresses", errno);
+  auto start = reinterpret_cast<std::uintptr_t>(reserved);
+  auto aligned = (start + huge_page - 1) & ~(huge_page - 1);
+  int protection =
+    mode == access_mode::read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+  void* mapped = ::mmap(reinterpret_cast<void*>(aligned), bytes_, protection,
+                        MAP_SHARED | MAP_FIXED, fd_, 0);
+  if (mapped == MAP_FAILED) {
+    int error = errno;
+    ::munmap(reserved, span);
+    return from_errno(path, "cannot map", error);
+  }
+  if (aligned > start)
+    ::munmap(reserved, aligned - start);
+  constexpr std::uint64_t file_page = 4096;
+  auto end = aligned + (bytes_ + file_page - 1) / file_page * file_page;
+  if (end < start + span)
+    ::munmap(reinterpret_cast<void*>(end), start + span - end);
+  base_ = static_cast<std::byte*>(mapped);
+  ::madvise(base_, bytes_, MADV_HUGEPAGE);
+  return {};
+}
+
+mapping::mapping(mapping&& other) noexcept
+  : base_{std::exchange(other.base_, nullptr)},
+    bytes_{std::exchange(other.bytes_, 0)}, fd_{std::exchange(other.fd_, -1)} {
+}
+
+mapping& mapping::operator=(mapping&& other) noexcept {
+  std::swap(base_, other.base_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+mapping::~mapping() {
+  if (base_ != nullptr)
+    ::munmap(base_, bytes_);
+  if (fd_ >= 0)
+    ::close(fd_);
+}
+
+errc mapping::commit(std::uint64_t offset, std::uint64_t bytes) const {
+  if (bytes == 0)
+    return errc::ok;
+  int error = commit_range(fd_, offset, bytes);
+  if (error == 0)
+    return errc::ok;
+  return error == ENOSPC || error == ENOMEM || error == EDQUOT ? errc::no_space
+                                                               : errc::io;
+}
+
+void mapping::collapse(std::uint64_t offset,
+                       std::uint64_t bytes) const noexcept {
+  auto begin = offset / huge_page * huge_page;
+  auto end = (offset + bytes) / huge_page * huge_page;
+  // In pieces: the call stops at the first one that cannot be had.
+  for (auto at = begin; at < end; at += huge_page)
+    if (::madvise(base_ + at, huge_page, MADV_COLLAPSE) != 0 && errno == EINVAL)
+      return; // this kernel or file system has no huge pages for files
+}
+
+std::uint64_t mapping::huge_page_bytes() const {
+  std::ifstream maps{"/proc/self/smaps"};
+  std::string line;
+  bool ours = false;
+  std::uint64_t kibibytes = 0;
+  auto begin = reinterpret_cast<std::uintptr_t>(base_);
+  while (std::getline(maps, line)) {
+    auto dash = line.find('-');
+    std::uintptr_t start = 0;
+    if (dash != std::string::npos && dash < 17
+        && std::from_chars(line.data(), line.data() + dash, start, 16).ptr
+             == line.data() + dash) {
+      ours = start >= begin && start < begin + bytes_;
+      continue;
+    }
+    if (ours
+        && (line.starts_with("ShmemPmdMapped:")
+            || line.starts_with("FilePmdMapped:"))) {
+      auto digits = line.find_first_of("0123456789");
+      std::uint64_t value = 0;
+      if (digits != std::string::npos)
+        std::from_chars(line.data() + digits, line.data() + line.size(), value);
+      kibibytes += value;
+    }
+  }
+  return kibibytes * 1024;
+}
+
+bool mapping::try_lock(std::uint32_t number) const noexcept {
+  auto request = lock_request(F_WRLCK, number);
+  return ::fcntl(fd_, F_OFD_SETLK, &request) == 0;
+}
+
+bool mapping::lock(std::uint32_t number, int timeout_ms) const noexcept {
+  using clock = std::chrono::steady_clock;
+  auto deadline = clock::now() + std::chrono::milliseconds{timeout_ms};
+  // Polling keeps the wait bounded; the blocking call has no timeout.
+  while (!try_lock(number)) {
+    if (clock::now() >= deadline)
+      return false;
+    std::this_thread::sleep_for(std::chrono::microseconds{200});
+  }
+  return true;
+}
+
+void mapping::unlock(std::uint32_t number) const noexcept {
+  auto request = lock_request(F_UNLCK, number);
+  ::fcntl(fd_, F_OFD_SETLK, &request);
+}
+
+bool mapping::is_locked_elsewhere(std::uint32_t number) const noexcept {
+  auto request = lock_request(F_WRLCK, number);
+  return ::fcntl(fd_, F_OFD_GETLK, &request) == 0 && request.l_type != F_UNLCK;
+}
+
+void mapping::close_after_fork() noexcept {
+  if (fd_ >= 0)
+    ::close(fd_);
+  fd_ = -1;
+}
+
+} // namespace neuroplex::memory

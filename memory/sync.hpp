@@ -1,0 +1,150 @@
+// The atomics and the racy copies that the store's algorithms are written on.
+//
+// Purpose: every algorithm of the segment is a template over a `Sync` policy,
+// so that the same code runs on the machine's atomics (`native_sync`) and, in
+// tests, on atomics that hand control to a scheduler at each step.
+//
+// A policy offers `atomic<T>` (the interface of std::atomic, the size of T),
+// `pause(round)` for contended loops, and three functions on bytes that other
+// threads may be writing at the same moment. Such bytes are always checked
+// afterwards (block version, slot, checksum) before anyone relies on them.
+//
+// Orderings. A reader does: load word (acquire), read bytes, `after_read`, load
+// word again; the second load equal to the first means that the bytes belong to
+// that version. It pairs with a writer who changes the word, calls
+// `before_write`, writes the bytes, and stores the next word (release).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <sched.h>
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define NEUROPLEX_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NEUROPLEX_TSAN 1
+#endif
+#endif
+
+namespace neuroplex::memory {
+
+/// Spins once, in the way the processor likes.
+inline void cpu_relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+struct native_sync {
+  template <class T>
+  using atomic = std::atomic<T>;
+
+  /// Exponential back-off: round n spins 2^n times, from round 10 on it yields.
+  static void pause(unsigned round) noexcept {
+    constexpr unsigned spin_rounds = 10;
+    if (round >= spin_rounds) {
+      sched_yield();
+      return;
+    }
+    for (unsigned i = 0; i < (1U << round); ++i)
+      cpu_relax();
+  }
+
+  /// Bit i is set when tags[i] equals `tag`, for the 12 tags of a line. The 16
+  /// bytes from `tags` on must be readable.
+  static unsigned match_tags(const std::atomic<std::uint8_t>* tags,
+                             std::uint8_t tag) noexcept {
+    constexpr unsigned tag_count = 12;
+#if defined(__x86_64__) && !defined(NEUROPLEX_TSAN)
+    auto present = _mm_loadu_si128(reinterpret_cast<const __m128i*>(tags));
+    auto wanted = _mm_set1_epi8(static_cast<char>(tag));
+    auto equal =
+      static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(present, wanted)));
+    return equal & ((1U << tag_count) - 1);
+#else
+    unsigned result = 0;
+    for (unsigned i = 0; i < tag_count; ++i)
+      if (tags[i].load(std::memory_order_acquire) == tag)
+        result |= 1U << i;
+    return result;
+#endif
+  }
+
+#if defined(NEUROPLEX_TSAN)
+  // ThreadSanitizer sees fences as nothing and plain copies as races, so here
+  // each byte is an atomic access.
+  static void before_write() noexcept {
+  }
+
+  static void after_read() noexcept {
+  }
+
+  static void write(void* shared, const void* from, std::size_t size) noexcept {
+    auto* out = static_cast<unsigned char*>(shared);
+    auto* in = static_cast<const unsigned char*>(from);
+    for (std::size_t i = 0; i < size; ++i)
+      __atomic_store_n(out + i, in[i], __ATOMIC_RELEASE);
+  }
+
+  static void read(void* to, const void* shared, std::size_t size) noexcept {
+    auto* out = static_cast<unsigned char*>(to);
+    auto* in = static_cast<const unsigned char*>(shared);
+    for (std::size_t i = 0; i < size; ++i)
+      out[i] = __atomic_load_n(in + i, __ATOMIC_ACQUIRE);
+  }
+
+  static bool equal(const void* shared, const void* local,
+                    std::size_t size) noexcept {
+    auto* left = static_cast<const unsigned char*>(shared);
+    auto* right = static_cast<const unsigned char*>(local);
+    for (std::size_t i = 0; i < size; ++i)
+      if (__atomic_load_n(left + i, __ATOMIC_ACQUIRE) != right[i])
+        return false;
+    return true;
+  }
+#else
+  /// Orders the word change before the bytes that follow it.
+  static void before_write() noexcept {
+    std::atomic_thread_fence(std::memory_order_release);
+  }
+
+  /// Orders the bytes read before the word load that follows.
+  static void after_read() noexcept {
+    std::atomic_thread_fence(std::memory_order_acquire);
+  }
+
+  static void write(void* shared, const void* from, std::size_t size) noexcept {
+    if (size != 0)
+      std::memcpy(shared, from, size);
+  }
+
+  static void read(void* to, const void* shared, std::size_t size) noexcept {
+    if (size != 0)
+      std::memcpy(to, shared, size);
+  }
+
+  static bool equal(const void* shared, const void* local,
+                    std::size_t size) noexcept {
+    return std::memcmp(shared, local, size) == 0;
+  }
+#endif
+};
+
+/// Adds to a counter that only the calling thread writes; others may read it.
+template <class Atomic, class Value>
+void bump(Atomic& counter, Value by) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + by,
+                std::memory_order_relaxed);
+}
+
+} // namespace neuroplex::memory
