@@ -1,0 +1,63 @@
+// What the gateway needs of the rest of the cluster: who owns a key, and a way
+// to have a command executed there.
+//
+// Purpose: keeps routing out of the protocol code. A command for a key of
+// another node travels as it is (database, protocol version, arguments) and
+// its reply comes back as finished RESP bytes, so that every command is atomic
+// at the owner and no command needs a message type of its own.
+//
+// Threads: all functions are called by the server's loop thread. A completion
+// must run on that thread too, exactly once, at any time after `submit`
+// returned (a server offers `post` for that).
+//
+// Invariants:
+//  1. Commands submitted by one connection to one owner are executed there in
+//     the order of submission.
+//  2. Every completion runs, within a bounded time: an owner that does not
+//     answer gives `unavailable` (not applied) or `unknown_outcome`.
+#pragma once
+
+#include "memory/status.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace neuroplex::resp {
+
+/// A node of the cluster as the gateway names it; 0 is this node.
+enum class owner_id : std::uint32_t { here = 0 };
+
+struct remote_command {
+  std::uint32_t database = 0;
+  std::uint8_t protocol = 2;
+  std::vector<std::string> arguments;
+};
+
+struct remote_reply {
+  errc code = errc::ok;
+  std::string bytes; ///< one whole RESP reply when code is ok
+};
+
+using remote_completion = std::function<void(remote_reply)>;
+
+class remote {
+public:
+  virtual ~remote() = default;
+
+  /// Who serves `key` of `database`.
+  [[nodiscard]] virtual owner_id owner_of(std::uint32_t database,
+                                          std::string_view key) const = 0;
+
+  /// The other nodes that serve keys, in an order that does not change while
+  /// the members do not.
+  [[nodiscard]] virtual std::vector<owner_id> others() const = 0;
+
+  /// Has `command` executed at `owner`.
+  virtual void submit(owner_id owner, remote_command command,
+                      remote_completion completion) = 0;
+};
+
+} // namespace neuroplex::resp
