@@ -1,0 +1,288 @@
+#include "cli/cluster/local_cluster.hpp"
+
+#include "cli/cluster/free_ports.hpp"
+#include "cli/cluster/scratch_directory.hpp"
+#include "cli/terminal/interrupt.hpp"
+#include "config/layers.hpp"
+#include "config/settings.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace neuroplex;
+using namespace neuroplex::cli;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto patience = 10s;
+
+scratch_directory make_scratch() {
+  auto scratch = scratch_directory::make(
+    std::filesystem::temp_directory_path().string(), "neuroplex-test-");
+  REQUIRE(scratch);
+  return std::move(*scratch);
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file{path};
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+child_command shell(const scratch_directory& scratch, std::string script) {
+  return {.arguments = {"/bin/sh", "-c", std::move(script)},
+          .output_path = scratch.path() + "/out",
+          .error_path = {}};
+}
+
+bool eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline)
+      return false;
+    std::this_thread::sleep_for(1ms);
+  }
+  return true;
+}
+
+// A script in the place of the program: takes the arguments of `serve`.
+std::string write_program(const scratch_directory& scratch,
+                          const std::string& body) {
+  auto path = scratch.path() + "/program";
+  std::ofstream{path} << "#!/bin/sh\n" << body;
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  return path;
+}
+
+} // namespace
+
+TEST_CASE("a child's exit status and output arrive") {
+  auto scratch = make_scratch();
+  auto child = child_process::start(
+    shell(scratch, "read line; echo out; echo err >&2; exit 3"));
+  REQUIRE(child);
+  auto ended = child->wait(patience);
+  REQUIRE(ended);
+  CHECK(ended->status == 3);
+  CHECK(ended->to_string() == "exit status 3");
+  CHECK(text_of(scratch.path() + "/out") == "out\nerr\n");
+  CHECK(child->stop(1s).status == 3); // ended already: told again
+}
+
+TEST_CASE("settings in the environment do not reach a child") {
+  auto scratch = make_scratch();
+  ::setenv("NEUROPLEX_BASP_PORT", "1", 1);
+  auto child = child_process::start(
+    shell(scratch, "echo ${NEUROPLEX_BASP_PORT-none} ${HOME-none}"));
+  ::unsetenv("NEUROPLEX_BASP_PORT");
+  REQUIRE(child);
+  REQUIRE(child->wait(patience));
+  CHECK(text_of(scratch.path() + "/out").starts_with("none "));
+}
+
+TEST_CASE("a program that is not there is told at once") {
+  auto scratch = make_scratch();
+  auto child = child_process::start({.arguments = {"/nonexistent/program"},
+                                     .output_path = scratch.path() + "/out",
+                                     .error_path = {}});
+  REQUIRE(!child);
+  CHECK(child.error().message()
+        == "/nonexistent/program: cannot be run: No such file or directory");
+}
+
+TEST_CASE("stop asks first and kills what does not listen") {
+  auto scratch = make_scratch();
+  auto polite = child_process::start(shell(
+    scratch, "trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done"));
+  REQUIRE(polite);
+  REQUIRE(
+    eventually([&] { return text_of(scratch.path() + "/out") == "up\n"; }));
+  CHECK(polite->stop(patience).ok());
+
+  std::filesystem::remove(scratch.path() + "/out");
+  auto deaf = child_process::start(
+    shell(scratch, "trap '' TERM; echo up; while :; do sleep 0.01; done"));
+  REQUIRE(deaf);
+  REQUIRE(
+    eventually([&] { return text_of(scratch.path() + "/out") == "up\n"; }));
+  CHECK(deaf->stop(50ms).signal == SIGKILL);
+}
+
+TEST_CASE("a child's end is noticed without waiting for it") {
+  auto scratch = make_scratch();
+  auto child = child_process::start(shell(scratch, "kill -9 $$"));
+  REQUIRE(child);
+  CHECK(eventually([&] { return child->poll().has_value(); }));
+  CHECK(child->poll()->to_string() == "signal 9");
+}
+
+TEST_CASE("a child dies with its parent, whatever the parent dies of") {
+  auto scratch = make_scratch();
+  const auto pid_file = scratch.path() + "/pid";
+  const pid_t parent = ::fork();
+  REQUIRE(parent >= 0);
+  if (parent == 0) {
+    auto child = child_process::start(
+      shell(scratch, "echo $$ > " + pid_file + "; exec sleep 100"));
+    for (;;)
+      ::pause();
+  }
+  pid_t grandchild = 0;
+  REQUIRE(eventually([&] {
+    std::ifstream{pid_file} >> grandchild;
+    return grandchild > 0;
+  }));
+  ::kill(parent, SIGKILL);
+  ::waitpid(parent, nullptr, 0);
+  // A zombie that nobody reaps still has an id, but no command line.
+  CHECK(eventually([&] {
+    return text_of("/proc/" + std::to_string(grandchild) + "/cmdline").empty();
+  }));
+}
+
+TEST_CASE("a scratch directory goes with its owner, a killed one's later") {
+  const auto parent = std::filesystem::temp_directory_path().string();
+  const auto prefix = "neuroplex-left-" + std::to_string(::getpid()) + '-';
+  std::string path;
+  {
+    auto scratch = scratch_directory::make(parent, prefix);
+    REQUIRE(scratch);
+    path = scratch->path();
+    std::ofstream{path + "/file"} << "x";
+    CHECK(remove_left_behind(parent, prefix) == 0); // it is in use
+    CHECK(std::filesystem::exists(path));
+  }
+  CHECK_FALSE(std::filesystem::exists(path));
+  const pid_t other = ::fork();
+  REQUIRE(other >= 0);
+  if (other == 0) {
+    auto left = scratch_directory::make(parent, prefix);
+    ::_exit(left ? 0 : 1); // no destructor runs, as after a crash
+  }
+  int status = 1;
+  ::waitpid(other, &status, 0);
+  REQUIRE(status == 0);
+  CHECK(remove_left_behind(parent, prefix) == 1);
+  CHECK(remove_left_behind(parent, prefix) == 0);
+}
+
+TEST_CASE("there is no directory with more room than there is") {
+  CHECK(parent_with_space(1));
+  auto none = parent_with_space(~std::uint64_t{0} >> 1);
+  REQUIRE(!none);
+  CHECK(none.code() == errc::no_space);
+}
+
+TEST_CASE("free ports are different from one another") {
+  auto ports = find_free_ports(50);
+  REQUIRE(ports);
+  CHECK(std::set<std::uint16_t>(ports->begin(), ports->end()).size() == 50);
+}
+
+TEST_CASE("a node's settings file says what its options say") {
+  local_cluster_options options;
+  options.directory = "/nonexistent";
+  options.program = "/bin/true";
+  options.cluster_name = "test";
+  options.common.segment.segment_bytes = std::uint64_t{8} << 20;
+  auto cluster = local_cluster::plan(options);
+  REQUIRE(cluster);
+  REQUIRE(cluster->nodes().size() == 3);
+  for (auto& node : cluster->nodes()) {
+    config::layered_options layers;
+    auto refused =
+      layers.read_text(config_file_of(node.options()), "node.json");
+    REQUIRE_FALSE(refused);
+    config::node_options read;
+    REQUIRE_FALSE(layers.resolve(read));
+    CHECK(read.replica_id == node.options().replica_id);
+    CHECK(read.data_dir == node.options().data_dir);
+    CHECK(read.basp.port == node.options().basp.port);
+    CHECK(read.peers == node.options().peers);
+    CHECK(read.segment.segment_bytes == std::uint64_t{8} << 20);
+    for (const auto& row : config::settings())
+      CHECK(config::file_value(row, row.get(read))
+            == config::file_value(row, row.get(node.options())));
+  }
+}
+
+TEST_CASE("a node that ends early tells the end of its log") {
+  auto scratch = make_scratch();
+  local_cluster_options options;
+  options.node_count = 2;
+  options.directory = scratch.path();
+  options.program =
+    write_program(scratch, "echo listening; echo it is broken >&2; exit 6\n");
+  auto cluster = local_cluster::plan(options);
+  REQUIRE(cluster);
+  auto started = cluster->start(patience, [] { return false; });
+  REQUIRE(!started);
+  CHECK(started.code() == errc::unavailable);
+  CHECK(started.error().message().starts_with(
+    "node 1 ended before it was ready (exit status 6); the end of "));
+  CHECK(started.error().message().ends_with("\n  listening\n  it is broken"));
+}
+
+TEST_CASE("a cluster starts when every node is ready and stops together") {
+  auto scratch = make_scratch();
+  local_cluster_options options;
+  options.directory = scratch.path();
+  // The arguments are: serve --config FILE --ready-file FILE.
+  options.program = write_program(
+    scratch, "trap 'exit 0' TERM\ntest -s \"$3\" || exit 2\n: > \"$5\"\n"
+             "while :; do sleep 0.01; done\n");
+  auto cluster = local_cluster::plan(options);
+  REQUIRE(cluster);
+  REQUIRE(cluster->start(patience, [] { return false; }));
+  for (auto& node : cluster->nodes())
+    CHECK(node.running());
+  auto& victim = cluster->nodes()[1];
+  const auto before = victim.pid();
+  victim.kill();
+  CHECK_FALSE(victim.running());
+  REQUIRE(victim.start());
+  CHECK(victim.start().code() == errc::busy);
+  REQUIRE(victim.wait_ready(patience, [] { return false; }));
+  CHECK(victim.pid() != before);
+  CHECK(cluster->stop(patience));
+  for (auto& node : cluster->nodes())
+    CHECK_FALSE(node.running());
+}
+
+TEST_CASE("waiting for a node ends when it is given up") {
+  auto scratch = make_scratch();
+  local_cluster_options options;
+  options.node_count = 1;
+  options.directory = scratch.path();
+  options.program = write_program(scratch, "exec sleep 100\n");
+  auto cluster = local_cluster::plan(options);
+  REQUIRE(cluster);
+  CHECK(cluster->start(patience, [] { return true; }).code() == errc::deadline);
+  CHECK(cluster->start(20ms, [] { return false; }).code() == errc::busy);
+  CHECK_FALSE(cluster->stop(20ms)); // sleep ends by the signal
+}
+
+TEST_CASE("an interrupt is a flag while the guard lives") {
+  {
+    interrupt_guard guard;
+    CHECK_FALSE(interrupt_guard::requested());
+    ::raise(SIGTERM);
+    CHECK(interrupt_guard::requested());
+    CHECK(interrupt_guard::signal_number() == SIGTERM);
+  }
+  interrupt_guard again;
+  CHECK_FALSE(interrupt_guard::requested());
+}

@@ -1,0 +1,79 @@
+#include "cli/cluster/local_cluster.hpp"
+
+#include "cli/cluster/free_ports.hpp"
+
+#include <csignal>
+#include <filesystem>
+
+namespace neuroplex::cli {
+
+expected<local_cluster>
+local_cluster::plan(const local_cluster_options& options) {
+  if (options.node_count == 0 || options.node_count > max_local_nodes)
+    return failure{errc::bad_argument, std::to_string(options.node_count)
+                                         + " nodes: give 1 to "
+                                         + std::to_string(max_local_nodes)};
+  const std::size_t ports_per_node = options.resp ? 2 : 1;
+  auto ports = find_free_ports(options.node_count * ports_per_node);
+  if (!ports)
+    return ports.error();
+  std::vector<node_process> nodes;
+  for (std::uint32_t id = 1; id <= options.node_count; ++id) {
+    auto node = options.common;
+    node.replica_id = id;
+    node.cluster = options.cluster_name;
+    node.data_dir =
+      (std::filesystem::path{options.directory} / ("n" + std::to_string(id)))
+        .string();
+    node.basp.host = "127.0.0.1";
+    node.basp.port = config::listen_port::at((*ports)[id - 1]);
+    node.resp.port =
+      options.resp
+        ? config::listen_port::at((*ports)[options.node_count + id - 1])
+        : config::listen_port::none();
+    node.peers.clear();
+    for (std::uint32_t peer = 1; peer <= options.node_count; ++peer)
+      if (peer != id)
+        node.peers.push_back({peer, "127.0.0.1", (*ports)[peer - 1]});
+    auto valid = node.validate();
+    if (!valid)
+      return valid.error();
+    nodes.emplace_back(options.program, std::move(node));
+  }
+  return local_cluster{std::move(nodes)};
+}
+
+expected<void> local_cluster::start(std::chrono::milliseconds timeout,
+                                    const std::function<bool()>& give_up) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  for (auto& node : nodes_) {
+    auto started = node.start();
+    if (!started)
+      return started;
+  }
+  for (auto& node : nodes_) {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      deadline - std::chrono::steady_clock::now());
+    auto ready = node.wait_ready(left, give_up);
+    if (!ready)
+      return ready;
+  }
+  return {};
+}
+
+bool local_cluster::stop(std::chrono::milliseconds grace) {
+  std::vector<node_process*> asked;
+  for (auto& node : nodes_) {
+    if (!node.running())
+      continue;
+    ::kill(node.pid(), SIGTERM);
+    asked.push_back(&node);
+  }
+  bool clean = true;
+  for (auto* node : asked)
+    if (!node->stop(grace).ok())
+      clean = false;
+  return clean;
+}
+
+} // namespace neuroplex::cli
