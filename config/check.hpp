@@ -21,4 +21,13 @@ struct violation {
 /// The first rule that `options` violates, or nothing. Reads no file.
 [[nodiscard]] std::optional<violation> check(const node_options& options);
 
+/// Looks at the files and directories that `options` name: E-PATH, E-CONFIG for
+/// what cannot be read, E-SECRETMODE for a secret that others can read. Nothing
+/// is opened for writing.
+[[nodiscard]] std::optional<diagnostic>
+check_files(const node_options& options);
+
+/// Why `name` is no setting, with the nearest one named.
+[[nodiscard]] diagnostic unknown_setting(std::string_view name);
+
 } // namespace neuroplex::config
