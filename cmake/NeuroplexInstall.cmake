@@ -20,9 +20,15 @@ foreach(folder IN ITEMS memory config consensus actors)
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
   install(EXPORT neuroplex_${folder} NAMESPACE neuroplex::
     FILE "neuroplex-${folder}.cmake" DESTINATION "${package_dir}")
-  install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}"
-    DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex"
-    FILES_MATCHING PATTERN "*.hpp")
+  # Of memory/ only the interface: the layout of a segment is nobody's business.
+  if(folder STREQUAL "memory")
+    install(FILES memory/limits.hpp memory/status.hpp memory/store.hpp
+      DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex/memory")
+  else()
+    install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}"
+      DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex"
+      FILES_MATCHING PATTERN "*.hpp")
+  endif()
 endforeach()
 
 if(TARGET neuroplex)
