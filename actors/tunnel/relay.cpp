@@ -32,6 +32,12 @@ bool out_of_resources(int code) {
   return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
 }
 
+/// Ends after which nobody is there who could still read.
+bool abandoned(reason why) {
+  return why == reason::handshake_deadline || why == reason::idle
+         || why == reason::superseded;
+}
+
 bool worth_telling(reason why) {
   return why != reason::orderly && why != reason::stopped;
 }
@@ -254,9 +260,9 @@ void relay::connect_target(connection& c, side which, std::int64_t now_ms) {
   const auto& target = settings_.targets[target_index_];
   auto made = connect_to(target);
   if (!made) {
-    c.machine.close(which == side::network ? reason::connect_failed
-                                           : reason::local_unavailable,
-                    made.error().message(), now_ms);
+    c.machine.refuse(which == side::network ? reason::connect_failed
+                                            : reason::local_unavailable,
+                     made.error().message(), now_ms);
     return;
   }
   auto& e = c.at(which);
@@ -274,9 +280,9 @@ void relay::on_event(connection& c, side which, std::uint32_t events,
     if (const int code = pending_error(e.socket.get()); code != 0) {
       e.write_ended = e.read_ended = true;
       target_index_ = (target_index_ + 1) % settings_.targets.size();
-      c.machine.close(which == side::network ? reason::connect_failed
-                                             : reason::local_unavailable,
-                      std::strerror(code), now_ms);
+      c.machine.refuse(which == side::network ? reason::connect_failed
+                                              : reason::local_unavailable,
+                       std::strerror(code), now_ms);
     } else if (which == side::network) {
       c.machine.on_network_open(now_ms);
     } else {
@@ -368,6 +374,8 @@ bool relay::settle(connection& c, std::int64_t now_ms) {
 }
 
 bool relay::finished(connection& c, std::int64_t now_ms) {
+  if (abandoned(c.machine.cause()))
+    return true;
   auto& network = c.network;
   auto& local = c.local;
   if (local.socket.valid()

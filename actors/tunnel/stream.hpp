@@ -84,7 +84,10 @@ public:
   void on_tick(std::int64_t now_ms);
   /// The peer has to answer within `probe_ms`.
   void probe(std::int64_t now_ms);
-  /// Ends the stream for a cause found outside, such as a failed connect.
+  /// Ends the stream for a cause found outside, such as a failed connect, and
+  /// tells the peer when it can be told.
+  void refuse(reason why, std::string detail, std::int64_t now_ms);
+  /// Ends the stream without a word but TLS's own.
   void close(reason why, std::string detail, std::int64_t now_ms);
   /// Gives back what the stream holds in shared tables. Idempotent.
   void finish() noexcept;
@@ -161,8 +164,6 @@ private:
   void send_frame(frame_type type, std::span<const std::byte> payload,
                   std::int64_t now_ms);
   void send_scratch(std::int64_t now_ms);
-  /// Tells the peer why (when it can be told), then closes.
-  void refuse(reason why, std::string detail, std::int64_t now_ms);
   void start_relaying(std::int64_t now_ms);
 
   const stream_settings& settings_;

@@ -1,0 +1,81 @@
+// A throw-away cluster authority with certificates, shared by the tests of
+// this folder and of tests/tunnel.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "actors/tunnel/certificates.hpp"
+#include "actors/tunnel/identity.hpp"
+
+namespace neuroplex::tunnel::testing {
+
+/// A directory that is removed at the end.
+class temporary_directory {
+public:
+  temporary_directory() {
+    auto pattern =
+      (std::filesystem::temp_directory_path() / "neuroplex-tunnel-XXXXXX")
+        .string();
+    NEUROPLEX_ENSURE(::mkdtemp(pattern.data()) != nullptr);
+    path_ = pattern;
+  }
+
+  temporary_directory(const temporary_directory&) = delete;
+  temporary_directory& operator=(const temporary_directory&) = delete;
+
+  ~temporary_directory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const {
+    return path_;
+  }
+
+private:
+  std::filesystem::path path_;
+};
+
+/// An authority and, on demand, certificates of it.
+class test_authority {
+public:
+  test_authority() {
+    authority_options options;
+    options.directory = directory_.path();
+    auto files = create_authority(options);
+    NEUROPLEX_ENSURE(static_cast<bool>(files));
+    files_ = *files;
+  }
+
+  [[nodiscard]] const std::filesystem::path& directory() const {
+    return directory_.path();
+  }
+
+  [[nodiscard]] node_certificate_options options_for(replica_id id) const {
+    node_certificate_options options;
+    options.authority_certificate_file = files_.certificate_file;
+    options.authority_key_file = files_.key_file;
+    options.directory = directory_.path();
+    options.id = id;
+    options.force = true;
+    return options;
+  }
+
+  credentials issue(const node_certificate_options& options) {
+    auto files = issue_node_certificate(options);
+    NEUROPLEX_ENSURE(static_cast<bool>(files));
+    return {files_.certificate_file, files->certificate_file, files->key_file};
+  }
+
+  credentials issue(replica_id id) {
+    return issue(options_for(id));
+  }
+
+private:
+  temporary_directory directory_;
+  certificate_files files_;
+};
+
+} // namespace neuroplex::tunnel::testing
