@@ -81,8 +81,9 @@ public:
   /// and repeats until what was copied belongs to one published state. `use`
   /// answers ok, or a code that ends the read if the state stands.
   template <class Use>
-  [[nodiscard]] errc read(std::uint64_t hash, std::uint8_t ns,
-                          std::string_view key, Use&& use) const {
+  [[nodiscard]] NEUROPLEX_INLINE errc read(std::uint64_t hash, std::uint8_t ns,
+                                           std::string_view key,
+                                           Use&& use) const {
     for (unsigned round = 0; round < max_rounds; ++round) {
       auto at = index_.home_of(hash);
       location where;
@@ -311,7 +312,8 @@ public:
     pool_.tidy(self);
   }
 
-  [[nodiscard]] std::int64_t expiry_of(const location& where) const noexcept {
+  [[nodiscard]] NEUROPLEX_INLINE std::int64_t
+  expiry_of(const location& where) const noexcept {
     if ((where.fields.flags & layout::flag_expires) == 0) [[likely]]
       return 0;
     std::int64_t expires = 0;
@@ -523,7 +525,7 @@ private:
       withdraw_intent(self);
       return errc::busy;
     }
-    auto now = pool_.block_bytes(bytes_of(fresh));
+    auto now = bytes_of(fresh);
     fresh->word.store(live, std::memory_order_release);
     if (!where.slot->compare_exchange_strong(raw, granule,
                                              std::memory_order_seq_cst)) {
@@ -534,10 +536,11 @@ private:
     }
     self.slot->pending.store(0, std::memory_order_release);
     displaced(self, where);
-    auto& record = arena_.name_record(where.fields.ns);
-    auto before = pool_.block_bytes(where.fields.total_bytes());
-    if (now != before)
-      record.block_bytes.fetch_add(now - before, std::memory_order_relaxed);
+    if (auto before = where.fields.total_bytes(); now != before)
+      arena_.name_record(where.fields.ns)
+        .block_bytes.fetch_add(pool_.block_bytes(now)
+                                 - pool_.block_bytes(before),
+                               std::memory_order_relaxed);
     return errc::ok;
   }
 
@@ -567,6 +570,9 @@ private:
           word, layout::next_word(word, state::retired, self.owner),
           std::memory_order_acq_rel))
       pool_.retire(self, where.granule());
+    // A large block is given back at once, not when enough have gathered.
+    if (where.fields.total_bytes() > arena_.shape().classes.largest())
+      self.reuse_now = true;
     withdraw_intent(self);
   }
 

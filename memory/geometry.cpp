@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::uint64_t file_page = 4096;
 constexpr std::uint64_t huge_page = std::uint64_t{2} << 20;
-constexpr std::uint64_t small_limit = 1024;
-constexpr std::uint64_t classes_per_doubling = 16;
 constexpr std::uint32_t max_span_pages = 32;
 constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
 constexpr std::uint64_t gibibyte = std::uint64_t{1} << 30;
@@ -79,26 +77,6 @@ size_classes::size_classes(std::uint64_t page_bytes,
   for (auto base = small_limit; base < 4 * page_bytes; base *= 2)
     for (std::uint64_t i = 1; i <= classes_per_doubling; ++i)
       add(base + base / classes_per_doubling * i);
-}
-
-unsigned size_classes::class_of(std::uint64_t bytes) const noexcept {
-  bytes = (bytes + granule_bytes_ - 1) & ~(granule_bytes_ - 1);
-  if (bytes <= layout::min_block_bytes)
-    return 0;
-  if (bytes <= small_limit)
-    return static_cast<unsigned>(
-      (bytes - layout::min_block_bytes + layout::small_class_step - 1)
-      / layout::small_class_step);
-  constexpr unsigned small_classes =
-    (small_limit - layout::min_block_bytes) / layout::small_class_step + 1;
-  constexpr unsigned small_limit_shift = 10;
-  auto doubling =
-    static_cast<unsigned>(std::bit_width(bytes - 1)) - 1 - small_limit_shift;
-  auto base = small_limit << doubling;
-  auto step = base / classes_per_doubling;
-  auto in_doubling = (bytes - base + step - 1) / step; // 1 to 16
-  return small_classes + doubling * unsigned{classes_per_doubling}
-         + static_cast<unsigned>(in_doubling) - 1;
 }
 
 std::uint32_t size_classes::block_number(unsigned size_class,

@@ -7,6 +7,7 @@
 #include "memory/status.hpp"
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <string>
 
@@ -31,7 +32,24 @@ public:
   }
 
   /// Class of a block of `bytes` (1 to largest()).
-  [[nodiscard]] unsigned class_of(std::uint64_t bytes) const noexcept;
+  [[nodiscard]] unsigned class_of(std::uint64_t bytes) const noexcept {
+    bytes = (bytes + granule_bytes_ - 1) & ~(granule_bytes_ - 1);
+    if (bytes <= small_limit)
+      return bytes <= layout::min_block_bytes
+               ? 0
+               : static_cast<unsigned>(bytes - layout::min_block_bytes
+                                       + layout::small_class_step - 1)
+                   / layout::small_class_step;
+    constexpr unsigned small_classes =
+      (small_limit - layout::min_block_bytes) / layout::small_class_step + 1;
+    auto doubling = static_cast<unsigned>(std::bit_width(bytes - 1))
+                    - static_cast<unsigned>(std::bit_width(small_limit));
+    auto base = small_limit << doubling;
+    auto step = base / classes_per_doubling;
+    auto in_doubling = (bytes - base + step - 1) / step; // 1 to 16
+    return small_classes + doubling * unsigned{classes_per_doubling}
+           + static_cast<unsigned>(in_doubling) - 1;
+  }
 
   [[nodiscard]] std::uint64_t bytes_of(unsigned size_class) const noexcept {
     return classes_[size_class].block_bytes;
@@ -56,6 +74,9 @@ public:
                                            std::uint64_t offset) const noexcept;
 
 private:
+  static constexpr std::uint64_t small_limit = 1024;
+  static constexpr std::uint64_t classes_per_doubling = 16;
+
   struct row {
     std::uint32_t block_bytes = 0;
     std::uint32_t span_pages = 0;

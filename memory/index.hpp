@@ -78,7 +78,8 @@ public:
   // -- where ------------------------------------------------------------------
 
   /// The place for a reader: the old table until the group is carried over.
-  [[nodiscard]] home home_of(std::uint64_t hash) const noexcept {
+  [[nodiscard]] NEUROPLEX_INLINE home
+  home_of(std::uint64_t hash) const noexcept {
     home at;
     at.index_state =
       arena_.control().index_state.load(std::memory_order_acquire);
@@ -97,7 +98,8 @@ public:
   }
 
   /// The place for a writer: helps to carry the group over first.
-  [[nodiscard]] home writable_home(context& self, std::uint64_t hash) noexcept {
+  [[nodiscard]] NEUROPLEX_INLINE home
+  writable_home(context& self, std::uint64_t hash) noexcept {
     auto at = home_of(hash);
     if ((at.index_state & layout::index_migrating) == 0) [[likely]]
       return at;
@@ -108,15 +110,16 @@ public:
   }
 
   /// Whether what was looked up at `at` still stands where it was looked for.
-  [[nodiscard]] bool still_home(const home& at) const noexcept {
+  [[nodiscard]] NEUROPLEX_INLINE bool
+  still_home(const home& at) const noexcept {
     if (arena_.control().index_state.load(std::memory_order_acquire)
         != at.index_state)
       return false;
     return !at.old_table || !carried_over(at.level, at.line);
   }
 
-  [[nodiscard]] line_type& line_at(const home& at,
-                                   unsigned distance) const noexcept {
+  [[nodiscard]] NEUROPLEX_INLINE line_type&
+  line_at(const home& at, unsigned distance) const noexcept {
     return arena_.line(at.level, probe_line(at.line, distance));
   }
 
@@ -146,9 +149,10 @@ public:
   /// Looks for a live entry. `found` says that it was there when its slot was
   /// read; the caller checks slot and word again after using it. `absent` has
   /// been checked against a doubling of the index.
-  [[nodiscard]] lookup find(const home& at, std::uint64_t hash, std::uint8_t ns,
-                            std::string_view key,
-                            location& result) const noexcept {
+  [[nodiscard]] NEUROPLEX_INLINE lookup find(const home& at, std::uint64_t hash,
+                                             std::uint8_t ns,
+                                             std::string_view key,
+                                             location& result) const noexcept {
     auto tag = tag_of(hash);
     auto& first = line_at(at, 0);
     auto probe = layout::probe_of(first.meta.load(std::memory_order_acquire));
@@ -174,8 +178,8 @@ public:
 
   /// Whether the slot still names the block in the state that `find` saw. To be
   /// called after the entry's bytes have been copied.
-  [[nodiscard]] bool unchanged(const home& at,
-                               const location& where) const noexcept {
+  [[nodiscard]] NEUROPLEX_INLINE bool
+  unchanged(const home& at, const location& where) const noexcept {
     Sync::after_read();
     if (where.block->word.load(std::memory_order_acquire) != where.word
         || where.slot->load(std::memory_order_acquire) != where.raw)
@@ -355,7 +359,7 @@ public:
   }
 
   /// Reads the fields of `where.block`; false when they leave the file.
-  bool read_fields(location& where) const noexcept {
+  NEUROPLEX_INLINE bool read_fields(location& where) const noexcept {
     Sync::read(&where.fields,
                reinterpret_cast<const std::byte*>(where.block)
                  + layout::entry_fields_offset,
@@ -396,7 +400,7 @@ private:
 
   /// Reads a slot and decides whether it names an entry of the key: live, or
   /// (if asked) inserting as well.
-  [[nodiscard]] lookup
+  [[nodiscard]] NEUROPLEX_INLINE lookup
   examine(typename Sync::template atomic<std::uint32_t>& slot, std::uint8_t ns,
           std::string_view key, location& result,
           bool inserting_too = false) const noexcept {

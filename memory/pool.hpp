@@ -118,10 +118,6 @@ public:
     slot.retired_count.store(slot.retired_count.load(std::memory_order_relaxed)
                                + 1,
                              std::memory_order_relaxed);
-    auto page =
-      arena_.page(arena_.page_of(granule)).info.load(std::memory_order_relaxed);
-    if (layout::page_state_of(page) == layout::page_state::large)
-      self.reuse_now = true;
   }
 
   /// Reuses retired blocks when enough have gathered. The thread must hold
@@ -289,7 +285,7 @@ public:
 private:
   static constexpr unsigned max_attempts = 64;
   static constexpr std::uint32_t max_list = 1U << 20;
-  static constexpr std::uint32_t retired_batch = 64;
+  static constexpr std::uint32_t retired_batch = 32;
 
   /// The granules that any thread pins, as a small Bloom filter: a false
   /// positive only keeps a block back until the next round.
@@ -378,10 +374,14 @@ private:
 
   /// Blocks a magazine keeps at most: by count, and by bytes for large ones.
   [[nodiscard]] std::uint32_t capacity(unsigned size_class) const noexcept {
+    constexpr std::uint64_t most_bytes = 64U << 10;
+    constexpr std::uint64_t least_count = 2;
+    constexpr std::uint64_t most_count = 4U * retired_batch;
     const auto& shape = arena_.shape();
-    auto by_bytes = shape.page_bytes / shape.classes.bytes_of(size_class);
-    return static_cast<std::uint32_t>(
-      std::clamp<std::uint64_t>(by_bytes, 2, 96));
+    auto bytes =
+      std::min(most_bytes, shape.initial_pages * shape.page_bytes >> 10);
+    return static_cast<std::uint32_t>(std::clamp(
+      bytes / shape.classes.bytes_of(size_class), least_count, most_count));
   }
 
   /// Puts a held block into the thread's magazine, or frees a large one.

@@ -48,15 +48,13 @@ struct registry {
   }
 };
 
-/// This thread's contexts: the last one used at hand, all in a list.
+/// This thread's contexts in all stores it has used.
 struct thread_contexts {
   struct entry {
     std::uint64_t store_id;
     store_impl::context* context;
   };
 
-  std::uint64_t last_id = 0;
-  store_impl::context* last = nullptr;
   std::vector<entry> all;
 
   ~thread_contexts() {
@@ -217,25 +215,22 @@ void store_impl::abandon_after_fork() noexcept {
 
 // -- threads ------------------------------------------------------------------
 
-store_impl::context* store_impl::self() noexcept {
-  if (this_thread.last_id == id_) [[likely]]
-    return this_thread.last;
+thread_local constinit store_impl::recent store_impl::last_used{0, nullptr};
+
+store_impl::context* store_impl::find_self() noexcept {
   if (mode_ == access_mode::read_only)
     return nullptr;
-  for (auto& each : this_thread.all) {
-    if (each.store_id == id_) {
-      this_thread.last_id = id_;
-      this_thread.last = each.context;
-      return each.context;
-    }
+  auto& known = this_thread.all;
+  auto mine = std::find_if(known.begin(), known.end(),
+                           [this](auto& each) { return each.store_id == id_; });
+  if (mine == known.end()) {
+    auto* made = acquire_context();
+    if (made == nullptr)
+      return nullptr;
+    mine = known.insert(known.end(), {id_, made});
   }
-  auto* mine = acquire_context();
-  if (mine == nullptr)
-    return nullptr;
-  this_thread.all.push_back({id_, mine});
-  this_thread.last_id = id_;
-  this_thread.last = mine;
-  return mine;
+  last_used = {id_, mine->context};
+  return mine->context;
 }
 
 store_impl::context* store_impl::acquire_context() {

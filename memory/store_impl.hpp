@@ -43,7 +43,11 @@ public:
   [[nodiscard]] errc writable(namespace_id ns) const noexcept;
 
   /// The calling thread's context, or null: read-only, or no slot left.
-  [[nodiscard]] context* self() noexcept;
+  [[nodiscard]] NEUROPLEX_INLINE context* self() noexcept {
+    if (last_used.store_id == id_) [[likely]]
+      return last_used.context;
+    return find_self();
+  }
 
   [[nodiscard]] engine_type& engine() noexcept {
     return engine_;
@@ -113,6 +117,14 @@ private:
   store_impl(mapping file, const geometry& shape, std::string path,
              access_mode mode);
 
+  /// The context that this thread used last, of whatever store.
+  struct recent {
+    std::uint64_t store_id;
+    basic_thread_context<native_sync>* context;
+  };
+  static thread_local constinit recent last_used;
+
+  context* find_self() noexcept;
   expected<void> join();
   context* acquire_context();
   context* take_thread_slot();
