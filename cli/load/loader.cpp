@@ -1,0 +1,111 @@
+#include "cli/load/loader.hpp"
+
+#include "config/diagnostic.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace neuroplex::cli {
+
+namespace {
+
+bool may_succeed_later(errc code) {
+  return code == errc::busy || code == errc::unavailable
+         || code == errc::unknown_outcome || code == errc::deadline;
+}
+
+} // namespace
+
+loader::loader(store_batch store, loader_options options)
+  : store_{std::move(store)}, options_{options} {
+  NEUROPLEX_ENSURE(options_.batch_entries > 0 && options_.attempts > 0);
+}
+
+// Sends pending_ until every entry is stored or one stays refused.
+expected<void> loader::send() {
+  auto pause = options_.first_pause;
+  for (unsigned attempt = 1;; ++attempt) {
+    answers_.assign(pending_.size(), errc::internal);
+    auto sent = store_(pending_, answers_);
+    if (!sent)
+      return sent;
+    const record* refused = nullptr;
+    errc reason = errc::ok;
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < pending_.size(); ++i) {
+      const auto* entry = pending_[i];
+      if (answers_[i] == errc::ok) {
+        ++report_.entries;
+        report_.key_bytes += entry->key.size();
+        report_.value_bytes += entry->value.size();
+        continue;
+      }
+      // A refusal for good outweighs one that may pass.
+      if (refused == nullptr
+          || (may_succeed_later(reason) && !may_succeed_later(answers_[i]))) {
+        refused = entry;
+        reason = answers_[i];
+      }
+      pending_[kept++] = entry;
+    }
+    pending_.resize(kept);
+    if (pending_.empty())
+      return {};
+    if (!may_succeed_later(reason) || attempt == options_.attempts)
+      return failure{reason, config::quote(refused->key) + ": "
+                               + std::string{describe(reason)} + " ("
+                               + std::to_string(report_.entries)
+                               + " entries are stored)"};
+    report_.sent_again += pending_.size();
+    std::this_thread::sleep_for(pause);
+    pause *= 2;
+  }
+}
+
+expected<void> loader::flush() {
+  if (batch_count_ == 0)
+    return {};
+  pending_.clear();
+  for (std::size_t i = 0; i < batch_count_; ++i)
+    pending_.push_back(&batch_[i]);
+  ++report_.batches;
+  auto sent = send();
+  batch_count_ = 0;
+  batch_bytes_ = 0;
+  return sent;
+}
+
+expected<load_report> loader::load(record_reader& reader,
+                                   const load_progress& advance) {
+  batch_.resize(options_.batch_entries);
+  for (;;) {
+    auto& entry = batch_[batch_count_];
+    auto step = reader.next(entry);
+    if (!step) {
+      auto stored = flush();
+      if (!stored)
+        return stored.error();
+      return failure{step.code(), step.error().message() + " ("
+                                    + std::to_string(report_.entries)
+                                    + " entries before it are stored)"};
+    }
+    if (*step == read_step::record) {
+      ++batch_count_;
+      batch_bytes_ += entry.key.size() + entry.value.size();
+      if (batch_count_ < options_.batch_entries
+          && batch_bytes_ < options_.batch_bytes)
+        continue;
+    }
+    auto stored = flush();
+    if (!stored)
+      return stored.error();
+    if (!advance(report_))
+      return failure{errc::deadline,
+                     "stopped: " + std::to_string(report_.entries)
+                       + " entries are stored"};
+    if (*step == read_step::end)
+      return report_;
+  }
+}
+
+} // namespace neuroplex::cli

@@ -1,0 +1,123 @@
+#include "cli/tour/report.hpp"
+
+#include "cli/load/wordnet.hpp"
+#include "cli/terminal/table.hpp"
+#include "cli/terminal/units.hpp"
+
+#include <functional>
+#include <nlohmann/json.hpp>
+
+namespace neuroplex::cli {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+constexpr double nanoseconds_per_microsecond = 1000;
+
+std::string duration_text(double nanoseconds) {
+  return human_duration(
+    std::chrono::nanoseconds{static_cast<std::int64_t>(nanoseconds)});
+}
+
+json latency_as_json(const latency_summary& from) {
+  return {{"samples", from.samples},
+          {"p50_ns", from.p50_ns},
+          {"p99_ns", from.p99_ns}};
+}
+
+json latency_as_json_us(const latency_summary& from) {
+  return {{"samples", from.samples},
+          {"p50_us", from.p50_ns / nanoseconds_per_microsecond},
+          {"p99_us", from.p99_ns / nanoseconds_per_microsecond}};
+}
+
+json node_as_json(const node_figures& from) {
+  return {{"entries", from.entries},
+          {"bytes", from.bytes},
+          {"segment_get", latency_as_json(from.segment_get)},
+          {"segment_set", latency_as_json(from.segment_set)},
+          {"message_get", latency_as_json_us(from.message_get)},
+          {"segment_used_bytes", from.segment_used_bytes},
+          {"segment_bytes", from.segment_bytes},
+          {"process_bytes", from.process_bytes}};
+}
+
+} // namespace
+
+void print_report(std::ostream& out, const terminal_traits& traits,
+                  const tour_report& report) {
+  std::vector<table::column> columns{{"", table::align::left}};
+  for (const auto& node : report.nodes)
+    columns.push_back({"node " + std::to_string(node.replica_id)});
+  columns.push_back({"cluster"});
+  table figures{std::move(columns)};
+  auto add = [&](std::string name,
+                 const std::function<std::string(const node_figures&)>& cell) {
+    std::vector<std::string> cells{std::move(name)};
+    for (const auto& node : report.nodes)
+      cells.push_back(cell(node));
+    cells.push_back(cell(report.cluster));
+    figures.add_row(std::move(cells));
+  };
+  add("entries", [](auto& node) { return human_count(node.entries); });
+  add("bytes of keys and values",
+      [](auto& node) { return human_bytes(node.bytes); });
+  add("get in the segment, p50",
+      [](auto& node) { return duration_text(node.segment_get.p50_ns); });
+  add("get in the segment, p99",
+      [](auto& node) { return duration_text(node.segment_get.p99_ns); });
+  add("set in the segment, p50",
+      [](auto& node) { return duration_text(node.segment_set.p50_ns); });
+  add("set in the segment, p99",
+      [](auto& node) { return duration_text(node.segment_set.p99_ns); });
+  add("get by messages, p50",
+      [](auto& node) { return duration_text(node.message_get.p50_ns); });
+  add("get by messages, p99",
+      [](auto& node) { return duration_text(node.message_get.p99_ns); });
+  add("segment, used",
+      [](auto& node) { return human_bytes(node.segment_used_bytes); });
+  add("segment, size",
+      [](auto& node) { return human_bytes(node.segment_bytes); });
+  add("process memory beside it",
+      [](auto& node) { return human_bytes(node.process_bytes); });
+  figures.print(out, traits);
+}
+
+std::string report_as_json(const tour_report& report) {
+  json nodes = json::array();
+  for (const auto& node : report.nodes) {
+    json one{{"replica_id", node.replica_id}};
+    one.update(node_as_json(node));
+    nodes.push_back(std::move(one));
+  }
+  const auto& outage = report.outage;
+  json result{{"input",
+               {{"name", "WordNet 3.0"},
+                {"licence", wordnet_licence},
+                {"synsets", report.synsets},
+                {"words", report.words},
+                {"senses", report.senses},
+                {"pointers", report.pointers},
+                {"pointer_kinds", report.pointer_kinds}}},
+              {"entries", report.entries},
+              {"bytes", report.bytes},
+              {"load_seconds", report.load_seconds},
+              {"message_read_seconds", report.message_read_seconds},
+              {"compared_in_segments", report.compared_in_segments},
+              {"compared_by_messages", report.compared_by_messages},
+              {"differences", 0}, // a tour that meets one ends without figures
+              {"nodes", std::move(nodes)},
+              {"cluster", node_as_json(report.cluster)},
+              {"outage",
+               {{"replica_id", outage.replica_id},
+                {"noticed_ms", outage.noticed_ms},
+                {"served", outage.served},
+                {"unavailable", outage.unavailable},
+                {"unavailable_get", latency_as_json_us(outage.unavailable_get)},
+                {"back_ms", outage.back_ms}}},
+              {"total_seconds", report.total_seconds}};
+  return result.dump();
+}
+
+} // namespace neuroplex::cli
