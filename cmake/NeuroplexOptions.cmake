@@ -96,10 +96,10 @@ function(neuroplex_glob result folder pattern)
 endfunction()
 
 # neuroplex_library(<folder> <link arguments>...): a static library of the
-# folder's sources (tests apart), as neuroplex::<last part of folder>.
+# folder's sources (tests and a program's main.cpp apart), as neuroplex::<last part of folder>.
 function(neuroplex_library folder)
   neuroplex_glob(sources ${folder} "*.cpp")
-  list(FILTER sources EXCLUDE REGEX "\\.(test|fuzz)\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "\\.(test|fuzz)\\.cpp$|/main\\.cpp$")
   if(NOT sources)
     return()
   endif()
