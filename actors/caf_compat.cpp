@@ -1,6 +1,6 @@
 #include "actors/caf_compat.hpp"
 
-#include "actors/messages.hpp"
+#include "actors/message_types.hpp"
 
 #include <caf/defaults.hpp>
 #include <caf/exit_reason.hpp>

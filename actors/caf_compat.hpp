@@ -6,8 +6,8 @@
 //
 // The names: `interface_of<answers<R...>(A...), ...>` (a typed actor),
 // `inspect_as` and `field` (message types), `actor_pointer`, `state_of`,
-// `ask`, `delegate`, `tell`, `tell_after`, `tell_anonymously`, `kill`,
-// `death_watch`, `drop_unexpected`, `bounded_actor`, `spawn_bounded`,
+// `promise_of`, `ask`, `delegate`, `tell`, `tell_after`, `tell_anonymously`,
+// `kill`, `death_watch`, `drop_unexpected`, `bounded_actor`, `spawn_bounded`,
 // `make_error` and `code_of` (errors), `system_config`, `publish`,
 // `unpublish`, `connect`, and the NEUROPLEX_* macros for type ids.
 //
@@ -28,12 +28,12 @@
 #include <caf/io/middleman.hpp>
 #include <caf/io/middleman_actor.hpp>
 #include <caf/meta/type_name.hpp>
-#include <caf/response_promise.hpp>
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/type_id.hpp>
 #include <caf/typed_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -130,6 +130,13 @@ void tell(Self* self, const Handle& target, Ts&&... parts) {
   self->send(target, std::forward<Ts>(parts)...);
 }
 
+/// Goes before ordinary messages, and past the limit of a bounded mailbox.
+template <class Self, class Handle, class... Ts>
+void tell_urgently(Self* self, const Handle& target, Ts&&... parts) {
+  self->template send<caf::message_priority::high>(target,
+                                                   std::forward<Ts>(parts)...);
+}
+
 template <class Self, class Handle, class... Ts>
 void tell_after(Self* self, milliseconds delay, const Handle& target,
                 Ts&&... parts) {
@@ -141,10 +148,26 @@ void tell_anonymously(const Handle& target, Ts&&... parts) {
   caf::anon_send(target, std::forward<Ts>(parts)...);
 }
 
+/// An answer that comes later. One that is given up without being delivered
+/// answers with an error.
+template <class T>
+using promise_of = caf::typed_response_promise<T>;
+
+template <class T, class Self>
+promise_of<T> make_promise(Self* self) {
+  return self->template make_response_promise<T>();
+}
+
 /// Ends an actor from outside, in order.
 template <class Handle>
 void stop(const Handle& target) {
   caf::anon_send_exit(target, caf::exit_reason::user_shutdown);
+}
+
+/// Ends an actor from outside, at once.
+template <class Handle>
+void kill(const Handle& target) {
+  caf::anon_send_exit(target, caf::exit_reason::kill);
 }
 
 /// Answers what no handler takes with an error, without a line on the console.
@@ -205,7 +228,7 @@ using actor_pointer = typename Handle::template stateful_pointer<State>;
 namespace detail {
 
 /// True for what counts against a mailbox: requests and messages from others,
-/// not answers, timers of the actor itself, or signals of CAF.
+/// not answers, timers of the actor itself, or what is urgent.
 bool counts(const caf::mailbox_element& element,
             const caf::actor_control_block* self);
 

@@ -80,7 +80,7 @@ dedup_table::finding dedup_table::find(const request_id& id,
     return {make_room_for_client(now_ms) ? verdict::fresh : verdict::full,
             nullptr};
   auto& entries = client->second.entries;
-  auto found = entries.find({id.sequence, id.part});
+  auto found = entries.find(id.sequence);
   if (found == entries.end()) {
     if (id.sequence <= client->second.forgotten_up_to)
       return {verdict::forgotten, nullptr};
@@ -95,15 +95,14 @@ void dedup_table::remember(const request_header& header,
                            std::uint64_t fingerprint, answer what,
                            std::int64_t now_ms) {
   auto& client = clients_[header.id.client];
-  auto id = ticket{header.id.sequence, header.id.part};
   auto bytes = bytes_of(what);
-  auto [_, inserted] =
-    client.entries.try_emplace(id, entry{fingerprint, std::move(what)});
+  auto [_, inserted] = client.entries.try_emplace(
+    header.id.sequence, entry{fingerprint, std::move(what)});
   if (!inserted)
     return;
   client.last_deadline_ms =
     std::max(client.last_deadline_ms, header.deadline_ms);
-  order_.push_back({header.id.client, id, header.deadline_ms});
+  order_.push_back({header.id.client, header.id.sequence, header.deadline_ms});
   bytes_ += bytes;
   while (!order_.empty()
          && (order_.front().deadline_ms < now_ms
@@ -115,12 +114,11 @@ void dedup_table::forget_oldest(std::int64_t now_ms) {
   auto oldest = order_.front();
   order_.pop_front();
   auto& client = clients_.find(oldest.client)->second;
-  auto found = client.entries.find(oldest.id);
+  auto found = client.entries.find(oldest.sequence);
   bytes_ -= bytes_of(found->second.what);
   client.entries.erase(found);
   if (oldest.deadline_ms >= now_ms)
-    client.forgotten_up_to =
-      std::max(client.forgotten_up_to, oldest.id.sequence);
+    client.forgotten_up_to = std::max(client.forgotten_up_to, oldest.sequence);
 }
 
 bool dedup_table::make_room_for_client(std::int64_t now_ms) {

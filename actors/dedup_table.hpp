@@ -73,33 +73,20 @@ public:
   }
 
 private:
-  struct ticket {
-    std::uint64_t sequence = 0;
-    std::uint32_t part = 0;
-
-    friend bool operator==(const ticket&, const ticket&) = default;
-  };
-
-  struct ticket_hash {
-    std::size_t operator()(const ticket& x) const noexcept {
-      return x.sequence * 0x9e3779b97f4a7c15ULL + x.part;
-    }
-  };
-
   struct entry {
     std::uint64_t fingerprint = 0;
     answer what;
   };
 
   struct client_record {
-    std::unordered_map<ticket, entry, ticket_hash> entries;
+    std::unordered_map<std::uint64_t, entry> entries; // by sequence
     std::uint64_t forgotten_up_to = 0;
     std::int64_t last_deadline_ms = 0;
   };
 
   struct arrival {
     std::uint64_t client = 0;
-    ticket id;
+    std::uint64_t sequence = 0;
     std::int64_t deadline_ms = 0;
   };
 

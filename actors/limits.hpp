@@ -12,8 +12,9 @@ inline constexpr std::uint32_t protocol_version = 1;
 /// Longest value that travels in a message. Larger ones go through the segment.
 inline constexpr std::size_t max_message_value_bytes = std::size_t{8} << 20;
 
-/// Keys and values of one batch message. The client and the router cut larger
-/// batches into several messages.
+/// Items, and bytes of keys and values, of one batch message (a single item may
+/// be larger). The client cuts larger batches into several messages.
+inline constexpr std::size_t max_batch_items = 65'536;
 inline constexpr std::size_t max_batch_bytes = std::size_t{1} << 20;
 
 /// Values that one answer to a batch carries; what does not fit is `busy`.

@@ -72,6 +72,8 @@ errc check(const batch_request& what) {
     default:
       return errc::bad_argument;
   }
+  if (what.items.size() > limits::max_batch_items)
+    return errc::too_many;
   if (body_bytes(what) > limits::max_batch_bytes
                            + limits::max_message_value_bytes
                            + limits::max_key_bytes)
@@ -89,6 +91,15 @@ errc check(const space_request& what) {
   if (static_cast<std::uint8_t>(what.op) >= space_operation_count)
     return errc::bad_argument;
   return check_space(what.space);
+}
+
+errc check(const command_request& what) {
+  if (what.arguments.empty() || what.owner == 0)
+    return errc::bad_argument;
+  if (body_bytes(what)
+      > limits::max_message_value_bytes + limits::max_batch_bytes)
+    return errc::value_size;
+  return errc::ok;
 }
 
 errc check_item(operation op, const batch_item& item) {
@@ -119,6 +130,13 @@ std::size_t body_bytes(const batch_request& what) {
   auto bytes = what.space.size();
   for (const auto& item : what.items)
     bytes += item.key.size() + item.value.size();
+  return bytes;
+}
+
+std::size_t body_bytes(const command_request& what) {
+  std::size_t bytes = 0;
+  for (const auto& argument : what.arguments)
+    bytes += argument.size();
   return bytes;
 }
 

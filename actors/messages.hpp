@@ -1,7 +1,7 @@
 // What travels between actors: plain values, one struct a message.
 //
 // Purpose: requests and answers of the data plane, the greeting between nodes
-// and their reports, with the list that tells the actor system about them.
+// and their reports. How they travel is told in message_types.hpp.
 //
 // Threads: plain values.
 //
@@ -14,7 +14,6 @@
 //     that the transport failed, never the operation.
 #pragma once
 
-#include "actors/caf_compat.hpp"
 #include "actors/limits.hpp"
 #include "memory/status.hpp"
 
@@ -52,11 +51,10 @@ inline constexpr std::uint8_t operation_count =
 }
 
 /// Names one request for ever: a client draws its number at random once and
-/// counts its requests. Parts of a batch share the first two.
+/// counts its requests. Client 0 is nobody: such a request is never repeated.
 struct request_id {
   std::uint64_t client = 0;
   std::uint64_t sequence = 0;
-  std::uint32_t part = 0;
 
   friend bool operator==(const request_id&, const request_id&) = default;
 };
@@ -156,7 +154,8 @@ struct scanned_entry {
 };
 
 /// Part of a scan. With `status` other than ok the node at `member` could not
-/// be read; `next` then skips it, and the scan goes on incomplete.
+/// be read: `next` is the same page again when it was `busy`, else it skips the
+/// node, and the scan goes on incomplete.
 struct scan_page {
   errc status = errc::ok;
   std::uint32_t member = 0; ///< position of the node that was read
@@ -179,6 +178,16 @@ struct space_request {
   request_header header;
   space_operation op = space_operation::count;
   std::string space = "default";
+};
+
+/// A command of a gateway's own protocol, carried to the node that owns its
+/// key and executed there by that node's gateway. Sent once, never repeated.
+struct command_request {
+  request_header header;
+  std::uint32_t owner = 0; ///< replica id of the node that is to execute it
+  std::uint32_t database = 0;
+  std::uint8_t protocol = 2;
+  std::vector<std::string> arguments;
 };
 
 /// How a node presents itself to another before anything else.
@@ -287,6 +296,7 @@ struct node_report {
 [[nodiscard]] errc check(const batch_request& what);
 [[nodiscard]] errc check(const scan_request& what);
 [[nodiscard]] errc check(const space_request& what);
+[[nodiscard]] errc check(const command_request& what);
 
 /// The same for one item of a batch whose operation is `op`.
 [[nodiscard]] errc check_item(operation op, const batch_item& item);
@@ -299,204 +309,6 @@ void settle(scan_page& answer);
 /// Bytes that the body of a message takes, without its envelope.
 [[nodiscard]] std::size_t body_bytes(const request& what);
 [[nodiscard]] std::size_t body_bytes(const batch_request& what);
-
-template <class Inspector>
-auto inspect(Inspector& f, request_id& x) {
-  return inspect_as(f, x, "request_id", field("client", x.client),
-                    field("sequence", x.sequence), field("part", x.part));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, request_header& x) {
-  return inspect_as(f, x, "request_header", field("id", x.id),
-                    field("deadline_ms", x.deadline_ms),
-                    field("epoch", x.epoch), field("forwarded", x.forwarded));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, request& x) {
-  return inspect_as(f, x, "request", field("header", x.header),
-                    field("op", x.op), field("space", x.space),
-                    field("key", x.key), field("value", x.value),
-                    field("expected", x.expected), field("ttl_ms", x.ttl_ms),
-                    field("keep_ttl", x.keep_ttl), field("delta", x.delta),
-                    field("version", x.version));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, reply& x) {
-  return inspect_as(
-    f, x, "reply", field("status", x.status), field("value", x.value),
-    field("number", x.number), field("version", x.version),
-    field("expires_at_ms", x.expires_at_ms), field("found", x.found));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, batch_item& x) {
-  return inspect_as(f, x, "batch_item", field("key", x.key),
-                    field("value", x.value), field("ttl_ms", x.ttl_ms));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, batch_request& x) {
-  return inspect_as(f, x, "batch_request", field("header", x.header),
-                    field("op", x.op), field("space", x.space),
-                    field("items", x.items),
-                    field("reply_budget_bytes", x.reply_budget_bytes));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, batch_answer& x) {
-  return inspect_as(f, x, "batch_answer", field("status", x.status),
-                    field("value", x.value));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, batch_reply& x) {
-  return inspect_as(f, x, "batch_reply", field("status", x.status),
-                    field("answers", x.answers));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, scan_position& x) {
-  return inspect_as(f, x, "scan_position", field("member", x.member),
-                    field("cursor", x.cursor));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, scan_request& x) {
-  return inspect_as(f, x, "scan_request", field("header", x.header),
-                    field("space", x.space), field("from", x.from),
-                    field("entries", x.entries),
-                    field("with_values", x.with_values));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, scanned_entry& x) {
-  return inspect_as(f, x, "scanned_entry", field("key", x.key),
-                    field("value", x.value),
-                    field("value_bytes", x.value_bytes),
-                    field("expires_at_ms", x.expires_at_ms),
-                    field("value_omitted", x.value_omitted));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, scan_page& x) {
-  return inspect_as(f, x, "scan_page", field("status", x.status),
-                    field("member", x.member), field("entries", x.entries),
-                    field("next", x.next), field("done", x.done));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, space_request& x) {
-  return inspect_as(f, x, "space_request", field("header", x.header),
-                    field("op", x.op), field("space", x.space));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, hello& x) {
-  return inspect_as(
-    f, x, "hello", field("version", x.version), field("cluster", x.cluster),
-    field("replica_id", x.replica_id), field("incarnation", x.incarnation),
-    field("placement_epoch", x.placement_epoch),
-    field("placement_fingerprint", x.placement_fingerprint),
-    field("clock_ms", x.clock_ms), field("joins", x.joins),
-    field("receiver_ahead_ms", x.receiver_ahead_ms));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, welcome& x) {
-  return inspect_as(f, x, "welcome", field("status", x.status),
-                    field("reason", x.reason), field("self", x.self));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, peer_report& x) {
-  return inspect_as(f, x, "peer_report", field("replica_id", x.replica_id),
-                    field("state", x.state),
-                    field("incarnation", x.incarnation),
-                    field("meetings", x.meetings), field("losses", x.losses),
-                    field("in_flight", x.in_flight), field("reason", x.reason));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, router_report& x) {
-  return inspect_as(f, x, "router_report", field("local", x.local),
-                    field("forwarded", x.forwarded),
-                    field("retries", x.retries), field("busy", x.busy),
-                    field("unavailable", x.unavailable),
-                    field("unknown", x.unknown), field("stale", x.stale),
-                    field("peers", x.peers));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, shard_report& x) {
-  return inspect_as(
-    f, x, "shard_report", field("requests", x.requests),
-    field("batches", x.batches), field("batch_items", x.batch_items),
-    field("repeats", x.repeats), field("conflicts", x.conflicts),
-    field("late", x.late), field("refused", x.refused),
-    field("remembered", x.remembered));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, segment_report& x) {
-  return inspect_as(
-    f, x, "segment_report", field("path", x.path),
-    field("segment_bytes", x.segment_bytes), field("pool_bytes", x.pool_bytes),
-    field("pool_used_bytes", x.pool_used_bytes),
-    field("live_block_bytes", x.live_block_bytes), field("entries", x.entries),
-    field("huge_page_bytes", x.huge_page_bytes),
-    field("participants", x.participants), field("reads", x.reads),
-    field("hits", x.hits), field("writes", x.writes),
-    field("expired", x.expired), field("recoveries", x.recoveries),
-    field("corrupt_reads", x.corrupt_reads));
-}
-
-template <class Inspector>
-auto inspect(Inspector& f, node_report& x) {
-  return inspect_as(
-    f, x, "node_report", field("status", x.status), field("cluster", x.cluster),
-    field("replica_id", x.replica_id), field("incarnation", x.incarnation),
-    field("uptime_ms", x.uptime_ms), field("process_id", x.process_id),
-    field("placement_epoch", x.placement_epoch), field("shards", x.shards),
-    field("local_shards", x.local_shards), field("restarts", x.restarts),
-    field("segment", x.segment), field("router", x.router),
-    field("requests", x.requests));
-}
+[[nodiscard]] std::size_t body_bytes(const command_request& what);
 
 } // namespace neuroplex::actors
-
-NEUROPLEX_BEGIN_TYPES(neuroplex)
-
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::request)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::reply)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::batch_request)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::batch_reply)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::scan_request)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::scan_page)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::space_request)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::hello)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::welcome)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::router_report)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::shard_report)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::node_report)
-
-NEUROPLEX_ADD_ATOM(neuroplex, apply_atom, "apply")
-NEUROPLEX_ADD_ATOM(neuroplex, batch_atom, "batch")
-NEUROPLEX_ADD_ATOM(neuroplex, scan_atom, "scan")
-NEUROPLEX_ADD_ATOM(neuroplex, stream_atom, "stream")
-NEUROPLEX_ADD_ATOM(neuroplex, page_atom, "page")
-NEUROPLEX_ADD_ATOM(neuroplex, credit_atom, "credit")
-NEUROPLEX_ADD_ATOM(neuroplex, space_atom, "space")
-NEUROPLEX_ADD_ATOM(neuroplex, stats_atom, "stats")
-NEUROPLEX_ADD_ATOM(neuroplex, hello_atom, "hello")
-NEUROPLEX_ADD_ATOM(neuroplex, met_atom, "met")
-NEUROPLEX_ADD_ATOM(neuroplex, lost_atom, "lost")
-NEUROPLEX_ADD_ATOM(neuroplex, refused_atom, "refused")
-NEUROPLEX_ADD_ATOM(neuroplex, shard_atom, "shard")
-NEUROPLEX_ADD_ATOM(neuroplex, pulse_atom, "pulse")
-NEUROPLEX_ADD_ATOM(neuroplex, child_atom, "child")
-NEUROPLEX_ADD_ATOM(neuroplex, halt_atom, "halt")
-
-NEUROPLEX_END_TYPES(neuroplex)

@@ -1,0 +1,569 @@
+#include "actors/client.hpp"
+
+#include "actors/client_broker.hpp"
+#include "actors/client_scan.hpp"
+#include "actors/node.hpp"
+
+#include <caf/scoped_actor.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <utility>
+
+namespace neuroplex::actors {
+
+namespace {
+
+// Batch messages of one call that are under way at once.
+constexpr std::size_t batches_in_flight = 4;
+
+std::uint64_t random_client_number() {
+  std::random_device device;
+  std::uint64_t number = 0;
+  while (number == 0)
+    number = std::uint64_t{device()} << 32 | device();
+  return number;
+}
+
+expected<void> in_range(const char* field, std::uint64_t value,
+                        std::uint64_t least, std::uint64_t most) {
+  if (value >= least && value <= most)
+    return {};
+  return failure{errc::config, std::string{"client."} + field + ": "
+                                 + std::to_string(value) + ": expected "
+                                 + std::to_string(least) + " to "
+                                 + std::to_string(most)};
+}
+
+expected<void> done(const reply& answer) {
+  return answer.status;
+}
+
+} // namespace
+
+expected<void> client_options::validate() const {
+  for (const auto& checked :
+       {in_range("connect_timeout_ms", connect_timeout_ms, 1, 600'000),
+        in_range("request_timeout_ms", request_timeout_ms, 1, 600'000),
+        in_range("window", window, 1, 1'000'000),
+        in_range("batch_keys", batch_keys, 1, limits::max_batch_items),
+        in_range("heartbeat_ms", heartbeat_ms, 10, 60'000),
+        in_range("connection_timeout_ms", connection_timeout_ms, 20, 600'000),
+        in_range("reconnect_ms", reconnect_ms, 1, 60'000)})
+    if (!checked)
+      return checked;
+  return {};
+}
+
+class client::implementation {
+public:
+  // Reaches a node over the network, with an actor system of its own.
+  explicit implementation(const client_options& options)
+    : options_{options},
+      config_{std::make_unique<system_config>(system_settings{
+        .worker_threads = 1,
+        .heartbeat = milliseconds{options.heartbeat_ms},
+        .connection_timeout = milliseconds{options.connection_timeout_ms}})},
+      own_system_{std::make_unique<caf::actor_system>(*config_)},
+      system_{own_system_.get()} {
+    broker_ = spawn_client_broker(*system_, link_,
+                                  {.local = {},
+                                   .host = options.host,
+                                   .port = options.port,
+                                   .reconnect_ms = options.reconnect_ms});
+  }
+
+  implementation(node& here, const client_options& options)
+    : options_{options}, system_{&here.system()} {
+    broker_ = spawn_client_broker(
+      *system_, link_,
+      {.local = here.handle(), .host = {}, .port = 0, .reconnect_ms = 0});
+  }
+
+  implementation(const implementation&) = delete;
+  implementation& operator=(const implementation&) = delete;
+
+  ~implementation() {
+    // The broker fails what is under way as it ends; nobody waits any more
+    // than that.
+    kill(broker_);
+    broker_ = nullptr;
+    std::unique_lock guard{link_->mutex};
+    link_->changed.wait(guard, [this] { return link_->closed; });
+  }
+
+  expected<void> await_connection() {
+    std::unique_lock guard{link_->mutex};
+    link_->changed.wait_for(guard, milliseconds{options_.connect_timeout_ms},
+                            [this] { return link_->settled; });
+    if (link_->connected)
+      return {};
+    return link_->problem;
+  }
+
+  [[nodiscard]] bool connected() const noexcept {
+    return link_->connected;
+  }
+
+  const client_options& options() const noexcept {
+    return options_;
+  }
+
+  caf::actor_system& system() noexcept {
+    return *system_;
+  }
+
+  void post(client_job job) {
+    auto first = false;
+    {
+      std::lock_guard guard{link_->mutex};
+      if (!link_->closed) {
+        first = link_->jobs.empty();
+        link_->jobs.push_back(std::move(job));
+        job = nullptr;
+      }
+    }
+    if (job)
+      return job(nullptr);
+    if (first)
+      tell_anonymously(broker_, pulse_atom_v);
+  }
+
+  void fill(request_header& header) {
+    header.id.client = number_;
+    header.id.sequence = next_sequence_.fetch_add(1, std::memory_order_relaxed);
+    header.deadline_ms = unix_ms() + options_.request_timeout_ms;
+    header.epoch = 0;
+    header.forwarded = false;
+  }
+
+  /// Sends a message with a header; `done` runs once.
+  template <class Answer, class Atom, class Message>
+  void send(Atom atom, Message what, bool effect,
+            std::function<void(Answer)> done) {
+    // Relaxed: a count, not a lock.
+    if (in_flight_.fetch_add(1, std::memory_order_relaxed) >= options_.window) {
+      in_flight_.fetch_sub(1, std::memory_order_relaxed);
+      Answer busy;
+      busy.status = errc::busy;
+      return done(std::move(busy));
+    }
+    fill(what.header);
+    auto landed = [this, done = std::move(done)](Answer answer) {
+      in_flight_.fetch_sub(1, std::memory_order_relaxed);
+      done(std::move(answer));
+    };
+    auto patience = milliseconds{options_.request_timeout_ms};
+    post([atom, what = std::move(what), effect, landed,
+          patience](client_broker_state* broker) mutable {
+      if (broker != nullptr)
+        return broker->send<Answer>(patience, effect, landed, atom,
+                                    std::move(what));
+      Answer closed;
+      closed.status = errc::closed;
+      landed(std::move(closed));
+    });
+  }
+
+  template <class Answer, class Atom, class Message>
+  Answer send_and_wait(Atom atom, Message what, bool effect) {
+    auto promise = std::make_shared<std::promise<Answer>>();
+    auto future = promise->get_future();
+    send<Answer>(atom, std::move(what), effect, [promise](Answer answer) {
+      promise->set_value(std::move(answer));
+    });
+    return future.get();
+  }
+
+  node_report stats() {
+    auto promise = std::make_shared<std::promise<node_report>>();
+    auto future = promise->get_future();
+    auto deliver = [promise](node_report answer) {
+      promise->set_value(std::move(answer));
+    };
+    auto patience = milliseconds{options_.request_timeout_ms};
+    post([deliver, patience](client_broker_state* broker) {
+      if (broker != nullptr)
+        return broker->send<node_report>(patience, false, deliver,
+                                         stats_atom_v);
+      node_report closed;
+      closed.status = errc::closed;
+      deliver(std::move(closed));
+    });
+    return future.get();
+  }
+
+private:
+  client_options options_;
+  std::uint64_t number_ = random_client_number();
+  std::atomic<std::uint64_t> next_sequence_{1};
+  std::atomic<std::uint64_t> in_flight_{0};
+  std::shared_ptr<client_link> link_ = std::make_shared<client_link>();
+  std::unique_ptr<system_config> config_;
+  std::unique_ptr<caf::actor_system> own_system_;
+  caf::actor_system* system_ = nullptr;
+  client_broker_actor broker_;
+};
+
+client::client(std::shared_ptr<implementation> inside)
+  : inside_{std::move(inside)} {
+}
+
+client::client(client&&) noexcept = default;
+client& client::operator=(client&&) noexcept = default;
+client::~client() = default;
+
+expected<client> client::connect(const client_options& options) {
+  if (auto valid = options.validate(); !valid)
+    return valid.error();
+  auto inside = std::make_shared<implementation>(options);
+  if (auto reached = inside->await_connection(); !reached)
+    return reached.error();
+  return client{std::move(inside)};
+}
+
+expected<client> client::attach(node& here, const client_options& options) {
+  if (auto valid = options.validate(); !valid)
+    return valid.error();
+  auto inside = std::make_shared<implementation>(here, options);
+  if (auto reached = inside->await_connection(); !reached)
+    return reached.error();
+  return client{std::move(inside)};
+}
+
+bool client::connected() const noexcept {
+  return inside_->connected();
+}
+
+// -- one key ------------------------------------------------------------------
+
+reply client::apply(request what) {
+  auto effect = changes(what.op);
+  return inside_->send_and_wait<reply>(apply_atom_v, std::move(what), effect);
+}
+
+namespace {
+
+request make_request(operation op, std::string_view space,
+                     std::string_view key) {
+  request what;
+  what.op = op;
+  what.space = space;
+  what.key = key;
+  return what;
+}
+
+request make_write(operation op, std::string_view space, std::string_view key,
+                   std::string_view value, const memory::set_options& options) {
+  auto what = make_request(op, space, key);
+  what.value = value;
+  what.ttl_ms = options.ttl_ms;
+  what.keep_ttl = options.keep_ttl;
+  return what;
+}
+
+} // namespace
+
+expected<std::string> client::get(std::string_view space,
+                                  std::string_view key) {
+  auto answer = apply(make_request(operation::get, space, key));
+  if (answer.status != errc::ok)
+    return answer.status;
+  return std::move(answer.value);
+}
+
+expected<void> client::set(std::string_view space, std::string_view key,
+                           std::string_view value,
+                           const memory::set_options& options) {
+  return done(apply(make_write(operation::set, space, key, value, options)));
+}
+
+expected<void> client::set_if_absent(std::string_view space,
+                                     std::string_view key,
+                                     std::string_view value,
+                                     const memory::set_options& options) {
+  return done(
+    apply(make_write(operation::set_if_absent, space, key, value, options)));
+}
+
+expected<void> client::compare_and_swap(std::string_view space,
+                                        std::string_view key,
+                                        std::string_view expected_value,
+                                        std::string_view desired,
+                                        std::string* actual) {
+  auto what = make_request(operation::compare_and_swap, space, key);
+  what.expected = expected_value;
+  what.value = desired;
+  auto answer = apply(std::move(what));
+  if (actual != nullptr && answer.status == errc::mismatch)
+    *actual = std::move(answer.value);
+  return answer.status;
+}
+
+expected<std::int64_t> client::increment(std::string_view space,
+                                         std::string_view key,
+                                         std::int64_t delta) {
+  auto what = make_request(operation::increment, space, key);
+  what.delta = delta;
+  auto answer = apply(std::move(what));
+  if (answer.status != errc::ok)
+    return answer.status;
+  return answer.number;
+}
+
+expected<void> client::erase(std::string_view space, std::string_view key) {
+  return done(apply(make_request(operation::erase, space, key)));
+}
+
+// -- many keys ----------------------------------------------------------------
+
+namespace {
+
+// Batch messages of one call: sends the next when one comes back, and waits
+// for all of them.
+class batch_pump {
+public:
+  explicit batch_pump(std::size_t width) : free_{width} {
+  }
+
+  void acquire() {
+    std::unique_lock guard{mutex_};
+    changed_.wait(guard, [this] { return free_ > 0; });
+    --free_;
+    ++under_way_;
+  }
+
+  void release() {
+    std::lock_guard guard{mutex_};
+    ++free_;
+    --under_way_;
+    changed_.notify_all();
+  }
+
+  void drain() {
+    std::unique_lock guard{mutex_};
+    changed_.wait(guard, [this] { return under_way_ == 0; });
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t free_;
+  std::size_t under_way_ = 0;
+};
+
+// The end of the batch message that begins at `begin`: bounded in items and in
+// bytes, at least one item.
+template <class Size>
+std::size_t end_of_batch(std::size_t begin, std::size_t count,
+                         std::size_t max_items, Size size_of) {
+  std::size_t bytes = 0;
+  auto end = begin;
+  while (end < count && end - begin < max_items) {
+    bytes += size_of(end);
+    if (bytes > limits::max_batch_bytes && end > begin)
+      break;
+    ++end;
+  }
+  return end;
+}
+
+errc overall(errc sum, errc item) {
+  return sum == errc::ok && item != errc::not_found ? item : sum;
+}
+
+// Sends the items of one call in messages, and hands each answer to `store`.
+template <class Submit, class Size, class Item, class Store>
+void pump_batches(std::string_view space, operation op, std::size_t count,
+                  std::size_t max_items, Submit submit, Size size_of,
+                  Item item_at, Store store) {
+  batch_pump pump{batches_in_flight};
+  for (std::size_t begin = 0; begin < count;) {
+    auto end = end_of_batch(begin, count, max_items, size_of);
+    batch_request what;
+    what.op = op;
+    what.space = space;
+    for (auto i = begin; i < end; ++i)
+      what.items.push_back(item_at(i));
+    pump.acquire();
+    submit(std::move(what), [&, begin, end](batch_reply answer) {
+      if (answer.status == errc::ok && answer.answers.size() != end - begin)
+        answer.status = errc::protocol;
+      for (auto i = begin; i < end; ++i)
+        if (answer.status == errc::ok)
+          store(i, answer.answers[i - begin]);
+        else if (batch_answer refused{answer.status, {}}; true)
+          store(i, refused);
+      pump.release();
+    });
+    begin = end;
+  }
+  pump.drain();
+}
+
+} // namespace
+
+errc client::get_many(std::string_view space,
+                      std::span<memory::get_request> keys) {
+  auto submit_batch = [this](batch_request what,
+                             std::function<void(batch_reply)> next) {
+    submit(std::move(what), std::move(next));
+  };
+  pump_batches(
+    space, operation::get, keys.size(), inside_->options().batch_keys,
+    submit_batch, [&](std::size_t i) { return keys[i].key.size(); },
+    [&](std::size_t i) {
+      return batch_item{std::string{keys[i].key}, {}, 0};
+    },
+    [&](std::size_t i, batch_answer& answer) {
+      keys[i].status = answer.status;
+      keys[i].value = std::move(answer.value);
+    });
+  auto sum = errc::ok;
+  for (auto& one : keys) {
+    // Its value did not fit beside those of the others.
+    if (one.status == errc::busy) {
+      auto answer = apply(make_request(operation::get, space, one.key));
+      one.status = answer.status;
+      one.value = std::move(answer.value);
+    }
+    sum = overall(sum, one.status);
+  }
+  return sum;
+}
+
+errc client::set_many(std::string_view space,
+                      std::span<memory::set_request> entries) {
+  auto submit_batch = [this](batch_request what,
+                             std::function<void(batch_reply)> next) {
+    submit(std::move(what), std::move(next));
+  };
+  pump_batches(
+    space, operation::set, entries.size(), inside_->options().batch_keys,
+    submit_batch,
+    [&](std::size_t i) {
+      return entries[i].key.size() + entries[i].value.size();
+    },
+    [&](std::size_t i) {
+      return batch_item{std::string{entries[i].key},
+                        std::string{entries[i].value},
+                        entries[i].options.ttl_ms};
+    },
+    [&](std::size_t i, const batch_answer& answer) {
+      entries[i].status = answer.status;
+    });
+  auto sum = errc::ok;
+  for (const auto& one : entries)
+    sum = overall(sum, one.status);
+  return sum;
+}
+
+scan_page client::read_page(scan_request what) {
+  return inside_->send_and_wait<scan_page>(scan_atom_v, std::move(what), false);
+}
+
+expected<scan_outcome>
+client::scan(std::string_view space, const scan_options& options,
+             const std::function<void(const scanned_entry&)>& visit) {
+  scan_request what;
+  what.space = space;
+  what.entries = options.page_entries;
+  what.with_values = options.with_values;
+  inside_->fill(what.header);
+  if (auto code = check(what); code != errc::ok)
+    return code;
+  if (options.credit == 0 || options.credit > limits::max_scan_credit)
+    return errc::bad_argument;
+  scan_reader reader{inside_->system(),
+                     [this](client_job job) { inside_->post(std::move(job)); }};
+  auto patience = milliseconds{inside_->options().request_timeout_ms};
+  if (auto opened = reader.open(what, options.credit, patience); !opened)
+    return opened.error();
+  scan_outcome outcome;
+  for (;;) {
+    auto page = reader.next(patience);
+    if (!page)
+      return page.error();
+    if (page->status != errc::ok)
+      outcome.unread_members.push_back(page->member);
+    for (auto& entry : page->entries) {
+      if (entry.value_omitted) {
+        auto fetched = get(space, entry.key);
+        if (fetched.code() == errc::not_found)
+          continue;
+        if (!fetched)
+          return fetched.error();
+        entry.value = std::move(*fetched);
+        entry.value_omitted = false;
+      }
+      ++outcome.entries;
+      visit(entry);
+    }
+    if (page->done)
+      return outcome;
+  }
+}
+
+namespace {
+
+space_request make_space_request(space_operation op, std::string_view space) {
+  space_request what;
+  what.op = op;
+  what.space = space;
+  return what;
+}
+
+expected<std::uint64_t> number_of(const reply& answer) {
+  if (answer.status != errc::ok)
+    return answer.status;
+  return static_cast<std::uint64_t>(answer.number);
+}
+
+} // namespace
+
+expected<std::uint64_t> client::count(std::string_view space) {
+  return number_of(inside_->send_and_wait<reply>(
+    space_atom_v, make_space_request(space_operation::count, space), false));
+}
+
+expected<std::uint64_t> client::clear(std::string_view space) {
+  return number_of(inside_->send_and_wait<reply>(
+    space_atom_v, make_space_request(space_operation::clear, space), true));
+}
+
+expected<void> client::drop(std::string_view space) {
+  return done(inside_->send_and_wait<reply>(
+    space_atom_v, make_space_request(space_operation::drop, space), true));
+}
+
+// -- asynchronous -------------------------------------------------------------
+
+void client::submit(request what, std::function<void(reply)> done) {
+  auto effect = changes(what.op);
+  inside_->send<reply>(apply_atom_v, std::move(what), effect, std::move(done));
+}
+
+void client::submit(batch_request what, std::function<void(batch_reply)> done) {
+  auto effect = changes(what.op);
+  inside_->send<batch_reply>(batch_atom_v, std::move(what), effect,
+                             std::move(done));
+}
+
+std::future<reply> client::submit(request what) {
+  auto promise = std::make_shared<std::promise<reply>>();
+  auto future = promise->get_future();
+  submit(std::move(what),
+         [promise](reply answer) { promise->set_value(std::move(answer)); });
+  return future;
+}
+
+expected<node_report> client::stats() {
+  auto answer = inside_->stats();
+  // A failed node still reports; every other code means that nothing came.
+  if (answer.status != errc::ok && answer.status != errc::internal)
+    return answer.status;
+  return answer;
+}
+
+} // namespace neuroplex::actors

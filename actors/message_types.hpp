@@ -1,0 +1,226 @@
+// How the messages travel: which fields of each go on the wire, the ids by
+// which the actor system knows the types, and the atoms that name requests.
+//
+// Threads: declarations only.
+//
+// Invariants:
+//  1. Fields are listed in the order of their struct; a change of order or type
+//     is a change of limits::protocol_version.
+#pragma once
+
+#include "actors/caf_compat.hpp"
+#include "actors/messages.hpp"
+
+namespace neuroplex::actors {
+
+template <class Inspector>
+auto inspect(Inspector& f, request_id& x) {
+  return inspect_as(f, x, "request_id", field("client", x.client),
+                    field("sequence", x.sequence));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, request_header& x) {
+  return inspect_as(f, x, "request_header", field("id", x.id),
+                    field("deadline_ms", x.deadline_ms),
+                    field("epoch", x.epoch), field("forwarded", x.forwarded));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, request& x) {
+  return inspect_as(f, x, "request", field("header", x.header),
+                    field("op", x.op), field("space", x.space),
+                    field("key", x.key), field("value", x.value),
+                    field("expected", x.expected), field("ttl_ms", x.ttl_ms),
+                    field("keep_ttl", x.keep_ttl), field("delta", x.delta),
+                    field("version", x.version));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, reply& x) {
+  return inspect_as(
+    f, x, "reply", field("status", x.status), field("value", x.value),
+    field("number", x.number), field("version", x.version),
+    field("expires_at_ms", x.expires_at_ms), field("found", x.found));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, batch_item& x) {
+  return inspect_as(f, x, "batch_item", field("key", x.key),
+                    field("value", x.value), field("ttl_ms", x.ttl_ms));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, batch_request& x) {
+  return inspect_as(f, x, "batch_request", field("header", x.header),
+                    field("op", x.op), field("space", x.space),
+                    field("items", x.items),
+                    field("reply_budget_bytes", x.reply_budget_bytes));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, batch_answer& x) {
+  return inspect_as(f, x, "batch_answer", field("status", x.status),
+                    field("value", x.value));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, batch_reply& x) {
+  return inspect_as(f, x, "batch_reply", field("status", x.status),
+                    field("answers", x.answers));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, scan_position& x) {
+  return inspect_as(f, x, "scan_position", field("member", x.member),
+                    field("cursor", x.cursor));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, scan_request& x) {
+  return inspect_as(f, x, "scan_request", field("header", x.header),
+                    field("space", x.space), field("from", x.from),
+                    field("entries", x.entries),
+                    field("with_values", x.with_values));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, scanned_entry& x) {
+  return inspect_as(f, x, "scanned_entry", field("key", x.key),
+                    field("value", x.value),
+                    field("value_bytes", x.value_bytes),
+                    field("expires_at_ms", x.expires_at_ms),
+                    field("value_omitted", x.value_omitted));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, scan_page& x) {
+  return inspect_as(f, x, "scan_page", field("status", x.status),
+                    field("member", x.member), field("entries", x.entries),
+                    field("next", x.next), field("done", x.done));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, space_request& x) {
+  return inspect_as(f, x, "space_request", field("header", x.header),
+                    field("op", x.op), field("space", x.space));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, command_request& x) {
+  return inspect_as(f, x, "command_request", field("header", x.header),
+                    field("owner", x.owner), field("database", x.database),
+                    field("protocol", x.protocol),
+                    field("arguments", x.arguments));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, hello& x) {
+  return inspect_as(
+    f, x, "hello", field("version", x.version), field("cluster", x.cluster),
+    field("replica_id", x.replica_id), field("incarnation", x.incarnation),
+    field("placement_epoch", x.placement_epoch),
+    field("placement_fingerprint", x.placement_fingerprint),
+    field("clock_ms", x.clock_ms), field("joins", x.joins),
+    field("receiver_ahead_ms", x.receiver_ahead_ms));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, welcome& x) {
+  return inspect_as(f, x, "welcome", field("status", x.status),
+                    field("reason", x.reason), field("self", x.self));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, peer_report& x) {
+  return inspect_as(f, x, "peer_report", field("replica_id", x.replica_id),
+                    field("state", x.state),
+                    field("incarnation", x.incarnation),
+                    field("meetings", x.meetings), field("losses", x.losses),
+                    field("in_flight", x.in_flight), field("reason", x.reason));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, router_report& x) {
+  return inspect_as(f, x, "router_report", field("local", x.local),
+                    field("forwarded", x.forwarded),
+                    field("retries", x.retries), field("busy", x.busy),
+                    field("unavailable", x.unavailable),
+                    field("unknown", x.unknown), field("stale", x.stale),
+                    field("peers", x.peers));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, shard_report& x) {
+  return inspect_as(
+    f, x, "shard_report", field("requests", x.requests),
+    field("batches", x.batches), field("batch_items", x.batch_items),
+    field("repeats", x.repeats), field("conflicts", x.conflicts),
+    field("late", x.late), field("refused", x.refused),
+    field("remembered", x.remembered));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, segment_report& x) {
+  return inspect_as(
+    f, x, "segment_report", field("path", x.path),
+    field("segment_bytes", x.segment_bytes), field("pool_bytes", x.pool_bytes),
+    field("pool_used_bytes", x.pool_used_bytes),
+    field("live_block_bytes", x.live_block_bytes), field("entries", x.entries),
+    field("huge_page_bytes", x.huge_page_bytes),
+    field("participants", x.participants), field("reads", x.reads),
+    field("hits", x.hits), field("writes", x.writes),
+    field("expired", x.expired), field("recoveries", x.recoveries),
+    field("corrupt_reads", x.corrupt_reads));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, node_report& x) {
+  return inspect_as(
+    f, x, "node_report", field("status", x.status), field("cluster", x.cluster),
+    field("replica_id", x.replica_id), field("incarnation", x.incarnation),
+    field("uptime_ms", x.uptime_ms), field("process_id", x.process_id),
+    field("placement_epoch", x.placement_epoch), field("shards", x.shards),
+    field("local_shards", x.local_shards), field("restarts", x.restarts),
+    field("segment", x.segment), field("router", x.router),
+    field("requests", x.requests));
+}
+
+} // namespace neuroplex::actors
+
+NEUROPLEX_BEGIN_TYPES(neuroplex)
+
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::reply)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::batch_request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::batch_reply)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::scan_request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::scan_page)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::space_request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::command_request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::hello)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::welcome)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::router_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::shard_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::node_report)
+
+NEUROPLEX_ADD_ATOM(neuroplex, apply_atom, "apply")
+NEUROPLEX_ADD_ATOM(neuroplex, batch_atom, "batch")
+NEUROPLEX_ADD_ATOM(neuroplex, scan_atom, "scan")
+NEUROPLEX_ADD_ATOM(neuroplex, stream_atom, "stream")
+NEUROPLEX_ADD_ATOM(neuroplex, page_atom, "page")
+NEUROPLEX_ADD_ATOM(neuroplex, credit_atom, "credit")
+NEUROPLEX_ADD_ATOM(neuroplex, space_atom, "space")
+NEUROPLEX_ADD_ATOM(neuroplex, command_atom, "command")
+NEUROPLEX_ADD_ATOM(neuroplex, stats_atom, "stats")
+NEUROPLEX_ADD_ATOM(neuroplex, hello_atom, "hello")
+NEUROPLEX_ADD_ATOM(neuroplex, met_atom, "met")
+NEUROPLEX_ADD_ATOM(neuroplex, lost_atom, "lost")
+NEUROPLEX_ADD_ATOM(neuroplex, refused_atom, "refused")
+NEUROPLEX_ADD_ATOM(neuroplex, shard_atom, "shard")
+NEUROPLEX_ADD_ATOM(neuroplex, store_atom, "store")
+NEUROPLEX_ADD_ATOM(neuroplex, pulse_atom, "pulse")
+NEUROPLEX_ADD_ATOM(neuroplex, child_atom, "child")
+NEUROPLEX_ADD_ATOM(neuroplex, halt_atom, "halt")
+
+NEUROPLEX_END_TYPES(neuroplex)

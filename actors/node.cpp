@@ -1,0 +1,220 @@
+#include "actors/node.hpp"
+
+#include "actors/node_actor.hpp"
+#include "actors/node_lock.hpp"
+#include "consensus/placement/hash_slots.hpp"
+
+#include <caf/scoped_actor.hpp>
+
+#include <mutex>
+#include <utility>
+
+namespace neuroplex::actors {
+
+expected<placement::placement_ptr>
+make_table(const config::node_options& options) {
+  std::vector<placement::replica_id> members{options.replica_id};
+  for (const auto& peer : options.peers)
+    members.push_back(peer.replica_id);
+  placement::placement_options how;
+  how.shards = options.placement.shards;
+  how.replication_factor = options.placement.replication_factor;
+  switch (options.placement.load_balancing) {
+    case config::balancing_strategy::least_loaded:
+      how.balancing = placement::load_balancing::least_loaded;
+  }
+  switch (options.placement.strategy) {
+    case config::placement_strategy::hash_slots: {
+      auto table = placement::hash_slots::make(how, std::move(members));
+      if (!table)
+        return table.error();
+      return placement::placement_ptr{std::move(*table)};
+    }
+  }
+  return failure{errc::config, "placement.strategy: unknown"};
+}
+
+class node::implementation {
+public:
+  implementation(config::node_options options, node_lock lock,
+                 memory::store store, placement::placement_ptr table)
+    : options_{std::move(options)}, lock_{std::move(lock)},
+      store_{std::move(store)}, table_{std::move(table)},
+      config_{{.worker_threads = options_.worker_threads,
+               .heartbeat = milliseconds{options_.timeouts.heartbeat_ms},
+               .connection_timeout =
+                 milliseconds{options_.timeouts.connection_timeout_ms},
+               .network = options_.basp.port.enabled()}},
+      system_{std::make_unique<caf::actor_system>(config_)} {
+  }
+
+  ~implementation() {
+    stop();
+  }
+
+  expected<void> start() {
+    handle_ = spawn_node(*system_, setup());
+    if (!options_.basp.port.enabled())
+      return {};
+    auto port = publish(*system_, handle_, options_.basp.host,
+                        options_.basp.port.bind_number());
+    if (!port)
+      return port.error();
+    basp_port_ = *port;
+    return {};
+  }
+
+  void stop() noexcept {
+    if (!system_)
+      return;
+    if (basp_port_ != 0)
+      unpublish(*system_, handle_, basp_port_);
+    halt();
+    handle_ = nullptr;
+    system_.reset();
+    store_.close();
+  }
+
+  expected<node_report> report() {
+    if (!system_)
+      return errc::closed;
+    caf::scoped_actor self{*system_};
+    expected<node_report> result{errc::unknown_outcome};
+    ask(&*self, handle_, milliseconds{2 * options_.timeouts.request_ms},
+        stats_atom_v)
+      .receive([&](node_report& answer) { result = std::move(answer); },
+               [&](const caf::error& error) {
+                 result = failure{code_of(error), render(error)};
+               });
+    return result;
+  }
+
+  void fail(const std::string& reason) {
+    std::lock_guard guard{failure_mutex_};
+    failure_ = failure{errc::internal, reason};
+  }
+
+  std::optional<failure> failed() const {
+    std::lock_guard guard{failure_mutex_};
+    return failure_;
+  }
+
+private:
+  friend class node;
+
+  node_setup setup() {
+    node_setup result;
+    result.us.cluster = options_.cluster;
+    result.us.self = options_.replica_id;
+    result.us.incarnation = lock_.incarnation();
+    result.us.table = table_;
+    result.store = &store_;
+    for (placement::shard_index i = 0; i < table_->shard_count(); ++i)
+      if (table_->owners_of(i).front() == options_.replica_id)
+        result.shards.emplace_back(
+          i, std::make_shared<shard_core>(store_, table_, i));
+    result.whole = std::make_shared<shard_core>(store_);
+    // Of two nodes the one with the larger id dials.
+    for (const auto& peer : options_.peers)
+      if (peer.replica_id < options_.replica_id)
+        result.dial.push_back({peer.replica_id, peer.host, peer.port});
+    result.request_ms = options_.timeouts.request_ms;
+    result.reconnect_ms = options_.timeouts.reconnect_ms;
+    result.request_credit = options_.limits.request_credit;
+    result.mailbox_messages = options_.limits.mailbox_messages;
+    result.on_failure = [this](const std::string& reason) { fail(reason); };
+    return result;
+  }
+
+  // Waits until the node's actor is gone; kills it when that takes too long.
+  void halt() noexcept {
+    caf::scoped_actor self{*system_};
+    self->monitor(handle_);
+    tell_anonymously(handle_, halt_atom_v);
+    auto patience = milliseconds{options_.timeouts.shutdown_ms};
+    auto gone = false;
+    self->receive([&](const caf::down_msg&) { gone = true; },
+                  caf::after(patience) >> [] {});
+    if (!gone)
+      kill(handle_);
+  }
+
+  config::node_options options_;
+  node_lock lock_;
+  memory::store store_;
+  placement::placement_ptr table_;
+  system_config config_;
+  std::unique_ptr<caf::actor_system> system_;
+  node_actor handle_;
+  std::uint16_t basp_port_ = 0;
+  mutable std::mutex failure_mutex_;
+  std::optional<failure> failure_;
+};
+
+expected<std::unique_ptr<node>> node::start(config::node_options options) {
+  if (auto valid = options.validate(); !valid)
+    return valid.error();
+  auto table = make_table(options);
+  if (!table)
+    return table.error();
+  auto lock = node_lock::take(options.lock_path());
+  if (!lock)
+    return lock.error();
+  auto store =
+    memory::store::open_or_create(options.segment_path(), options.segment);
+  if (!store)
+    return store.error();
+  auto inside = std::make_unique<implementation>(
+    std::move(options), std::move(*lock), std::move(*store), std::move(*table));
+  if (auto started = inside->start(); !started)
+    return started.error();
+  return std::unique_ptr<node>{new node(std::move(inside))};
+}
+
+node::node(std::unique_ptr<implementation> inside)
+  : inside_{std::move(inside)} {
+}
+
+node::~node() = default;
+
+void node::stop() noexcept {
+  inside_->stop();
+}
+
+const node_actor& node::handle() const noexcept {
+  return inside_->handle_;
+}
+
+memory::store& node::store() noexcept {
+  return inside_->store_;
+}
+
+const placement::placement_ptr& node::table() const noexcept {
+  return inside_->table_;
+}
+
+const config::node_options& node::options() const noexcept {
+  return inside_->options_;
+}
+
+caf::actor_system& node::system() noexcept {
+  return *inside_->system_;
+}
+
+std::uint16_t node::basp_port() const noexcept {
+  return inside_->basp_port_;
+}
+
+std::uint64_t node::incarnation() const noexcept {
+  return inside_->lock_.incarnation();
+}
+
+expected<node_report> node::report() {
+  return inside_->report();
+}
+
+std::optional<failure> node::failed() const {
+  return inside_->failed();
+}
+
+} // namespace neuroplex::actors

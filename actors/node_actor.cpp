@@ -1,0 +1,382 @@
+#include "actors/node_actor.hpp"
+
+#include "actors/clock.hpp"
+#include "actors/maintenance_actor.hpp"
+#include "actors/router_actor.hpp"
+#include "actors/scan_source.hpp"
+#include "actors/shard_actor.hpp"
+#include "actors/store_actor.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <utility>
+
+namespace neuroplex::actors {
+
+namespace {
+
+// The order in which children stop; the last ones start first.
+enum class stage : std::uint8_t { doors, router, shards, store, done };
+
+// How long the router may take to report.
+constexpr auto report_patience = milliseconds{1'000};
+
+caf::strong_actor_ptr pointer_to(const auto& handle) {
+  return caf::actor_cast<caf::strong_actor_ptr>(handle);
+}
+
+struct child {
+  stage stops_in = stage::doors;
+  std::function<caf::strong_actor_ptr()> spawn;
+  std::function<void(const caf::strong_actor_ptr&)> announce;
+  caf::strong_actor_ptr handle; // null while it is down
+};
+
+struct acquainted_peer {
+  hello who;
+  node_actor handle;
+};
+
+struct node_state {
+  using self_pointer = actor_pointer<node_actor, node_state>;
+
+  // A node that is killed takes its children along.
+  ~node_state() {
+    for (auto& [name, each] : children)
+      if (each.handle)
+        kill(each.handle);
+  }
+
+  // -- children ---------------------------------------------------------------
+
+  void start(self_pointer self_value, node_setup setup_value);
+  void add(const std::string& name, stage stops_in,
+           std::function<caf::strong_actor_ptr()> spawn,
+           std::function<void(const caf::strong_actor_ptr&)> announce);
+  void launch(const std::string& name);
+  void on_child_down(const std::string& name, const caf::error& reason);
+  bool may_restart();
+  void introduce_all_to_router();
+
+  void halt();
+  void stop_stage();
+
+  // -- messages ---------------------------------------------------------------
+
+  welcome greet(const hello& who, const caf::strong_actor_ptr& handle);
+  void lose(placement::replica_id who, const std::string& reason, bool refused);
+  caf::result<node_report> report();
+  caf::result<caf::strong_actor_ptr>
+  open_stream(const scan_request& what, const caf::strong_actor_ptr& sink,
+              std::uint32_t credit);
+
+  self_pointer self = nullptr;
+  node_setup setup;
+  std::map<std::string, child> children;
+  router_actor router;
+  std::map<placement::replica_id, acquainted_peer> peers;
+  std::map<std::uint64_t, caf::strong_actor_ptr> streams;
+  std::uint64_t last_stream = 0;
+  std::deque<std::int64_t> recent_restarts; // Unix time in ms
+  std::uint64_t restarts = 0;
+  std::int64_t started_ms = 0;
+  bool failed = false;
+  bool halting = false;
+  stage stopping = stage::doors;
+  death_watch watch;
+  static inline const char* name = "node";
+};
+
+void node_state::start(self_pointer self_value, node_setup setup_value) {
+  self = self_value;
+  setup = std::move(setup_value);
+  started_ms = unix_ms();
+  auto* system = &self->home_system();
+  add(
+    "router", stage::router,
+    [this, system] {
+      router =
+        spawn_router(*system, {.self = setup.us.self,
+                               .table = setup.us.table,
+                               .request_credit = setup.request_credit,
+                               .mailbox_messages = setup.mailbox_messages});
+      return pointer_to(router);
+    },
+    [this](const auto&) { introduce_all_to_router(); });
+  add(
+    "store", stage::store,
+    [this, system] {
+      return pointer_to(spawn_store(*system, *setup.store, setup.whole,
+                                    setup.mailbox_messages));
+    },
+    [this](const auto& handle) {
+      tell_urgently(self, router, store_atom_v, handle);
+    });
+  add("maintenance", stage::store,
+      [this, system] {
+        return pointer_to(spawn_maintenance(*system, *setup.store));
+      },
+      {});
+  for (auto& [shard, core] : setup.shards)
+    add(
+      "shard-" + std::to_string(shard), stage::shards,
+      [this, system, core = core] {
+        return pointer_to(spawn_shard(*system, core, setup.mailbox_messages));
+      },
+      [this, shard = shard](const auto& handle) {
+        tell_urgently(self, router, shard_atom_v, shard, handle);
+      });
+  for (const auto& where : setup.dial)
+    add("peer-" + std::to_string(where.replica_id), stage::doors,
+        [this, system, where] {
+          return pointer_to(spawn_peer_link(*system, node_actor{self}, setup.us,
+                                            where, setup.reconnect_ms));
+        },
+        {});
+  if (setup.gateway)
+    add(
+      "gateway", stage::doors,
+      [this, system] { return setup.gateway(*system, node_actor{self}); },
+      [this](const auto& handle) {
+        tell_urgently(self, router, command_atom_v, handle);
+      });
+}
+
+void node_state::add(
+  const std::string& name, stage stops_in,
+  std::function<caf::strong_actor_ptr()> spawn,
+  std::function<void(const caf::strong_actor_ptr&)> announce) {
+  auto& added = children[name];
+  added.stops_in = stops_in;
+  added.spawn = std::move(spawn);
+  added.announce = std::move(announce);
+  launch(name);
+}
+
+void node_state::launch(const std::string& name) {
+  auto& launched = children[name];
+  launched.handle = launched.spawn();
+  if (!launched.handle)
+    return;
+  watch.watch(self, launched.handle, [this, name](const caf::error& reason) {
+    on_child_down(name, reason);
+  });
+  if (launched.announce)
+    launched.announce(launched.handle);
+}
+
+void node_state::introduce_all_to_router() {
+  for (auto& [name, other] : children)
+    if (name != "router" && other.handle && other.announce)
+      other.announce(other.handle);
+  for (auto& [id, peer] : peers)
+    tell_urgently(self, router, met_atom_v, peer.who, pointer_to(peer.handle));
+}
+
+void node_state::on_child_down(const std::string& name,
+                               const caf::error& reason) {
+  children[name].handle = nullptr;
+  if (halting)
+    return stop_stage();
+  if (may_restart())
+    return launch(name);
+  if (!failed && setup.on_failure)
+    setup.on_failure("actor \"" + name
+                     + "\" died too often: " + render(reason));
+  failed = true;
+}
+
+bool node_state::may_restart() {
+  auto now = unix_ms();
+  while (!recent_restarts.empty()
+         && recent_restarts.front() < now - limits::restart_window_ms)
+    recent_restarts.pop_front();
+  if (recent_restarts.size() >= limits::max_restarts)
+    return false;
+  recent_restarts.push_back(now);
+  ++restarts;
+  return true;
+}
+
+void node_state::halt() {
+  if (halting)
+    return;
+  halting = true;
+  for (auto& [number, stream] : streams)
+    stop(stream);
+  for (auto& [name, each] : children)
+    if (each.handle && each.stops_in == stopping)
+      stop(each.handle);
+  stop_stage();
+}
+
+// Goes on to the next stage when the present one is empty.
+void node_state::stop_stage() {
+  for (;;) {
+    if (stopping == stage::done)
+      return self->quit();
+    auto alive =
+      std::any_of(children.begin(), children.end(), [this](const auto& x) {
+        return x.second.handle && x.second.stops_in == stopping;
+      });
+    if (alive)
+      return;
+    stopping = static_cast<stage>(static_cast<std::uint8_t>(stopping) + 1);
+    for (auto& [name, each] : children)
+      if (each.handle && each.stops_in == stopping)
+        stop(each.handle);
+  }
+}
+
+welcome node_state::greet(const hello& who,
+                          const caf::strong_actor_ptr& handle) {
+  welcome answer;
+  answer.self = setup.us.introduce(unix_ms());
+  auto verdict = judge(setup.us, who);
+  if (verdict && halting)
+    verdict = failure{errc::unavailable, "the node is stopping"};
+  if (verdict && !handle)
+    verdict = failure{errc::protocol, "a hello without an actor to answer"};
+  if (!verdict) {
+    answer.status = verdict.code();
+    answer.reason = verdict.error().message();
+    // What a stranger claims must not disturb a peer that is connected.
+    if (!peers.contains(who.replica_id))
+      tell_urgently(self, router, lost_atom_v, who.replica_id, answer.reason,
+                    true);
+    return answer;
+  }
+  if (!who.joins)
+    return answer;
+  auto id = who.replica_id;
+  if (auto known = peers.find(id); known != peers.end())
+    watch.forget(self, known->second.handle);
+  setup.us.seen[id] = who.incarnation;
+  auto peer = caf::actor_cast<node_actor>(handle);
+  peers[id] = {who, peer};
+  watch.watch(self, peer, [this, id](const caf::error& reason) {
+    peers.erase(id);
+    lose(id, "connection lost: " + render(reason), false);
+  });
+  tell_urgently(self, router, met_atom_v, who, handle);
+  return answer;
+}
+
+void node_state::lose(placement::replica_id who, const std::string& reason,
+                      bool refused) {
+  if (!peers.contains(who))
+    tell_urgently(self, router, lost_atom_v, who, reason, refused);
+}
+
+caf::result<node_report> node_state::report() {
+  node_report result;
+  result.cluster = setup.us.cluster;
+  result.replica_id = setup.us.self;
+  result.incarnation = setup.us.incarnation;
+  result.uptime_ms = unix_ms() - started_ms;
+  result.process_id = static_cast<std::uint64_t>(::getpid());
+  result.placement_epoch = setup.us.table->epoch();
+  result.shards = setup.us.table->shard_count();
+  result.local_shards = static_cast<std::uint32_t>(setup.shards.size());
+  result.restarts = restarts;
+  result.segment = report_of(*setup.store);
+  result.requests = setup.whole->report();
+  for (const auto& [shard, core] : setup.shards)
+    accumulate(result.requests, core->report());
+  if (failed)
+    result.status = errc::internal;
+  auto answer = make_promise<node_report>(self);
+  ask(self, router, report_patience, stats_atom_v)
+    .then(
+      [answer, result](router_report& of_router) mutable {
+        result.router = std::move(of_router);
+        answer.deliver(std::move(result));
+      },
+      [answer, result](const caf::error& error) mutable {
+        result.status = code_of(error);
+        answer.deliver(std::move(result));
+      });
+  return answer;
+}
+
+caf::result<caf::strong_actor_ptr>
+node_state::open_stream(const scan_request& what,
+                        const caf::strong_actor_ptr& sink,
+                        std::uint32_t credit) {
+  if (auto code = check(what); code != errc::ok)
+    return make_error(code);
+  if (!sink)
+    return make_error(errc::bad_argument);
+  if (halting || streams.size() >= limits::max_scan_streams)
+    return make_error(errc::busy);
+  auto number = ++last_stream;
+  auto source = pointer_to(spawn_scan_source(
+    self->home_system(), router, what, caf::actor_cast<scan_sink_actor>(sink),
+    credit, setup.request_ms));
+  streams[number] = source;
+  watch.watch(self, source, [this, number](const caf::error&) { //
+    streams.erase(number);
+  });
+  return source;
+}
+
+node_actor::behavior_type node(node_state::self_pointer self) {
+  drop_unexpected(self);
+  auto* state = &state_of(self);
+  return {
+    [state](apply_atom, request& what) -> caf::result<reply> {
+      return delegate(state->self, state->router, apply_atom_v,
+                      std::move(what));
+    },
+    [state](batch_atom, batch_request& what) -> caf::result<batch_reply> {
+      return delegate(state->self, state->router, batch_atom_v,
+                      std::move(what));
+    },
+    [state](scan_atom, scan_request& what) -> caf::result<scan_page> {
+      return delegate(state->self, state->router, scan_atom_v, std::move(what));
+    },
+    [state](space_atom, space_request& what) -> caf::result<reply> {
+      return delegate(state->self, state->router, space_atom_v,
+                      std::move(what));
+    },
+    [state](command_atom, command_request& what) -> caf::result<reply> {
+      return delegate(state->self, state->router, command_atom_v,
+                      std::move(what));
+    },
+    [state](stream_atom, const scan_request& what,
+            const caf::strong_actor_ptr& sink, std::uint32_t credit) {
+      return state->open_stream(what, sink, credit);
+    },
+    [state](hello_atom, const hello& who, const caf::strong_actor_ptr& handle) {
+      return state->greet(who, handle);
+    },
+    [state](lost_atom, std::uint32_t who, const std::string& reason,
+            bool refused) { state->lose(who, reason, refused); },
+    [state](stats_atom) { return state->report(); },
+    [state](child_atom,
+            const std::string& name) -> caf::result<caf::strong_actor_ptr> {
+      auto found = state->children.find(name);
+      if (found == state->children.end() || !found->second.handle)
+        return make_error(errc::not_found);
+      return found->second.handle;
+    },
+    [state](halt_atom) { state->halt(); },
+  };
+}
+
+} // namespace
+
+node_actor spawn_node(caf::actor_system& system, node_setup setup) {
+  auto mailbox_messages = setup.mailbox_messages;
+  return spawn_bounded<node_actor, node_state>(
+    system, mailbox_messages,
+    [setup = std::move(setup)](node_state::self_pointer self) {
+      state_of(self).start(self, setup);
+      return node(self);
+    });
+}
+
+} // namespace neuroplex::actors

@@ -1,0 +1,62 @@
+// The actor that is a node: its door to other processes and the supervisor of
+// all its actors.
+//
+// Purpose: starts the children, watches them, starts again what dies, stops
+// them in order, greets peers and tells the router who is there. Data messages
+// are handed to the router, so that a handle to the node stays good when the
+// router is started again.
+//
+// Ownership: refers to a store that outlives it; shares the shards' cores.
+//
+// Invariants:
+//  1. A child that ends while the node runs is started again and counted, up
+//     to limits::max_restarts within limits::restart_window_ms. Beyond that the
+//     node is failed: `on_failure` is called once and the child stays down.
+//  2. Children stop in the reverse order of what they need: gateways, links
+//     and scans, the router, shards, the store and maintenance.
+#pragma once
+
+#include "actors/greeting.hpp"
+#include "actors/interfaces.hpp"
+#include "actors/peer_link.hpp"
+#include "actors/shard_core.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace neuroplex::actors {
+
+/// Starts one more actor that lives and dies with the node, such as a gateway.
+using child_factory =
+  std::function<caf::strong_actor_ptr(caf::actor_system&, node_actor)>;
+
+struct node_setup {
+  acquaintance us;
+  memory::store* store = nullptr;
+
+  /// The shards of this node, by number.
+  std::vector<std::pair<placement::shard_index, std::shared_ptr<shard_core>>>
+    shards;
+
+  /// Serves the segment as a whole.
+  std::shared_ptr<shard_core> whole;
+
+  std::vector<peer_address> dial; ///< peers that this node has to dial
+  std::uint32_t request_ms = 1'000;
+  std::uint32_t reconnect_ms = 500;
+  std::uint32_t request_credit = 4'096;
+  std::uint32_t mailbox_messages = 65'536;
+
+  /// Makes the command_actor of a gateway; may be empty.
+  child_factory gateway;
+
+  /// Called when the node gave up on a child; must not block.
+  std::function<void(const std::string& reason)> on_failure;
+};
+
+node_actor spawn_node(caf::actor_system& system, node_setup setup);
+
+} // namespace neuroplex::actors
