@@ -131,9 +131,33 @@ struct native_sync {
       std::memcpy(shared, from, size);
   }
 
-  static void read(void* to, const void* shared, std::size_t size) noexcept {
-    if (size != 0)
+  /// Copies out. Where the processor may not guess that a load is independent
+  /// of earlier stores whose address is not known yet (speculative store bypass
+  /// disabled, as under many hypervisors), a store whose address depends on the
+  /// entry's length, which is still on its way from memory, would hold up all
+  /// loads of the next lookup. So the addresses here follow from branches,
+  /// which are predicted, and never from the length itself.
+  NEUROPLEX_INLINE static void read(void* to, const void* shared,
+                                    std::size_t size) noexcept {
+    constexpr std::size_t long_copy = 512;
+    if (size >= long_copy) {
       std::memcpy(to, shared, size);
+      return;
+    }
+    auto* out = static_cast<unsigned char*>(to);
+    auto* in = static_cast<const unsigned char*>(shared);
+    while (size >= 16) {
+      copy_step<16>(out, in);
+      size -= 16;
+    }
+    if ((size & 8U) != 0)
+      copy_step<8>(out, in);
+    if ((size & 4U) != 0)
+      copy_step<4>(out, in);
+    if ((size & 2U) != 0)
+      copy_step<2>(out, in);
+    if ((size & 1U) != 0)
+      copy_step<1>(out, in);
   }
 
   NEUROPLEX_INLINE static bool equal(const void* shared, const void* local,
@@ -150,6 +174,18 @@ struct native_sync {
     return ((load(shared, 0) ^ load(local, 0))
             | (load(shared, size - word) ^ load(local, size - word)))
            == 0;
+  }
+
+private:
+  /// The empty statement keeps the compiler from computing the next address
+  /// from the length after all (conditional moves, one call to memcpy).
+  template <std::size_t Size>
+  NEUROPLEX_INLINE static void copy_step(unsigned char*& out,
+                                         const unsigned char*& in) noexcept {
+    std::memcpy(out, in, Size);
+    out += Size;
+    in += Size;
+    asm volatile("" : "+r"(out), "+r"(in));
   }
 #endif
 };
