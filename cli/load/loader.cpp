@@ -25,36 +25,35 @@ loader::loader(store_batch store, loader_options options)
 expected<void> loader::send() {
   auto pause = options_.first_pause;
   for (unsigned attempt = 1;; ++attempt) {
-    answers_.assign(pending_.size(), errc::internal);
-    auto sent = store_(pending_, answers_);
+    auto sent = store_(pending_);
     if (!sent)
       return sent;
-    const record* refused = nullptr;
+    std::string refused;
     errc reason = errc::ok;
     std::size_t kept = 0;
-    for (std::size_t i = 0; i < pending_.size(); ++i) {
-      const auto* entry = pending_[i];
-      if (answers_[i] == errc::ok) {
+    for (const auto& entry : pending_) {
+      if (entry.status == errc::ok) {
         ++report_.entries;
-        report_.key_bytes += entry->key.size();
-        report_.value_bytes += entry->value.size();
+        report_.key_bytes += entry.key.size();
+        report_.value_bytes += entry.value.size();
         continue;
       }
       // A refusal for good outweighs one that may pass.
-      if (refused == nullptr
-          || (may_succeed_later(reason) && !may_succeed_later(answers_[i]))) {
-        refused = entry;
-        reason = answers_[i];
+      if (reason == errc::ok
+          || (may_succeed_later(reason) && !may_succeed_later(entry.status))) {
+        refused = config::quote(entry.key);
+        reason = entry.status;
       }
-      pending_[kept++] = entry;
+      pending_[kept] = entry;
+      // An answer that does not come must not look like one that did.
+      pending_[kept++].status = errc::internal;
     }
     pending_.resize(kept);
     if (pending_.empty())
       return {};
     if (!may_succeed_later(reason) || attempt == options_.attempts)
-      return failure{reason, config::quote(refused->key) + ": "
-                               + std::string{describe(reason)} + " ("
-                               + std::to_string(report_.entries)
+      return failure{reason, refused + ": " + std::string{describe(reason)}
+                               + " (" + std::to_string(report_.entries)
                                + " entries are stored)"};
     report_.sent_again += pending_.size();
     std::this_thread::sleep_for(pause);
@@ -67,7 +66,10 @@ expected<void> loader::flush() {
     return {};
   pending_.clear();
   for (std::size_t i = 0; i < batch_count_; ++i)
-    pending_.push_back(&batch_[i]);
+    pending_.push_back({.key = batch_[i].key,
+                        .value = batch_[i].value,
+                        .options = {.ttl_ms = batch_[i].ttl_ms},
+                        .status = errc::internal});
   ++report_.batches;
   auto sent = send();
   batch_count_ = 0;

@@ -19,6 +19,7 @@
 #pragma once
 
 #include "cli/load/record.hpp"
+#include "memory/store.hpp"
 
 #include <chrono>
 #include <functional>
@@ -47,10 +48,10 @@ struct load_report {
   std::uint64_t sent_again = 0; ///< entries, counted at each further attempt
 };
 
-/// Stores `batch` and fills one answer an entry (there are as many). A failure
-/// means that nothing was learnt and ends the load.
-using store_batch = std::function<expected<void>(
-  std::span<const record* const> batch, std::span<errc> answers)>;
+/// Stores the entries; each request carries its own answer. A failure means
+/// that nothing was learnt and ends the load.
+using store_batch =
+  std::function<expected<void>(std::span<memory::set_request> batch)>;
 
 /// Told after every batch; answers false to stop, which ends the load with
 /// `deadline`.
@@ -79,8 +80,7 @@ private:
   std::vector<record> batch_; // the first batch_count_ are filled
   std::size_t batch_count_ = 0;
   std::size_t batch_bytes_ = 0;
-  std::vector<const record*> pending_; // of the batch, not stored yet
-  std::vector<errc> answers_;
+  std::vector<memory::set_request> pending_; // of the batch, not stored yet
 };
 
 } // namespace neuroplex::cli

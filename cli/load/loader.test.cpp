@@ -67,11 +67,11 @@ bool go_on(const load_report&) {
 TEST_CASE("all entries arrive once, in batches") {
   std::map<std::string, std::string> stored;
   std::size_t largest = 0;
-  loader under_test{[&](auto batch, auto answers) -> expected<void> {
+  loader under_test{[&](auto batch) -> expected<void> {
                       largest = std::max(largest, batch.size());
                       for (std::size_t i = 0; i < batch.size(); ++i) {
-                        stored[batch[i]->key] = batch[i]->value;
-                        answers[i] = errc::ok;
+                        stored[std::string{batch[i].key}] = batch[i].value;
+                        batch[i].status = errc::ok;
                       }
                       return {};
                     },
@@ -89,12 +89,13 @@ TEST_CASE("all entries arrive once, in batches") {
 
 TEST_CASE("only entries that may succeed later are sent again") {
   std::map<std::string, int> sends;
-  loader under_test{[&](auto batch, auto answers) -> expected<void> {
+  loader under_test{[&](auto batch) -> expected<void> {
                       for (std::size_t i = 0; i < batch.size(); ++i) {
-                        auto count = ++sends[batch[i]->key];
-                        answers[i] = batch[i]->key.ends_with('7') && count < 3
-                                       ? errc::unknown_outcome
-                                       : errc::ok;
+                        auto count = ++sends[std::string{batch[i].key}];
+                        batch[i].status =
+                          batch[i].key.ends_with('7') && count < 3
+                            ? errc::unknown_outcome
+                            : errc::ok;
                       }
                       return {};
                     },
@@ -112,14 +113,14 @@ TEST_CASE("an entry that stays refused ends the load and is named") {
   for (auto [code, tries] :
        {std::pair{errc::busy, 4}, std::pair{errc::no_space, 1}}) {
     int sends = 0;
-    loader under_test{
-      [&, code = code](auto batch, auto answers) -> expected<void> {
-        ++sends;
-        for (std::size_t i = 0; i < batch.size(); ++i)
-          answers[i] = batch[i]->key == "key-13" ? code : errc::ok;
-        return {};
-      },
-      quick()};
+    loader under_test{[&, code = code](auto batch) -> expected<void> {
+                        ++sends;
+                        for (std::size_t i = 0; i < batch.size(); ++i)
+                          batch[i].status =
+                            batch[i].key == "key-13" ? code : errc::ok;
+                        return {};
+                      },
+                      quick()};
     counting_reader reader{30};
     auto report = under_test.load(reader, go_on);
     REQUIRE(!report);
@@ -133,9 +134,10 @@ TEST_CASE("an entry that stays refused ends the load and is named") {
 
 TEST_CASE("what stood before a fault of the input is stored") {
   std::size_t stored = 0;
-  loader under_test{[&](auto batch, auto answers) -> expected<void> {
+  loader under_test{[&](auto batch) -> expected<void> {
                       stored += batch.size();
-                      std::fill(answers.begin(), answers.end(), errc::ok);
+                      for (auto& entry : batch)
+                        entry.status = errc::ok;
                       return {};
                     },
                     quick()};
@@ -148,8 +150,9 @@ TEST_CASE("what stood before a fault of the input is stored") {
 }
 
 TEST_CASE("a load stops when it is told to") {
-  loader under_test{[&](auto, auto answers) -> expected<void> {
-                      std::fill(answers.begin(), answers.end(), errc::ok);
+  loader under_test{[&](auto batch) -> expected<void> {
+                      for (auto& entry : batch)
+                        entry.status = errc::ok;
                       return {};
                     },
                     quick()};

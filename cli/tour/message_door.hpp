@@ -1,16 +1,18 @@
 // One node of the cluster, asked by messages.
 //
-// Purpose: the tour and the load command say what they want stored and read;
-// how messages get there is the client's business (cli/tour/client_door.cpp).
+// Purpose: the tour says what it wants stored and read; how messages get there
+// is the client's business (client_door.cpp, the only file here that knows of
+// actors).
 //
-// Ownership and threads: one thread.
+// Ownership and threads: one thread. At most one door of a process is open at a
+// time: to the nodes, all clients of one process look alike.
 //
 // Failure behaviour: every key has an answer of its own. A failure of the whole
 // call means that nothing was learnt about any key.
 #pragma once
 
-#include "cli/load/record.hpp"
 #include "memory/status.hpp"
+#include "memory/store.hpp"
 
 #include <functional>
 #include <memory>
@@ -26,21 +28,18 @@ public:
   message_door& operator=(const message_door&) = delete;
   virtual ~message_door() = default;
 
-  /// Stores the entries of a batch.
-  virtual expected<void> set_many(std::span<const record* const> entries,
-                                  std::span<errc> answers) = 0;
+  /// Stores all entries; each request carries its own answer.
+  virtual expected<void> set_many(std::span<memory::set_request> entries) = 0;
 
-  /// Reads the values under the keys of `entries`; their values are not sent.
-  virtual expected<void> get_many(std::span<const record* const> entries,
-                                  std::span<errc> answers,
-                                  std::span<std::string> values) = 0;
+  /// Reads the values of all keys; each request carries its own answer.
+  virtual expected<void> get_many(std::span<memory::get_request> keys) = 0;
 
   /// Reads one value.
   virtual errc get(const std::string& key, std::string& value) = 0;
 };
 
-/// Opens a door to the node that listens on this loopback port.
-using open_door =
-  std::function<expected<std::unique_ptr<message_door>>(std::uint16_t port)>;
+/// Opens a door to `space` on the node that listens on this loopback port.
+[[nodiscard]] expected<std::unique_ptr<message_door>>
+open_client_door(std::uint16_t port, const std::string& space);
 
 } // namespace neuroplex::cli
