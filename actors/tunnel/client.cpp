@@ -39,9 +39,6 @@ expected<std::unique_ptr<client>> client::start(client_options options) {
   auto context = tls_context::load(options.files, options.self.id);
   if (!context)
     return context.error();
-  auto targets = resolve(options.peer_address, options.peer_port, false);
-  if (!targets)
-    return targets.error();
   relay_settings settings;
   settings.streams.role = tls_role::client;
   settings.streams.self = options.self;
@@ -49,7 +46,11 @@ expected<std::unique_ptr<client>> client::start(client_options options) {
   settings.streams.peer = options.peer;
   settings.streams.claims = options.claims;
   settings.listen_address = loopback_address(0);
-  settings.targets = *std::move(targets);
+  if (auto numeric = resolve(options.peer_address, options.peer_port, true);
+      numeric)
+    settings.targets = *std::move(numeric);
+  else
+    settings.target_name = {options.peer_address, options.peer_port};
   settings.max_connections = options.max_connections;
   auto loop = relay::start(std::move(settings), *context);
   if (!loop)

@@ -41,8 +41,9 @@ struct client_options {
 
   /// The replica that must be at the other end.
   replica_id peer = 0;
-  /// Where the peer's tunnel server listens: a numeric address, or a name,
-  /// which is looked up when the client starts.
+  /// Where the peer's tunnel server listens: an address in numbers, or a name.
+  /// A name is looked up for the first connection, and again after a
+  /// connection to all of its addresses failed.
   std::string peer_address;
   std::uint16_t peer_port = 0;
 

@@ -256,10 +256,24 @@ void relay::add(socket_handle accepted, const socket_address& from,
   settle(c, now_ms);
 }
 
+expected<socket_address> relay::next_target() {
+  const auto& [name, port] = settings_.target_name;
+  if (!name.empty() && target_index_ >= settings_.targets.size()) {
+    auto found = resolve(name, port, false);
+    if (!found)
+      return found.error();
+    settings_.targets = *std::move(found);
+    target_index_ = 0;
+  }
+  return settings_.targets[target_index_ % settings_.targets.size()];
+}
+
 void relay::connect_target(connection& c, side which, std::int64_t now_ms) {
-  const auto& target = settings_.targets[target_index_];
-  auto made = connect_to(target);
+  auto target = next_target();
+  auto made =
+    target ? connect_to(*target) : expected<socket_handle>{target.error()};
   if (!made) {
+    ++target_index_;
     c.machine.refuse(which == side::network ? reason::connect_failed
                                             : reason::local_unavailable,
                      made.error().message(), now_ms);
@@ -279,7 +293,7 @@ void relay::on_event(connection& c, side which, std::uint32_t events,
     e.connecting = false;
     if (const int code = pending_error(e.socket.get()); code != 0) {
       e.write_ended = e.read_ended = true;
-      target_index_ = (target_index_ + 1) % settings_.targets.size();
+      ++target_index_;
       c.machine.refuse(which == side::network ? reason::connect_failed
                                               : reason::local_unavailable,
                        std::strerror(code), now_ms);

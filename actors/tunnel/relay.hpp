@@ -22,6 +22,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "actors/tunnel/session_table.hpp"
@@ -37,8 +38,10 @@ struct relay_settings {
   /// Server only; `streams.sessions` is set from it.
   session_table::rules rules;
   socket_address listen_address;
-  /// Where each accepted connection is relayed to; tried in turn.
+  /// Where each accepted connection is relayed to; tried in turn. Empty when
+  /// only a name and a port are known.
   std::vector<socket_address> targets;
+  std::pair<std::string, std::uint16_t> target_name;
   std::size_t max_connections = 0;
   std::size_t max_pending_per_address = 0;
 };
@@ -82,6 +85,9 @@ private:
   void on_event(connection& c, side which, std::uint32_t events,
                 std::int64_t now_ms);
   void read_from(connection& c, side which, std::int64_t now_ms);
+  /// The address to try next. A name is looked up in this thread: that happens
+  /// only while no connection to the peer works.
+  expected<socket_address> next_target();
   void connect_target(connection& c, side which, std::int64_t now_ms);
   void flush(connection& c, side which, std::int64_t now_ms);
   /// Carries out what the last event left to do; false when `c` was removed.

@@ -17,6 +17,9 @@ expected<void> server_options::validate() const {
   if (!numeric_host(listen_address))
     return failure{errc::config, "tunnel listen address: '" + listen_address
                                    + "': an IPv4 or IPv6 address in numbers"};
+  if (!loopback_host(basp_address))
+    return failure{errc::config, "tunnel BASP address: '" + basp_address
+                                   + "': a loopback address in numbers"};
   if (basp_port == 0)
     return failure{errc::config, "tunnel BASP port: 0: the port that this "
                                  "node's CAF listens on"};
@@ -49,6 +52,9 @@ expected<std::unique_ptr<server>> server::start(server_options options) {
   auto addresses = resolve(options.listen_address, options.listen_port, true);
   if (!addresses)
     return addresses.error();
+  auto targets = resolve(options.basp_address, options.basp_port, true);
+  if (!targets)
+    return targets.error();
   relay_settings settings;
   settings.streams.role = tls_role::server;
   settings.streams.self = options.self;
@@ -61,7 +67,7 @@ expected<std::unique_ptr<server>> server::start(server_options options) {
                     options.max_streams_per_peer};
   std::sort(settings.rules.peers.begin(), settings.rules.peers.end());
   settings.listen_address = addresses->front();
-  settings.targets = {loopback_address(options.basp_port)};
+  settings.targets = *std::move(targets);
   settings.max_connections = options.max_connections;
   settings.max_pending_per_address = options.max_pending_per_address;
   auto loop = relay::start(std::move(settings), *context);

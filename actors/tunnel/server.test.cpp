@@ -242,6 +242,24 @@ TEST_CASE("a peer that is absent closes the local connection and is told",
   CHECK(client->last_failure() == "connect_failed: Connection refused");
 }
 
+TEST_CASE("a peer may be given by name, and an unknown name is told",
+          "[tunnel][server]") {
+  cluster c;
+  auto server = take(server::start(c.server_side()));
+  auto options = c.client_side(server->port());
+  options.peer_address = "localhost";
+  auto client = take(client::start(options));
+  // The name may have an IPv6 address first, where nobody listens.
+  CHECK(eventually([&] { return echoes(client->local_port(), "by name"); }));
+  options.peer_address = "peer.invalid";
+  auto lost = take(client::start(options));
+  plain_client connection{lost->local_port()};
+  CHECK(connection.ended());
+  CHECK(eventually([&] {
+    return lost->last_failure().find("peer.invalid") != std::string::npos;
+  }));
+}
+
 TEST_CASE("a service that does not run is told to the peer",
           "[tunnel][server]") {
   cluster c;
@@ -262,6 +280,11 @@ TEST_CASE("a service that does not run is told to the peer",
 
 TEST_CASE("1,000 silent connections are closed in time and leave nothing",
           "[tunnel][server]") {
+  rlimit descriptors_allowed{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &descriptors_allowed) == 0);
+  descriptors_allowed.rlim_cur =
+    std::min<rlim_t>(descriptors_allowed.rlim_max, 4'096);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &descriptors_allowed) == 0);
   cluster c;
   auto options = c.server_side();
   options.limits.handshake_ms = 1'500;
@@ -417,6 +440,9 @@ TEST_CASE("options that cannot work are refused in words", "[tunnel][server]") {
         != std::string::npos);
   CHECK(server_error([](auto& o) { o.basp_port = 0; }).find("BASP port")
         != std::string::npos);
+  CHECK(
+    server_error([](auto& o) { o.basp_address = "10.0.0.1"; }).find("loopback")
+    != std::string::npos);
   CHECK(server_error([](auto& o) { o.self.id = 9; }).find("replica/9")
         != std::string::npos);
   CHECK(server_error([](auto& o) { o.self.cluster = ""; }).find("cluster name")

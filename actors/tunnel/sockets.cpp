@@ -99,6 +99,18 @@ bool numeric_host(const std::string& host) {
   return static_cast<bool>(resolve(host, 1, true));
 }
 
+bool loopback_host(const std::string& host) {
+  auto found = resolve(host, 1, true);
+  if (!found)
+    return false;
+  const auto& storage = found->front().storage;
+  if (storage.ss_family == AF_INET6)
+    return IN6_IS_ADDR_LOOPBACK(
+      &reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr);
+  const auto& address = reinterpret_cast<const sockaddr_in&>(storage);
+  return (ntohl(address.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
+}
+
 expected<std::vector<socket_address>>
 resolve(const std::string& host, std::uint16_t port, bool numeric) {
   addrinfo hints{};

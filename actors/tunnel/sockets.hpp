@@ -72,6 +72,9 @@ socket_address loopback_address(std::uint16_t port);
 /// Whether `host` is an address in numbers.
 bool numeric_host(const std::string& host);
 
+/// Whether `host` is such an address of the loopback interface.
+bool loopback_host(const std::string& host);
+
 /// All addresses of a host; `numeric` forbids the resolver.
 expected<std::vector<socket_address>> resolve(const std::string& host,
                                               std::uint16_t port, bool numeric);
