@@ -31,7 +31,7 @@ class_match match_class(std::string_view pattern, std::size_t at, char c,
       ++i;
       found = found || pattern[i] == c;
     } else if (i + 2 < pattern.size() && pattern[i + 1] == '-') {
-      auto [low, high] = std::minmax(fold(pattern[i]), fold(pattern[i + 2]));
+      auto [low, high] = std::minmax({fold(pattern[i]), fold(pattern[i + 2])});
       found = found || (fold(c) >= low && fold(c) <= high);
       i += 2;
     } else {
