@@ -435,8 +435,10 @@ void server::loop::check_deadlines() {
 
 bool server::loop::over_deadline(connection& client, std::int64_t now_ms) {
   const auto& options = options_.service;
-  if (client.output.size() > options.max_output_bytes
-      && now_ms - client.progress_ms >= options.output_stall_ms) {
+  // Too much output, or commands that wait behind it.
+  auto clogged = client.output.size() > options.max_output_bytes
+                 || (!client.output.empty() && !client.input.empty());
+  if (clogged && now_ms - client.progress_ms >= options.output_stall_ms) {
     shared_.counters.slow_readers_closed.add();
     return true;
   }
