@@ -1,6 +1,7 @@
 // A node as a program, for tests of several processes.
 //
-//   actors_node_program <replica id> <data directory> <port> [<id>:<port>]...
+//   actors_node_program <replica id> <data directory> <port> <cluster>
+//                       [<peer id>:<peer port>]...
 //
 // Prints "ready <port>" once it serves, and runs until standard input closes.
 
@@ -20,19 +21,19 @@ namespace {
 config::node_options options_from(int argc, char** argv) {
   config::node_options options;
   options.replica_id = static_cast<std::uint32_t>(std::atoi(argv[1]));
-  options.cluster = "test";
+  options.cluster = argv[4];
   options.data_dir = argv[2];
   options.worker_threads = 2;
   options.segment.segment_bytes = std::uint64_t{64} << 20;
   options.segment.huge_pages = false;
-  options.basp.port = config::listen_port::at(
-    static_cast<std::uint16_t>(std::atoi(argv[3])));
+  options.basp.port =
+    config::listen_port::at(static_cast<std::uint16_t>(std::atoi(argv[3])));
   options.resp.port = config::listen_port::none();
   options.placement.shards = 12;
   options.timeouts.heartbeat_ms = 100;
   options.timeouts.connection_timeout_ms = 600;
   options.timeouts.reconnect_ms = 100;
-  for (int i = 4; i < argc; ++i) {
+  for (int i = 5; i < argc; ++i) {
     auto text = std::string{argv[i]};
     auto colon = text.find(':');
     options.peers.push_back(
@@ -46,7 +47,7 @@ config::node_options options_from(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 4)
+  if (argc < 5)
     return 2;
   auto started = actors::node::start(options_from(argc, argv));
   if (!started) {

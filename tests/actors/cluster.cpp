@@ -1,0 +1,248 @@
+#include "tests/actors/cluster.hpp"
+
+#include "consensus/placement/hash_slots.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+namespace neuroplex::tests {
+
+namespace {
+
+constexpr std::uint32_t shards = 12; // as in node_program.cpp
+
+std::string read_line(int descriptor, std::chrono::milliseconds patience) {
+  std::string line;
+  eventually(
+    [&] {
+      char byte = 0;
+      ssize_t count = 0;
+      while ((count = ::read(descriptor, &byte, 1)) == 1 && byte != '\n')
+        line += byte;
+      return count == 0 || byte == '\n';
+    },
+    patience);
+  return line;
+}
+
+std::string read_all(int descriptor) {
+  std::string text;
+  char buffer[1024];
+  ssize_t count = 0;
+  while ((count = ::read(descriptor, buffer, sizeof(buffer))) > 0)
+    text.append(buffer, static_cast<std::size_t>(count));
+  return text;
+}
+
+} // namespace
+
+bool eventually(const std::function<bool()>& condition,
+                std::chrono::milliseconds patience) {
+  auto end = std::chrono::steady_clock::now() + patience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end)
+      return false;
+    std::this_thread::sleep_for(2ms);
+  }
+  return true;
+}
+
+std::uint16_t free_port() {
+  auto socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  socklen_t length = sizeof(address);
+  REQUIRE(::bind(socket, generic, length) == 0);
+  REQUIRE(::getsockname(socket, generic, &length) == 0);
+  ::close(socket);
+  return ntohs(address.sin_port);
+}
+
+cluster::cluster(std::uint32_t count, std::string name)
+  : name_{std::move(name)} {
+  char pattern[] = "/dev/shm/neuroplex-test-XXXXXX";
+  REQUIRE(::mkdtemp(pattern) != nullptr);
+  root_ = pattern;
+  for (std::uint32_t id = 1; id <= count; ++id) {
+    nodes_[id].port = free_port();
+    std::filesystem::create_directory(directory(id));
+  }
+}
+
+cluster::~cluster() {
+  for (auto& [id, node] : nodes_)
+    kill(id);
+  std::error_code ignored;
+  std::filesystem::remove_all(root_, ignored);
+}
+
+bool cluster::start(std::uint32_t id, const std::string& name) {
+  auto& node = nodes_.at(id);
+  std::vector<std::string> words{NEUROPLEX_NODE_PROGRAM, std::to_string(id),
+                                 directory(id), std::to_string(node.port),
+                                 name.empty() ? name_ : name};
+  for (auto& [other, record] : nodes_)
+    if (other != id)
+      words.push_back(std::to_string(other) + ":"
+                      + std::to_string(record.port));
+  std::vector<char*> arguments;
+  for (auto& word : words)
+    arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  int input[2];
+  int output[2];
+  int errors[2];
+  REQUIRE(::pipe2(input, O_CLOEXEC) == 0);
+  REQUIRE(::pipe2(output, O_CLOEXEC) == 0);
+  REQUIRE(::pipe2(errors, O_CLOEXEC) == 0);
+  auto parent = ::getpid();
+  auto pid = ::fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent)
+      ::_exit(127);
+    ::dup2(input[0], STDIN_FILENO);
+    ::dup2(output[1], STDOUT_FILENO);
+    ::dup2(errors[1], STDERR_FILENO);
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+  ::close(input[0]);
+  ::close(output[1]);
+  ::close(errors[1]);
+  node.pid = pid;
+  node.input = input[1];
+  ::fcntl(output[0], F_SETFL, O_NONBLOCK);
+  ::fcntl(errors[0], F_SETFL, O_NONBLOCK);
+  auto ready = read_line(output[0], 20s).starts_with("ready");
+  if (!ready) {
+    eventually([&] {
+      complaint_ += read_all(errors[0]);
+      return !complaint_.empty();
+    });
+    kill(id);
+  }
+  ::close(output[0]);
+  ::close(errors[0]);
+  return ready;
+}
+
+bool cluster::start_all() {
+  for (auto& [id, node] : nodes_)
+    if (!start(id))
+      return false;
+  return await_meetings();
+}
+
+bool cluster::await_meetings() {
+  for (auto& [id, node] : nodes_) {
+    auto client = client_of(id);
+    auto met_all = eventually([&] {
+      auto report = client.stats();
+      if (!report)
+        return false;
+      for (const auto& peer : report->router.peers)
+        if (peer.state != actors::peer_state::connected)
+          return false;
+      return true;
+    });
+    if (!met_all)
+      return false;
+  }
+  return true;
+}
+
+int cluster::stop(std::uint32_t id) {
+  auto& node = nodes_.at(id);
+  ::close(node.input);
+  node.input = -1;
+  int status = 0;
+  auto ended = eventually(
+    [&] { return ::waitpid(node.pid, &status, WNOHANG) == node.pid; });
+  if (!ended)
+    return -1;
+  node.pid = 0;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void cluster::signal(std::uint32_t id, int number) {
+  REQUIRE(::kill(nodes_.at(id).pid, number) == 0);
+}
+
+void cluster::kill(std::uint32_t id) {
+  auto& node = nodes_.at(id);
+  if (node.pid > 0) {
+    ::kill(node.pid, SIGKILL);
+    ::waitpid(node.pid, nullptr, 0);
+    node.pid = 0;
+  }
+  if (node.input >= 0)
+    ::close(node.input);
+  node.input = -1;
+}
+
+actors::client cluster::client_of(std::uint32_t id,
+                                  const actors::client_options& options) const {
+  auto with_port = options;
+  with_port.port = port(id);
+  with_port.heartbeat_ms = 100;
+  with_port.connection_timeout_ms = 600;
+  auto made = actors::client::connect(with_port);
+  if (!made)
+    FAIL(made.error().to_string());
+  return std::move(*made);
+}
+
+std::uint16_t cluster::port(std::uint32_t id) const {
+  return nodes_.at(id).port;
+}
+
+std::string cluster::directory(std::uint32_t id) const {
+  return root_ + "/" + std::to_string(id);
+}
+
+std::uint32_t cluster::size() const {
+  return static_cast<std::uint32_t>(nodes_.size());
+}
+
+pid_t cluster::process(std::uint32_t id) const {
+  return nodes_.at(id).pid;
+}
+
+std::string cluster::key_of(std::uint32_t owner, std::uint32_t number) const {
+  std::vector<placement::replica_id> members;
+  for (auto& [id, node] : nodes_)
+    members.push_back(id);
+  auto table = *placement::hash_slots::make({.shards = shards}, members);
+  for (std::uint32_t i = 0;; ++i) {
+    auto key = "key-" + std::to_string(i);
+    if (table->primary_of(key) == owner && number-- == 0)
+      return key;
+  }
+}
+
+std::uint64_t resident_bytes(pid_t process) {
+  std::ifstream file{"/proc/" + std::to_string(process) + "/statm"};
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+} // namespace neuroplex::tests
