@@ -27,7 +27,7 @@ foreach(folder IN ITEMS memory config consensus actors)
   else()
     install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}"
       DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex"
-      FILES_MATCHING PATTERN "*.hpp")
+      FILES_MATCHING PATTERN "*.hpp" PATTERN "*.test.hpp" EXCLUDE)
   endif()
 endforeach()
 
