@@ -31,7 +31,7 @@ using arguments = std::span<const std::string_view>;
 struct context {
   session& self;
   service& shared;
-  memory::store& data;
+  key_space& data;
   memory::namespace_id space;
   writer& reply;
   arguments args;

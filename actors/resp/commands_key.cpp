@@ -102,9 +102,8 @@ errc apply_expiry_if(context& ctx, std::string_view key, std::int64_t at_ms,
     auto ttl_ms = at_ms - ctx.shared.now_ms();
     // A moment that has passed: expire almost at once rather than erase, so
     // that a value written meanwhile is not taken for the one looked at.
-    code =
-      ctx.data.compare_and_swap(ctx.space, key, info.version, value, nullptr,
-                                {std::max<std::int64_t>(ttl_ms, 1), false});
+    code = ctx.data.replace(ctx.space, key, info.version, value,
+                            {std::max<std::int64_t>(ttl_ms, 1), false});
     if (code == errc::mismatch)
       continue;
     if (code == errc::ok && ttl_ms <= 0)
@@ -213,11 +212,15 @@ bool parse_scan_options(context& ctx, scan_options& result) {
 
 // Clears a database if it exists: looking at one must not make it.
 errc clear_database(service& shared, std::uint32_t database) {
+  if (auto* routed = shared.data().routed()) {
+    routed->use_space(database_name(database));
+    return routed->clear();
+  }
   auto space = shared.find_database(database);
   if (!space)
     return errc::ok;
   std::uint64_t removed = 0;
-  return shared.data().clear(*space, removed);
+  return shared.data().segment().clear(*space, removed);
 }
 
 // FLUSHDB and FLUSHALL take ASYNC or SYNC; both are done when answered.
@@ -246,14 +249,20 @@ void handle_del(context& ctx) {
 
 void handle_exists(context& ctx) {
   std::int64_t found = 0;
-  for (auto key : ctx.args.subspan(1))
-    found += ctx.data.contains(ctx.space, key) ? 1 : 0;
+  for (auto key : ctx.args.subspan(1)) {
+    auto code = ctx.data.find(ctx.space, key);
+    if (code != errc::ok && code != errc::not_found)
+      return reply_failure(ctx, code);
+    found += code == errc::ok ? 1 : 0;
+  }
   ctx.reply.integer(found);
 }
 
 void handle_type(context& ctx) {
-  ctx.reply.status(ctx.data.contains(ctx.space, ctx.args[1]) ? "string"
-                                                             : "none");
+  auto code = ctx.data.find(ctx.space, ctx.args[1]);
+  if (code != errc::ok && code != errc::not_found)
+    return reply_failure(ctx, code);
+  ctx.reply.status(code == errc::ok ? "string" : "none");
 }
 
 void handle_expire(context& ctx) {
@@ -309,15 +318,13 @@ void handle_scan(context& ctx) {
   std::size_t matched = 0;
   writer collected{ctx.shared.collected, ctx.reply.protocol()};
   auto code = ctx.data.scan(
-    ctx.space, cursor, options.count,
-    [&](const scan_entry& entry) {
+    ctx.space, cursor, options.count, [&](const scan_entry& entry) {
       if (options.nothing_matches
           || (options.has_pattern && !glob_match(options.pattern, entry.key)))
         return;
       collected.bulk(entry.key);
       ++matched;
-    },
-    false);
+    });
   if (code != errc::ok) {
     ctx.shared.collected.clear();
     if (code == errc::bad_argument)
@@ -336,15 +343,13 @@ void handle_keys(context& ctx) {
   scan_cursor cursor;
   writer collected{ctx.shared.collected, ctx.reply.protocol()};
   while (!cursor.done()) {
-    auto code = ctx.data.scan(
-      ctx.space, cursor, keys_step,
-      [&](const scan_entry& entry) {
+    auto code =
+      ctx.data.scan(ctx.space, cursor, keys_step, [&](const scan_entry& entry) {
         if (!all && !glob_match(pattern, entry.key))
           return;
         collected.bulk(entry.key);
         ++matched;
-      },
-      false);
+      });
     if (code != errc::ok) {
       ctx.shared.collected.clear();
       return reply_failure(ctx, code);
@@ -372,16 +377,14 @@ void handle_randomkey(context& ctx) {
       cursor = {};
       wrapped = true;
     }
-    auto code = ctx.data.scan(
-      ctx.space, cursor, random_step,
-      [&](const scan_entry& entry) {
-        if (any && skip == 0)
-          return;
-        skip -= skip > 0 ? 1 : 0;
-        found = entry.key;
-        any = true;
-      },
-      false);
+    auto code = ctx.data.scan(ctx.space, cursor, random_step,
+                              [&](const scan_entry& entry) {
+                                if (any && skip == 0)
+                                  return;
+                                skip -= skip > 0 ? 1 : 0;
+                                found = entry.key;
+                                any = true;
+                              });
     if (code != errc::ok) {
       cursor = {};
       return reply_failure(ctx, code);
@@ -396,10 +399,11 @@ void handle_randomkey(context& ctx) {
 }
 
 void handle_dbsize(context& ctx) {
-  for (const auto& space : ctx.data.namespaces())
-    if (space.id == ctx.space)
-      return ctx.reply.integer(static_cast<std::int64_t>(space.entries));
-  ctx.reply.integer(0);
+  std::uint64_t entries = 0;
+  auto code = ctx.data.count(ctx.space, entries);
+  if (code != errc::ok)
+    return reply_failure(ctx, code);
+  ctx.reply.integer(static_cast<std::int64_t>(entries));
 }
 
 void handle_flushdb(context& ctx) {

@@ -76,7 +76,7 @@ void info_clients(context& ctx, info_text& text) {
 }
 
 void info_memory(context& ctx, info_text& text) {
-  auto stats = ctx.data.stats();
+  auto stats = ctx.data.segment().stats();
   text.section("Memory");
   text.line("used_memory", stats.live_block_bytes);
   text.line("used_memory_human", human_size(stats.live_block_bytes));
@@ -101,7 +101,7 @@ void info_persistence(context&, info_text& text) {
 
 void info_stats(context& ctx, info_text& text) {
   const auto& counters = ctx.shared.counters;
-  auto stats = ctx.data.stats();
+  auto stats = ctx.data.segment().stats();
   text.section("Stats");
   text.line("total_connections_received", counters.connections_accepted.get());
   text.line("rejected_connections", counters.connections_refused.get());
@@ -138,7 +138,7 @@ void info_replication(context&, info_text& text) {
 
 void info_keyspace(context& ctx, info_text& text) {
   text.section("Keyspace");
-  auto spaces = ctx.data.namespaces();
+  auto spaces = ctx.data.segment().namespaces();
   for (std::uint32_t database = 0; database < bounds::databases; ++database) {
     auto name = database_name(database);
     for (const auto& space : spaces)
@@ -173,7 +173,7 @@ std::vector<setting> settings(context& ctx) {
     {"appendonly", "no"},
     {"databases", std::to_string(bounds::databases)},
     {"maxclients", std::to_string(options.max_clients)},
-    {"maxmemory", std::to_string(ctx.data.stats().pool_bytes)},
+    {"maxmemory", std::to_string(ctx.data.segment().stats().pool_bytes)},
     {"maxmemory-policy", "noeviction"},
     {"port", std::to_string(ctx.shared.port)},
     {"proto-max-bulk-len", std::to_string(ctx.shared.max_value_bytes())},
@@ -288,7 +288,7 @@ void handle_memory_usage(context& ctx) {
 }
 
 void handle_memory_stats(context& ctx) {
-  auto stats = ctx.data.stats();
+  auto stats = ctx.data.segment().stats();
   const std::array<std::pair<std::string_view, std::uint64_t>, 9> numbers{{
     {"total.allocated", stats.live_block_bytes},
     {"pool.bytes", stats.pool_bytes},

@@ -134,8 +134,7 @@ errc conditional_exchange(context& ctx, const string_options& options,
     if (code != errc::ok)
       return code;
     had_previous = true;
-    code = ctx.data.compare_and_swap(ctx.space, key, info.version, value,
-                                     nullptr, entry);
+    code = ctx.data.replace(ctx.space, key, info.version, value, entry);
     if (code != errc::mismatch && code != errc::not_found)
       return code;
   }
@@ -148,8 +147,12 @@ errc set_expired(context& ctx, const string_options& options,
   auto key = ctx.args[1];
   had_previous = false;
   if (options.only_if_absent) {
-    if (!options.get_old)
-      return ctx.data.contains(ctx.space, key) ? errc::exists : errc::ok;
+    if (!options.get_old) {
+      auto there = ctx.data.find(ctx.space, key);
+      return there == errc::ok          ? errc::exists
+             : there == errc::not_found ? errc::ok
+                                        : there;
+    }
     auto code = ctx.data.get(ctx.space, key, ctx.shared.scratch);
     had_previous = code == errc::ok;
     return code == errc::not_found ? errc::ok : code;
@@ -349,8 +352,8 @@ void handle_getex(context& ctx) {
     } else if (options.expiry == expiry_kind::at || info.expires_at_ms != 0) {
       // Writing the value back under its version makes reading and changing
       // the expiry one step.
-      code = ctx.data.compare_and_swap(ctx.space, key, info.version, value,
-                                       nullptr, {ttl_ms, false});
+      code =
+        ctx.data.replace(ctx.space, key, info.version, value, {ttl_ms, false});
     }
     if (code == errc::mismatch || code == errc::not_found)
       continue;
@@ -374,9 +377,7 @@ void handle_mget(context& ctx) {
       gets[i].key = keys[i];
       gets[i].status = errc::ok;
     }
-    // Each request carries its own answer; the summary adds nothing.
-    static_cast<void>(
-      ctx.data.get_many(ctx.space, std::span{gets.data(), count}));
+    ctx.data.get_many(ctx.space, std::span{gets.data(), count});
     for (std::size_t i = 0; i < count; ++i) {
       auto& answer = gets[i];
       count_lookup(ctx.shared, answer.status);
@@ -406,7 +407,7 @@ void handle_mset(context& ctx) {
     sets.resize(count);
     for (std::size_t i = 0; i < count; ++i)
       sets[i] = {rest[2 * i], rest[2 * i + 1], {}, errc::ok};
-    static_cast<void>(ctx.data.set_many(ctx.space, sets));
+    ctx.data.set_many(ctx.space, sets);
     for (const auto& answer : sets)
       if (answer.status != errc::ok && first_failure == errc::ok)
         first_failure = answer.status;
@@ -491,9 +492,8 @@ void handle_setrange(context& ctx) {
     value.resize(std::max(value.size(), at + patch.size()), '\0');
     std::copy(patch.begin(), patch.end(),
               value.begin() + static_cast<std::ptrdiff_t>(at));
-    code = found
-             ? ctx.data.compare_and_swap(ctx.space, key, info.version, value)
-             : ctx.data.set_if_absent(ctx.space, key, value);
+    code = found ? ctx.data.replace(ctx.space, key, info.version, value)
+                 : ctx.data.set_if_absent(ctx.space, key, value);
     if (code == errc::mismatch || code == errc::not_found
         || code == errc::exists)
       continue;

@@ -31,6 +31,7 @@ namespace neuroplex::resp {
 enum class owner_id : std::uint32_t { here = 0 };
 
 struct remote_command {
+  std::uint64_t connection = 0; ///< of the client, for the order
   std::uint32_t database = 0;
   std::uint8_t protocol = 2;
   std::vector<std::string> arguments;

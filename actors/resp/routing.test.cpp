@@ -41,8 +41,8 @@ struct far_node final : remote {
     }
     std::vector<std::string_view> views{command.arguments.begin(),
                                         command.arguments.end()};
-    completion({errc::ok, session::execute_for_peer(*far, command.database,
-                                                    command.protocol, views)});
+    completion({errc::ok, session::execute_once(*far, command.database,
+                                                command.protocol, views)});
     return true;
   }
 

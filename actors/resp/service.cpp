@@ -34,10 +34,10 @@ expected<void> service_options::validate() const {
 }
 
 service::service(memory::store& data, service_options options, remote* cluster,
-                 client_directory* clients)
-  : guard{options.password}, random_state{0}, data_{&data}, options_{std::move(
-                                                              options)},
-    cluster_{cluster}, clients_{clients}, started_ms_{options_.clock_ms()} {
+                 client_directory* clients, routed_keys* routed)
+  : guard{options.password}, random_state{0}, data_{data, routed},
+    options_{std::move(options)}, cluster_{cluster}, clients_{clients},
+    started_ms_{options_.clock_ms()} {
   max_value_bytes_ = std::clamp<std::uint64_t>(data.stats().max_value_bytes,
                                                neuroplex::limits::max_key_bytes,
                                                bounds::max_bulk_bytes);
@@ -51,14 +51,14 @@ service::service(memory::store& data, service_options options, remote* cluster,
 expected<memory::namespace_id> service::open_database(std::uint32_t database) {
   if (database == 0)
     return memory::namespace_id::default_namespace;
-  return data_->open_namespace(database_name(database));
+  return data_.segment().open_namespace(database_name(database));
 }
 
 std::optional<memory::namespace_id>
-service::find_database(std::uint32_t database) const {
+service::find_database(std::uint32_t database) {
   if (database == 0)
     return memory::namespace_id::default_namespace;
-  auto found = data_->find_namespace(database_name(database));
+  auto found = data_.segment().find_namespace(database_name(database));
   if (!found)
     return std::nullopt;
   return *found;

@@ -15,6 +15,7 @@
 #include "actors/resp/auth.hpp"
 #include "actors/resp/bounds.hpp"
 #include "actors/resp/byte_buffer.hpp"
+#include "actors/resp/key_space.hpp"
 #include "actors/resp/remote.hpp"
 #include "memory/store.hpp"
 
@@ -116,10 +117,11 @@ public:
 class service {
 public:
   service(memory::store& data, service_options options,
-          remote* cluster = nullptr, client_directory* clients = nullptr);
+          remote* cluster = nullptr, client_directory* clients = nullptr,
+          routed_keys* routed = nullptr);
 
-  [[nodiscard]] memory::store& data() noexcept {
-    return *data_;
+  [[nodiscard]] key_space& data() noexcept {
+    return data_;
   }
 
   [[nodiscard]] const service_options& options() const noexcept {
@@ -159,7 +161,7 @@ public:
 
   /// Namespace of a database, if there is one.
   [[nodiscard]] std::optional<memory::namespace_id>
-  find_database(std::uint32_t database) const;
+  find_database(std::uint32_t database);
 
   /// Changes what may change while the server runs.
   void set_password(std::string_view password);
@@ -185,7 +187,7 @@ public:
   std::uint64_t random() noexcept;
 
 private:
-  memory::store* data_;
+  key_space data_;
   service_options options_;
   remote* cluster_;
   client_directory* clients_;

@@ -225,13 +225,18 @@ void session::touch(std::int64_t now_ms) noexcept {
   last_command_ms_ = now_ms;
 }
 
-std::string session::execute_for_peer(service& shared, std::uint32_t database,
-                                      std::uint8_t protocol, arguments args) {
+std::string session::execute_once(service& shared, std::uint32_t database,
+                                  std::uint8_t protocol, arguments args) {
   byte_buffer output;
   session self{shared, {}};
   self.authenticated = true;
   self.protocol = protocol;
   self.database = database;
+  if (auto* routed = shared.data().routed()) {
+    routed->use_space(database_name(database));
+    self.execute(args, output);
+    return std::string{output.view()};
+  }
   auto space = shared.open_database(database);
   if (space) {
     self.space = *space;

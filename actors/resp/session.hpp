@@ -105,10 +105,10 @@ public:
   /// One line as in CLIENT LIST.
   [[nodiscard]] std::string describe() const;
 
-  /// Executes one command for another node's session, as if authenticated,
-  /// and answers its reply. For single-key and whole-database commands.
-  static std::string execute_for_peer(service& shared, std::uint32_t database,
-                                      std::uint8_t protocol, arguments command);
+  /// Executes one command as if authenticated and answers its reply; for
+  /// threads that have a service of their own.
+  static std::string execute_once(service& shared, std::uint32_t database,
+                                  std::uint8_t protocol, arguments command);
 
   // -- for command handlers
   // ----------------------------------------------------

@@ -77,10 +77,11 @@ void session::submit_part(owner_id owner, std::vector<std::string> command,
     auto views = views_of(command);
     return whole->arrived(part, {errc::ok, run_part(views)});
   }
-  shared_.cluster()->submit(owner, {database, protocol, std::move(command)},
-                            [whole, part](remote_reply reply) {
-                              whole->arrived(part, std::move(reply));
-                            });
+  shared_.cluster()->submit(
+    owner, {identity_.id, database, protocol, std::move(command)},
+    [whole, part](remote_reply reply) {
+      whole->arrived(part, std::move(reply));
+    });
 }
 
 std::string session::run_part(arguments args) {
