@@ -51,7 +51,9 @@ expected<std::unique_ptr<client>> client::start(client_options options) {
     settings.targets = *std::move(numeric);
   else
     settings.target_name = {options.peer_address, options.peer_port};
+  settings.files = options.files;
   settings.max_connections = options.max_connections;
+  settings.max_pending = options.max_connections;
   auto loop = relay::start(std::move(settings), *context);
   if (!loop)
     return loop.error();

@@ -32,9 +32,9 @@ inline constexpr std::size_t buffer_bytes = 256 * 1024;
 /// whole BASP handshake; also how long half a BASP header may take.
 inline constexpr std::int64_t handshake_ms = 5'000;
 
-/// A peer that is silent this long is gone; pings go out three times as often.
+/// A peer that is silent this long is gone; pings go out more often by this.
 inline constexpr std::int64_t idle_ms = 15'000;
-inline constexpr std::int64_t ping_ms = 5'000;
+inline constexpr std::int64_t pings_per_idle = 3;
 
 /// How long a live peer has to answer when a newcomer claims its replica id.
 inline constexpr std::int64_t probe_ms = 1'000;
@@ -47,12 +47,16 @@ inline constexpr std::size_t linger_bytes = 256 * 1024;
 /// Pause of a listener after the process ran out of descriptors.
 inline constexpr std::int64_t accept_retry_ms = 100;
 
+/// How often the credential files are looked at, at most.
+inline constexpr std::int64_t credential_check_ms = 2'000;
+
 /// Period of the deadline checks; every deadline is met this late at most.
 inline constexpr std::int64_t tick_ms = 100;
 
-/// Connections of one server or client; of them unauthenticated ones that
-/// share a source address; streams of one peer.
+/// Authenticated connections of one server; connections that are not, yet or
+/// ever, in all and of one source address; streams of one peer.
 inline constexpr std::size_t max_connections = 1'024;
+inline constexpr std::size_t max_pending = 512;
 inline constexpr std::size_t max_pending_per_address = 128;
 inline constexpr std::size_t max_streams_per_peer = 64;
 

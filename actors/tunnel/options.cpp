@@ -29,7 +29,6 @@ expected<void> stream_limits::validate() const {
   const row rows[] = {
     {"handshake_ms", handshake_ms, 1, hour_ms},
     {"idle_ms", idle_ms, 1, hour_ms},
-    {"ping_ms", ping_ms, 1, hour_ms},
     {"probe_ms", probe_ms, 1, hour_ms},
     {"linger_ms", linger_ms, 0, hour_ms},
     {"buffer_bytes", static_cast<std::int64_t>(buffer_bytes),
@@ -39,11 +38,6 @@ expected<void> stream_limits::validate() const {
   for (const auto& r : rows)
     if (auto ok = check_range(r.name, r.value, r.least, r.most); !ok)
       return ok;
-  if (ping_ms >= idle_ms)
-    return failure{errc::config, "tunnel ping_ms: " + std::to_string(ping_ms)
-                                   + ": below idle_ms ("
-                                   + std::to_string(idle_ms)
-                                   + "), else healthy peers are cut"};
   return {};
 }
 

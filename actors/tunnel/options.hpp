@@ -15,8 +15,8 @@ namespace neuroplex::tunnel {
 /// tests shorten them.
 struct stream_limits {
   std::int64_t handshake_ms = limits::handshake_ms;
+  /// Pings go out limits::pings_per_idle times as often.
   std::int64_t idle_ms = limits::idle_ms;
-  std::int64_t ping_ms = limits::ping_ms;
   std::int64_t probe_ms = limits::probe_ms;
   std::int64_t linger_ms = limits::linger_ms;
   std::size_t buffer_bytes = limits::buffer_bytes;

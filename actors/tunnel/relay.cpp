@@ -38,6 +38,15 @@ bool abandoned(reason why) {
          || why == reason::superseded;
 }
 
+credential_times times_of(const credentials& files) {
+  std::error_code ignored;
+  auto time_of = [&](const std::filesystem::path& file) {
+    return std::filesystem::last_write_time(file, ignored);
+  };
+  return {time_of(files.authority_file), time_of(files.certificate_file),
+          time_of(files.key_file)};
+}
+
 bool worth_telling(reason why) {
   return why != reason::orderly && why != reason::stopped;
 }
@@ -109,6 +118,7 @@ relay::start(relay_settings settings,
 relay::relay(relay_settings settings,
              std::shared_ptr<const tls_context> context)
   : settings_{std::move(settings)}, sessions_{settings_.rules},
+    known_times_{times_of(settings_.files)},
     buffer_(limits::read_chunk_bytes), context_{std::move(context)} {
   if (settings_.streams.role == tls_role::server)
     settings_.streams.sessions = &sessions_;
@@ -188,7 +198,7 @@ void relay::wait(std::int64_t now_ms) {
 
 void relay::accept_some(std::int64_t now_ms) {
   for (int i = 0; i < accept_burst; ++i) {
-    if (connections_.size() >= settings_.max_connections) {
+    if (pending_count_ >= settings_.max_pending) {
       pause_accepting(0);
       return;
     }
@@ -237,6 +247,7 @@ void relay::add(socket_handle accepted, const socket_address& from,
     return;
   }
   set_no_delay(accepted.get());
+  check_credentials(now_ms);
   std::shared_ptr<const tls_context> context;
   {
     std::lock_guard guard{mutex_};
@@ -248,7 +259,7 @@ void relay::add(socket_handle accepted, const socket_address& from,
                               id, settings_.streams, std::move(context),
                               std::move(address), now_ms))
                .first->second;
-  counters::add(counters_.connections_pending);
+  counters::set(counters_.connections_pending, ++pending_count_);
   counters::set(counters_.connections_open, connections_.size());
   c.at(server ? side::network : side::local).socket = std::move(accepted);
   if (!server)
@@ -369,6 +380,10 @@ void relay::flush(connection& c, side which, std::int64_t now_ms) {
 }
 
 bool relay::settle(connection& c, std::int64_t now_ms) {
+  const auto stream_count = connections_.size() - pending_count_;
+  if (c.pending && c.machine.peer()
+      && stream_count >= settings_.max_connections)
+    c.machine.refuse(reason::too_many_streams, "", now_ms);
   if (c.machine.wants_local_open() && !c.local.socket.valid())
     connect_target(c, side::local, now_ms);
   flush(c, side::local, now_ms);
@@ -385,6 +400,24 @@ bool relay::settle(connection& c, std::int64_t now_ms) {
   watch(c, side::network);
   watch(c, side::local);
   return true;
+}
+
+void relay::check_credentials(std::int64_t now_ms) {
+  if (now_ms < next_credential_check_ms_)
+    return;
+  next_credential_check_ms_ = now_ms + limits::credential_check_ms;
+  const auto times = times_of(settings_.files);
+  if (times == known_times_)
+    return;
+  known_times_ = times;
+  // A rotation replaces one file after the other. Between them certificate and
+  // key do not match: then the old ones stay, and the next change is read.
+  auto context = tls_context::load(settings_.files, settings_.streams.self.id);
+  std::lock_guard guard{mutex_};
+  if (context)
+    context_ = *context;
+  else
+    last_failure_ = "credentials kept: " + context.error().message();
 }
 
 bool relay::finished(connection& c, std::int64_t now_ms) {
@@ -464,7 +497,9 @@ void relay::account(connection& c) {
 void relay::leave_pending(connection& c) {
   if (!std::exchange(c.pending, false))
     return;
-  counters_.connections_pending.fetch_sub(1, std::memory_order_relaxed);
+  counters::set(counters_.connections_pending, --pending_count_);
+  if (!accepting_ && accept_retry_ms_ == 0 && listener_.valid())
+    resume_accepting();
   auto position = pending_by_address_.find(c.address);
   if (position != pending_by_address_.end() && --position->second == 0)
     pending_by_address_.erase(position);
@@ -488,8 +523,6 @@ void relay::remove(connection& c) {
   counters_.count(why);
   connections_.erase(c.id);
   counters::set(counters_.connections_open, connections_.size());
-  if (!accepting_ && accept_retry_ms_ == 0 && listener_.valid())
-    resume_accepting();
 }
 
 void relay::tick(std::int64_t now_ms) {

@@ -10,12 +10,15 @@
 // Invariants:
 //  1. A socket is watched only for what can be acted on now, and not at all
 //     when that is nothing, so that no state of a peer makes the loop spin.
-//  2. At the cap, or without descriptors, the listener is not watched.
+//  2. At the cap on unauthenticated connections, or without descriptors, the
+//  listener is not watched.
 //  3. A stream's end is counted once, when its connection is removed.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -33,6 +36,9 @@
 
 namespace neuroplex::tunnel {
 
+/// When each of the three files was last written.
+using credential_times = std::array<std::filesystem::file_time_type, 3>;
+
 struct relay_settings {
   stream_settings streams;
   /// Server only; `streams.sessions` is set from it.
@@ -42,7 +48,10 @@ struct relay_settings {
   /// only a name and a port are known.
   std::vector<socket_address> targets;
   std::pair<std::string, std::uint16_t> target_name;
+  /// Looked at for changes; a rotation needs no restart.
+  credentials files;
   std::size_t max_connections = 0;
+  std::size_t max_pending = 0;
   std::size_t max_pending_per_address = 0;
 };
 
@@ -95,6 +104,8 @@ private:
   bool finished(connection& c, std::int64_t now_ms);
   void watch(connection& c, side which);
   void account(connection& c);
+  /// Reads the credentials again when their files changed.
+  void check_credentials(std::int64_t now_ms);
   void leave_pending(connection& c);
   void remove(connection& c);
   void tick(std::int64_t now_ms);
@@ -111,6 +122,9 @@ private:
   std::int64_t next_tick_ms_ = 0;
   std::size_t target_index_ = 0;
   std::uint64_t next_id_ = 1;
+  std::size_t pending_count_ = 0;
+  std::int64_t next_credential_check_ms_ = 0;
+  credential_times known_times_;
   std::unordered_map<std::uint64_t, std::unique_ptr<connection>> connections_;
   std::map<std::string, std::size_t> pending_by_address_;
   std::vector<std::byte> buffer_;

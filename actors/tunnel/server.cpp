@@ -31,7 +31,7 @@ expected<void> server_options::validate() const {
     return failure{errc::config, "tunnel peers: " + std::to_string(peers.size())
                                    + ": at most "
                                    + std::to_string(tunnel::limits::max_peers)};
-  if (max_connections == 0 || max_pending_per_address == 0
+  if (max_connections == 0 || max_pending == 0 || max_pending_per_address == 0
       || max_streams_per_peer == 0)
     return failure{errc::config, "tunnel connection limits: 0: at least 1"};
   return {};
@@ -69,6 +69,8 @@ expected<std::unique_ptr<server>> server::start(server_options options) {
   settings.listen_address = addresses->front();
   settings.targets = *std::move(targets);
   settings.max_connections = options.max_connections;
+  settings.files = options.files;
+  settings.max_pending = options.max_pending;
   settings.max_pending_per_address = options.max_pending_per_address;
   auto loop = relay::start(std::move(settings), *context);
   if (!loop)

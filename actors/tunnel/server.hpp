@@ -56,7 +56,11 @@ struct server_options {
   bool any_peer_of_authority = false;
 
   stream_limits limits;
+  /// Authenticated connections.
   std::size_t max_connections = limits::max_connections;
+  /// Connections that are not authenticated, yet or ever: they do not take the
+  /// peers' places. At the cap accepting pauses.
+  std::size_t max_pending = limits::max_pending;
   std::size_t max_pending_per_address = limits::max_pending_per_address;
   std::size_t max_streams_per_peer = limits::max_streams_per_peer;
 

@@ -289,7 +289,7 @@ TEST_CASE("1,000 silent connections are closed in time and leave nothing",
   auto options = c.server_side();
   options.limits.handshake_ms = 1'500;
   options.max_pending_per_address = 400;
-  options.max_connections = 500;
+  options.max_pending = 500;
   auto server = take(server::start(options));
   auto client = take(client::start(c.client_side(server->port())));
   plain_client before{client->local_port()};
@@ -320,7 +320,7 @@ TEST_CASE("at the cap on connections accepting pauses without spinning",
           "[tunnel][server]") {
   cluster c;
   auto options = c.server_side();
-  options.max_connections = 3;
+  options.max_pending = 3;
   options.limits.handshake_ms = 400;
   auto server = take(server::start(options));
   std::vector<std::unique_ptr<plain_client>> silent;
@@ -402,7 +402,30 @@ TEST_CASE("a restarted peer gets in although its old connection still stands",
   CHECK(eventually([&] { return echoes(second->local_port(), "x"); }));
 }
 
-TEST_CASE("new certificates are used after a reload", "[tunnel][server]") {
+TEST_CASE("beyond the cap on streams a peer is told so", "[tunnel][server]") {
+  cluster c;
+  auto options = c.server_side();
+  options.max_connections = 2;
+  auto server = take(server::start(options));
+  auto client = take(client::start(c.client_side(server->port())));
+  plain_client first{client->local_port()};
+  plain_client second{client->local_port()};
+  for (auto* each : {&first, &second}) {
+    REQUIRE(each->send("x"));
+    REQUIRE(each->receive(1) == "x");
+  }
+  plain_client third{client->local_port()};
+  CHECK(third.ended());
+  CHECK(eventually([&] {
+    return server->stats().closed_for(reason::too_many_streams) == 1
+           && client->stats().closed_for(reason::refused_by_peer) == 1;
+  }));
+  REQUIRE(first.send("y"));
+  CHECK(first.receive(1) == "y");
+}
+
+TEST_CASE("renewed certificates are used, by order and by themselves",
+          "[tunnel][server]") {
   cluster c;
   auto server = take(server::start(c.server_side()));
   auto options = c.client_side(server->port());
@@ -413,6 +436,28 @@ TEST_CASE("new certificates are used after a reload", "[tunnel][server]") {
   REQUIRE(server->reload_credentials());
   REQUIRE(client->reload_credentials());
   CHECK(echoes(client->local_port(), "new"));
+
+  // A certificate whose end has come stops a client that does not notice.
+  auto brief = c.authority.options_for(2);
+  brief.starts_in_days = -10;
+  brief.validity_days = 5;
+  c.authority.issue(brief);
+  CHECK(client->reload_credentials().code() == errc::config);
+  CHECK(echoes(client->local_port(), "kept"));
+  CHECK(eventually([&] {
+    return echoes(client->local_port(), "kept")
+           && client->last_failure().find("credentials kept")
+                != std::string::npos;
+  }));
+
+  // A rotation of the authority: everybody has new files, nobody restarts.
+  authority_options renewed;
+  renewed.directory = c.authority.directory();
+  renewed.force = true;
+  REQUIRE(create_authority(renewed));
+  c.authority.issue(1);
+  c.authority.issue(2);
+  CHECK(eventually([&] { return echoes(client->local_port(), "renewed"); }));
   std::filesystem::remove(options.files.key_file);
   CHECK(client->reload_credentials().code() == errc::config);
   CHECK(echoes(client->local_port(), "kept"));
@@ -447,7 +492,7 @@ TEST_CASE("options that cannot work are refused in words", "[tunnel][server]") {
         != std::string::npos);
   CHECK(server_error([](auto& o) { o.self.cluster = ""; }).find("cluster name")
         != std::string::npos);
-  CHECK(server_error([](auto& o) { o.limits.ping_ms = 60'000; }).find("ping_ms")
+  CHECK(server_error([](auto& o) { o.limits.idle_ms = 0; }).find("idle_ms")
         != std::string::npos);
   CHECK(server_error([](auto& o) { o.max_connections = 0; }).find("limits")
         != std::string::npos);

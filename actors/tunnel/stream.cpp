@@ -335,7 +335,8 @@ void stream::on_tick(std::int64_t now_ms) {
       return;
     }
   }
-  if (now_ms - sent_ms_ >= bounds.ping_ms && network_out_.empty())
+  if (now_ms - sent_ms_ >= bounds.idle_ms / limits::pings_per_idle
+      && network_out_.empty())
     send_frame(frame_type::ping, std::array<std::byte, 8>{}, now_ms);
 }
 

@@ -120,7 +120,6 @@ int serve(const arguments& a) {
   options.limits.inspect_basp = a.at(6) == "basp";
   options.limits.handshake_ms = number<std::int64_t>(a.at(7));
   options.limits.idle_ms = number<std::int64_t>(a.at(8));
-  options.limits.ping_ms = options.limits.idle_ms / 3;
   auto started = server::start(options);
   if (!started)
     return complain(started.error());
@@ -137,7 +136,6 @@ int dial(const arguments& a) {
   options.peer_port = number<std::uint16_t>(a.at(6));
   options.limits.inspect_basp = a.at(7) == "basp";
   options.limits.idle_ms = number<std::int64_t>(a.at(8));
-  options.limits.ping_ms = options.limits.idle_ms / 3;
   auto started = client::start(options);
   if (!started)
     return complain(started.error());
