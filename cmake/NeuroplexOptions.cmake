@@ -63,19 +63,14 @@ function(neuroplex_warnings target)
   endif()
 endfunction()
 
-# neuroplex_precompile_caf(<target> [REUSE_FROM <target>]): CAF's headers cost
-# seconds a file; they are parsed once.
+# neuroplex_precompile_caf(<target>): CAF's headers cost seconds a file; they
+# are parsed once.
 function(neuroplex_precompile_caf target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "REUSE_FROM" "")
   if(NOT TARGET ${target})
     return()
   endif()
-  if(arg_REUSE_FROM)
-    target_precompile_headers(${target} REUSE_FROM ${arg_REUSE_FROM})
-  else()
-    target_precompile_headers(${target} PRIVATE
-      "${PROJECT_SOURCE_DIR}/cmake/caf_pch.hpp")
-  endif()
+  target_precompile_headers(${target} PRIVATE
+    "${PROJECT_SOURCE_DIR}/cmake/caf_pch.hpp")
   # ccache can look into the header only with this.
   target_compile_options(${target} PRIVATE
     $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
@@ -96,7 +91,8 @@ function(neuroplex_glob result folder pattern)
 endfunction()
 
 # neuroplex_library(<folder> <link arguments>...): a static library of the
-# folder's sources (tests and a program's main.cpp apart), as neuroplex::<last part of folder>.
+# folder's sources, tests and a program's main.cpp apart, as
+# neuroplex::<last part of folder>.
 function(neuroplex_library folder)
   neuroplex_glob(sources ${folder} "*.cpp")
   list(FILTER sources EXCLUDE REGEX "\\.(test|fuzz)\\.cpp$|/main\\.cpp$")
