@@ -118,9 +118,13 @@ std::string child_exit::to_string() const {
 expected<child_process> child_process::start(const child_command& command) {
   NEUROPLEX_ENSURE(!command.arguments.empty());
   const auto& program = command.arguments.front();
-  owned_descriptor input{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  owned_descriptor input{
+    ::open(command.input_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+  if (input.get() < 0)
+    return failure{errc::bad_path,
+                   command.input_path + ": cannot be opened: " + reason()};
   owned_descriptor output{open_log(command.output_path)};
-  if (input.get() < 0 || output.get() < 0)
+  if (output.get() < 0)
     return failure{errc::bad_path,
                    command.output_path + ": cannot be opened: " + reason()};
   owned_descriptor error{command.error_path.empty()

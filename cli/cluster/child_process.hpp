@@ -12,7 +12,7 @@
 // Invariants:
 //  1. A child is reaped exactly once; no signal is sent to a reaped id.
 //  2. A child is in a process group of its own, so that Ctrl-C at the terminal
-//     reaches the parent alone, and reads /dev/null.
+//     reaches the parent alone.
 //  3. No variable named NEUROPLEX_* is inherited: settings come from the
 //     arguments alone.
 //
@@ -34,6 +34,9 @@ namespace neuroplex::cli {
 struct child_command {
   /// The program's path, then its arguments.
   std::vector<std::string> arguments;
+
+  /// File that standard input is read from.
+  std::string input_path = "/dev/null";
 
   /// File that standard output is appended to; made when absent.
   std::string output_path;

@@ -58,4 +58,10 @@ int interrupt_guard::signal_number() noexcept {
   return first_signal.load(std::memory_order_relaxed);
 }
 
+void end_by_signal(int number) {
+  NEUROPLEX_ENSURE(!guard_lives.load());
+  ::signal(number, SIG_DFL);
+  ::raise(number);
+}
+
 } // namespace neuroplex::cli

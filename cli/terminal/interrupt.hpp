@@ -28,4 +28,8 @@ public:
   [[nodiscard]] static int signal_number() noexcept;
 };
 
+/// Ends the process by the signal that interrupted it, as its parent expects.
+/// To be called when everything is put away and no guard lives any more.
+void end_by_signal(int number);
+
 } // namespace neuroplex::cli

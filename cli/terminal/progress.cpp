@@ -43,9 +43,10 @@ unsigned share(std::uint64_t done, std::uint64_t total, unsigned parts) {
 } // namespace
 
 progress::progress(std::ostream& out, const terminal_traits& traits,
-                   std::string label, std::uint64_t total, clock_function now)
+                   std::string label, std::uint64_t total, progress_unit unit,
+                   clock_function now)
   : out_{out}, traits_{traits}, label_{std::move(label)}, total_{total},
-    now_{std::move(now)}, started_{now_()}, shown_{started_} {
+    unit_{unit}, now_{std::move(now)}, started_{now_()}, shown_{started_} {
   if (traits_.redraw)
     draw(started_);
 }
@@ -68,6 +69,17 @@ void progress::update(std::uint64_t done) {
   }
 }
 
+std::string progress::amount(std::uint64_t units) const {
+  return unit_ == progress_unit::bytes ? human_bytes(units)
+                                       : human_count(units);
+}
+
+std::string progress::rate_text(double per_second) const {
+  if (unit_ == progress_unit::count)
+    return human_rate(per_second);
+  return human_bytes(static_cast<std::uint64_t>(per_second)) + "/s";
+}
+
 // "45%  52,946 of 117,659  38.1 k/s  1.7 s left", or less of it: `detail` 2 is
 // all, 1 goes without the total, 0 without count and rate.
 std::string progress::summary(std::chrono::steady_clock::time_point now,
@@ -83,8 +95,8 @@ std::string progress::summary(std::chrono::steady_clock::time_point now,
   if (total_ > 0)
     append(right_aligned(std::to_string(share(done_, total_, 100)), 3) + '%');
   if (detail > 0 || total_ == 0) {
-    auto total = human_count(total_);
-    auto count = right_aligned(human_count(done_), total.size());
+    auto total = amount(total_);
+    auto count = right_aligned(amount(done_), total.size());
     if (detail == 2 && total_ > 0)
       count += " of " + total;
     append(count);
@@ -92,7 +104,7 @@ std::string progress::summary(std::chrono::steady_clock::time_point now,
   if (rate <= 0)
     return result;
   if (detail > 0 || total_ == 0)
-    append(human_rate(rate));
+    append(rate_text(rate));
   if (total_ > done_) {
     constexpr double longest_told_seconds = 1e6;
     auto left = std::min(static_cast<double>(total_ - done_) / rate,
@@ -149,13 +161,13 @@ void progress::finish(std::string_view note) {
   auto seconds = seconds_between(started_, now);
   std::string line =
     traits_.redraw ? padded_label(label_) + ' ' : label_ + ": ";
-  line += note.empty() ? human_count(done_) : std::string{note};
+  line += note.empty() ? amount(done_) : std::string{note};
   line += " in ";
   line += human_duration(
     std::chrono::duration_cast<std::chrono::nanoseconds>(now - started_));
   if (seconds > 0 && done_ > 0) {
     line += " (";
-    line += human_rate(static_cast<double>(done_) / seconds);
+    line += rate_text(static_cast<double>(done_) / seconds);
     line += ')';
   }
   if (drawn_)

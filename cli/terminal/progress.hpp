@@ -18,11 +18,15 @@
 #include "cli/terminal/terminal.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <ostream>
 #include <string>
 
 namespace neuroplex::cli {
+
+/// What the units of a step are.
+enum class progress_unit : std::uint8_t { count, bytes };
 
 class progress {
 public:
@@ -33,7 +37,7 @@ public:
 
   /// A step named `label` of `total` units; 0 when the total is not known.
   progress(std::ostream& out, const terminal_traits& traits, std::string label,
-           std::uint64_t total,
+           std::uint64_t total, progress_unit unit = progress_unit::count,
            clock_function now = std::chrono::steady_clock::now);
 
   progress(const progress&) = delete;
@@ -53,6 +57,8 @@ public:
   void abandon();
 
 private:
+  [[nodiscard]] std::string amount(std::uint64_t units) const;
+  [[nodiscard]] std::string rate_text(double per_second) const;
   void draw(std::chrono::steady_clock::time_point now);
   void print_line(std::chrono::steady_clock::time_point now);
   [[nodiscard]] std::string summary(std::chrono::steady_clock::time_point now,
@@ -62,6 +68,7 @@ private:
   terminal_traits traits_;
   std::string label_;
   std::uint64_t total_;
+  progress_unit unit_;
   clock_function now_;
   std::chrono::steady_clock::time_point started_;
   std::chrono::steady_clock::time_point shown_;

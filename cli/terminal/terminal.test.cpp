@@ -111,7 +111,8 @@ TEST_CASE("on a terminal the bar is redrawn at most ten times a second") {
   std::ostringstream out;
   hand_clock clock;
   {
-    progress bar{out, {true, true, 80}, "loading", 10'000, clock.function()};
+    progress bar{out,    {true, true, 80},     "loading",
+                 10'000, progress_unit::count, clock.function()};
     for (std::uint64_t i = 1; i <= 10'000; ++i) {
       clock.now += 100us; // one second in all
       bar.update(i);
@@ -139,7 +140,7 @@ TEST_CASE("no line is wider than a narrow terminal") {
       progress bar{out,
                    {true, false, columns},
                    "reading everything back",
-                   264'965,
+                   264'965, progress_unit::bytes,
                    clock.function()};
       clock.now += 1s;
       bar.update(100'000);
@@ -154,7 +155,8 @@ TEST_CASE("without a terminal there are a few plain lines") {
   std::ostringstream out;
   hand_clock clock;
   {
-    progress bar{out, {}, "loading", 1'000, clock.function()};
+    progress bar{
+      out, {}, "loading", 1'000, progress_unit::count, clock.function()};
     for (std::uint64_t i = 1; i <= 1'000; ++i) {
       clock.now += 30ms; // half a minute in all
       bar.update(i);
@@ -172,11 +174,34 @@ TEST_CASE("without a terminal there are a few plain lines") {
   CHECK(screen.lines.back() == "loading: 1,000 entries in 30.0 s (33.3 /s)");
 }
 
+TEST_CASE("bytes are told in binary units") {
+  std::ostringstream out;
+  hand_clock clock;
+  {
+    progress bar{out,
+                 {},
+                 "reading",
+                 std::uint64_t{3} << 20,
+                 progress_unit::bytes,
+                 clock.function()};
+    clock.now += 3s;
+    bar.update(std::uint64_t{1} << 20);
+    clock.now += 3s;
+    bar.update(std::uint64_t{3} << 20);
+    bar.finish();
+  }
+  CHECK(out.str()
+        == "reading:  33%  1.0 MiB of 3.0 MiB  341 KiB/s  6.0 s left\n"
+           "reading: 100%  3.0 MiB of 3.0 MiB  512 KiB/s\n"
+           "reading: 3.0 MiB in 6.0 s (512 KiB/s)\n");
+}
+
 TEST_CASE("a short step without a terminal is one line") {
   std::ostringstream out;
   hand_clock clock;
   {
-    progress bar{out, {}, "loading", 1'000, clock.function()};
+    progress bar{
+      out, {}, "loading", 1'000, progress_unit::count, clock.function()};
     for (std::uint64_t i = 1; i <= 1'000; ++i) {
       clock.now += 1ms;
       bar.update(i);

@@ -1,0 +1,53 @@
+#include "actors/client.hpp"
+#include "cli/tour/message_door.hpp"
+
+namespace neuroplex::cli {
+
+namespace {
+
+constexpr std::uint32_t door_request_timeout_ms = 5'000;
+
+class client_door final : public message_door {
+public:
+  client_door(actors::client client, std::string space)
+    : client_{std::move(client)}, space_{std::move(space)} {
+  }
+
+  expected<void> set_many(std::span<memory::set_request> entries) override {
+    client_.set_many(space_, entries);
+    return {};
+  }
+
+  expected<void> get_many(std::span<memory::get_request> keys) override {
+    client_.get_many(space_, keys);
+    return {};
+  }
+
+  errc get(const std::string& key, std::string& value) override {
+    auto answer = client_.get(space_, key);
+    if (!answer)
+      return answer.code();
+    value = std::move(*answer);
+    return errc::ok;
+  }
+
+private:
+  actors::client client_;
+  std::string space_;
+};
+
+} // namespace
+
+expected<std::unique_ptr<message_door>>
+open_client_door(std::uint16_t port, const std::string& space) {
+  actors::client_options options;
+  options.port = port;
+  options.request_timeout_ms = door_request_timeout_ms;
+  auto client = actors::client::connect(options);
+  if (!client)
+    return client.error();
+  return std::unique_ptr<message_door>{
+    std::make_unique<client_door>(std::move(*client), space)};
+}
+
+} // namespace neuroplex::cli

@@ -1,0 +1,107 @@
+// The tour: a cluster of three processes, real data, a crash, and the proof.
+//
+// Purpose: shows what Neuroplex does and fails loudly when it does not. It
+// reads WordNet, starts nodes as processes, loads everything by messages, reads
+// everything back (from another process straight out of the segments, and by
+// messages from nodes that do not own the keys), compares every byte, kills a
+// node, shows what the others still serve, starts it again, compares again, and
+// answers the figures.
+//
+// Ownership and threads: owns nodes and scratch directory for the time of the
+// run; main thread only.
+//
+// Invariants:
+//  1. However the run ends, all processes it started are gone and so are its
+//     files, but for SIGKILL: then the processes go at once and the files with
+//     the next run.
+//  2. Figures are answered only when not one byte differed.
+//
+// Failure behaviour: `corrupt` when something differs, `deadline` when it was
+// interrupted, else the code of what failed.
+#pragma once
+
+#include "cli/cluster/local_cluster.hpp"
+#include "cli/cluster/scratch_directory.hpp"
+#include "cli/terminal/progress.hpp"
+#include "cli/tour/corpus.hpp"
+#include "cli/tour/message_door.hpp"
+#include "cli/tour/report.hpp"
+
+#include <optional>
+#include <ostream>
+
+namespace neuroplex::cli {
+
+/// Namespace that the tour loads WordNet into.
+inline constexpr std::string_view tour_namespace = "wordnet";
+
+struct tour_options {
+  /// Where data.noun and its kin are.
+  std::string wordnet_directory;
+
+  /// The `neuroplex` program that nodes and the comparing process run.
+  std::string program;
+
+  /// Size of each node's segment.
+  std::uint64_t segment_bytes = std::uint64_t{64} << 20;
+
+  /// Name of the step after which to wait for a line on standard input: start,
+  /// load, verify, kill or restart. Empty: no pause.
+  std::string pause_after;
+
+  /// Leave segments, settings and logs behind for a look.
+  bool keep_files = false;
+};
+
+class tour {
+public:
+  /// Tells people on `out`; both must outlive the tour.
+  tour(const tour_options& options, std::ostream& out,
+       const terminal_traits& terminal);
+
+  expected<tour_report> run();
+
+private:
+  using step_function = expected<void> (tour::*)();
+
+  expected<void> read_input();
+  expected<void> start_cluster();
+  expected<void> load();
+  expected<void> verify();
+  expected<void> measure();
+  expected<void> kill_one();
+  expected<void> restart_it();
+
+  expected<void> run_step(std::string_view name, step_function step);
+  expected<void> pause(std::string_view step);
+
+  expected<void> compare_from_another_process();
+  expected<void> compare_by_messages();
+  expected<void> compare_through(std::size_t door_index,
+                                 const std::vector<std::size_t>& indexes,
+                                 progress& bar, std::uint64_t& done);
+  expected<void> learn_owners();
+  expected<void> measure_segments();
+  expected<void> measure_messages();
+  expected<void> survey_outage(std::size_t survivor);
+  expected<std::chrono::milliseconds>
+  wait_for_answer(std::size_t through, errc wanted,
+                  std::chrono::steady_clock::time_point since);
+
+  [[nodiscard]] expected<std::unique_ptr<message_door>>
+  open_door(std::size_t node_index);
+  [[nodiscard]] std::string segment_path(std::size_t node_index);
+  void tell(const std::string& line);
+
+  const tour_options& options_;
+  std::ostream& out_;
+  terminal_traits terminal_;
+  tour_report report_;
+  corpus corpus_;
+  std::vector<std::uint8_t> owners_; // node index of each entry of corpus_
+  std::vector<std::vector<std::size_t>> owned_; // entry indexes of each node
+  std::optional<scratch_directory> scratch_;
+  std::optional<local_cluster> cluster_; // after scratch_: gone before it
+};
+
+} // namespace neuroplex::cli
