@@ -75,7 +75,10 @@ class Process:
         return self.process.stdout.readline().rstrip("\n")
 
     def stats(self):
-        self.process.stdin.write("stats\n")
+        return self.ask("stats")
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         result = {}
         while True:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The tunnel between hosts of their own addresses, among strangers.
 
-usage: network_test.py <tunnel_peer> <basp_peer or ''> [unittest arguments]
+usage: network_test.py <tunnel_peer> <basp_peer or ''> <node_peer or ''>
+                       [unittest arguments]
 
 Three hosts: the first runs a service behind a tunnel server, the second dials
 it, the third belongs to strangers. After each attack the reason is counted, the
@@ -26,6 +27,8 @@ from lab import Lab, skip_unless_possible, wait_for
 
 PROGRAM = ""
 BASP_PROGRAM = ""
+NODE_PROGRAM = ""
+TUNNEL_PORT = 7401
 HANDSHAKE_MS = 1_500
 IDLE_MS = 3_000
 GROWTH_KIB = 16 * 1024
@@ -413,7 +416,11 @@ class BytesTest(TunnelTest):
         wait_for(works_again, "service after the repair")
 
 
-@unittest.skipUnless(len(sys.argv) > 2 and sys.argv[2], "built without CAF")
+def argument(index):
+    return sys.argv[index] if len(sys.argv) > index else ""
+
+
+@unittest.skipUnless(argument(2), "built without CAF")
 class BaspTest(TunnelTest):
     """A CAF node, as CAF ships it, behind a tunnel that inspects."""
 
@@ -513,13 +520,91 @@ class BaspTest(TunnelTest):
         self.assertLess(self.service.resident_kib() - memory, 2 * GROWTH_KIB)
 
 
+@unittest.skipUnless(argument(3), "built without CAF")
+class NodesTest(unittest.TestCase):
+    """Three nodes of a cluster, each on its host, with their tunnels on."""
+
+    def setUp(self):
+        self.nodes = {number: self.start(number) for number in (1, 2, 3)}
+
+    def start(self, number):
+        data = DIRECTORY / f"node-{number}"
+        data.mkdir(exist_ok=True)
+        peers = [f"{other}@{LAB.hosts[other - 1].address}"
+                 for other in (1, 2, 3) if other != number]
+        node = LAB.start(LAB.hosts[number - 1], NODE_PROGRAM, DIRECTORY, data,
+                         number, TUNNEL_PORT, *peers)
+        self.addCleanup(node.stop)
+        return node
+
+    def wait_for_peers(self, number, state, *others):
+        wanted = {f"peer-{other}": state for other in others}
+        wait_for(lambda: wanted.items() <= self.nodes[number].ask(
+            "peers").items(), f"node {number} sees {wanted}")
+
+    def wait_for_all(self):
+        for number in (1, 2, 3):
+            self.wait_for_peers(number, "connected", *({1, 2, 3} - {number}))
+
+    def write(self, number, prefix):
+        """Writes keys of all owners through a node; those that were taken."""
+        taken = []
+        for index in range(60):
+            key = f"{prefix}{index}"
+            if self.nodes[number].ask(f"set {key} v{key}")["code"] == "OK":
+                taken.append(key)
+        return taken
+
+    def read(self, number, keys):
+        return all(self.nodes[number].ask(f"get {key}").get("value")
+                   == f"v{key}" for key in keys)
+
+    def test_a_cluster_of_three_hosts_loses_one_and_gets_it_back(self):
+        self.wait_for_all()
+        keys = self.write(1, "a")
+        self.assertEqual(len(keys), 60)
+        for number in (1, 2, 3):
+            self.assertTrue(self.read(number, keys), number)
+        # The actors' own port is on loopback: other hosts cannot reach it.
+        with self.assertRaises(OSError):
+            LAB.hosts[1].connect(LAB.hosts[0].address, self.nodes[1].port)
+
+        self.nodes[3].process.kill()
+        self.nodes[3].process.wait()
+        self.wait_for_peers(1, "lost", 3)
+        self.assertTrue(0 < len(self.write(1, "b")) < 60)
+        self.nodes[3] = self.start(3)
+        self.wait_for_all()
+        self.assertEqual(len(self.write(2, "c")), 60)
+
+        LAB.cut(2)
+        try:
+            self.wait_for_peers(1, "lost", 2)
+            self.assertTrue(0 < len(self.write(1, "d")) < 60)
+        finally:
+            LAB.mend(2)
+        self.wait_for_all()
+        self.assertEqual(len(self.write(3, "e")), 60)
+
+    def test_a_node_survives_hostile_bytes_on_its_tunnel(self):
+        self.wait_for_all()
+        noise = random.Random(6)
+        stranger, target = LAB.hosts[2], LAB.hosts[0]
+        for _ in range(20):
+            connection = stranger.connect(target.address, TUNNEL_PORT)
+            with contextlib.suppress(OSError):
+                connection.sendall(noise.randbytes(512 * 1024))
+            connection.close()
+        self.assertEqual(len(self.write(2, "f")), 60)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
     skip_unless_possible()
     if not shutil.which("openssl"):
         print("skipped: needs openssl (apt-get install openssl)")
         sys.exit(77)
-    PROGRAM, BASP_PROGRAM = (os.path.abspath(each) if each else ""
-                             for each in sys.argv[1:3])
-    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2)
+    PROGRAM, BASP_PROGRAM, NODE_PROGRAM = (
+        os.path.abspath(each) if each else "" for each in sys.argv[1:4])
+    unittest.main(argv=[sys.argv[0], *sys.argv[4:]], verbosity=2)
