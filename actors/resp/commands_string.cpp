@@ -72,11 +72,17 @@ bool parse_string_options(context& ctx, std::size_t from, bool for_getex,
     ctx.reply.error(syntax_error);
     return false;
   };
+  std::string_view expiry_word;
   std::string_view expiry_text;
   auto seconds = false;
   auto absolute = false;
   auto free_of_expiry = [&result] {
     return result.expiry == expiry_kind::none;
+  };
+  // The same word twice is no contradiction: the last one counts.
+  auto repeats = [&](std::string_view word) {
+    return result.expiry == expiry_kind::at
+           && same_word(word, lower_copy(expiry_word));
   };
   for (auto i = from; i < ctx.args.size(); ++i) {
     auto word = ctx.args[i];
@@ -92,16 +98,24 @@ bool parse_string_options(context& ctx, std::size_t from, bool for_getex,
     } else if (for_getex && same_word(word, "persist")
                && (free_of_expiry() || result.expiry == expiry_kind::persist)) {
       result.expiry = expiry_kind::persist;
-    } else if (free_of_expiry() && i + 1 < ctx.args.size()
+    } else if ((free_of_expiry() || repeats(word)) && i + 1 < ctx.args.size()
                && (same_word(word, "ex") || same_word(word, "px")
                    || same_word(word, "exat") || same_word(word, "pxat"))) {
       result.expiry = expiry_kind::at;
       seconds = to_lower(word[0]) == 'e';
       absolute = word.size() == 4;
+      expiry_word = word;
       expiry_text = ctx.args[++i];
     } else {
       return refuse();
     }
+  }
+  // GETEX of an absent key has no use for its expiry, right or wrong.
+  if (for_getex && result.expiry == expiry_kind::at
+      && ctx.data.find(ctx.space, ctx.args[1]) == errc::not_found) {
+    ctx.shared.counters.keyspace_misses.add();
+    ctx.reply.null();
+    return false;
   }
   return result.expiry != expiry_kind::at
          || parse_expiry(ctx, expiry_text, seconds, absolute, command,

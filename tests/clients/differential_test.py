@@ -1,0 +1,173 @@
+"""The same random commands to Debian's Redis and to the gateway: the replies
+must be equal byte for byte.
+
+Left out are replies that differ by nature: times in milliseconds, the order of
+keys in a scan (compared sorted), and figures about the server.
+"""
+
+import os
+import random
+import sys
+
+from harness import Connection, Gateway, Redis, main_binary
+
+SEED = int(os.environ.get("NEUROPLEX_SEED", "20231121"))
+ROUNDS = int(os.environ.get("NEUROPLEX_ROUNDS", "6"))
+COMMANDS_A_ROUND = 3_000
+PIPELINE = 40
+
+KEYS = ["a", "b", "c", "n", "counter", "key:1", "key:2", "key:3", "long",
+        "with space", "bin\x00\xff"]
+INTEGERS = ["0", "1", "-1", "5", "10", "100", "-100", "9223372036854775807",
+            "-9223372036854775808", "9223372036854775808", "x", "", "1.5",
+            " 1", "01", "+1", "4294967296"]
+SECONDS = ["100", "1000", "0", "-1", "x", "9223372036854775807",
+           "-9223372036854775808", "9223372036854776"]
+WORDS = ["NX", "XX", "GET", "KEEPTTL", "EX", "PX", "EXAT", "PXAT", "PERSIST",
+         "GT", "LT", "nx", "xx", "get", "bogus"]
+
+
+class Script:
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def pick(self, choices):
+        return self.random.choice(choices)
+
+    def key(self):
+        return self.pick(KEYS)
+
+    def value(self):
+        kind = self.random.randrange(8)
+        if kind < 3:
+            return str(self.random.randrange(-1000, 1000))
+        if kind == 3:
+            return self.pick(INTEGERS)
+        size = self.pick([0, 1, 9, 10, 20, 99, 100, 511, 512, 1000, 20000])
+        return self.random.randbytes(size)
+
+    def keys(self):
+        return [self.key() for _ in range(self.random.randrange(1, 6))]
+
+    def set_options(self):
+        options = []
+        for _ in range(self.pick([0, 0, 0, 1, 1, 2, 3])):
+            word = self.pick(WORDS)
+            options.append(word)
+            if word.upper() in ("EX", "EXAT") and self.random.random() < 0.9:
+                options.append(self.pick(
+                    ["100", "4000000000"] if word == "EXAT" else SECONDS))
+            if word.upper() in ("PX", "PXAT") and self.random.random() < 0.9:
+                options.append(self.pick(["4000000000000"]
+                                         if word == "PXAT"
+                                         else ["100000", "0", "-5", "x"]))
+        return options
+
+    def command(self):
+        key, value = self.key(), self.value()
+        makers = [
+            lambda: ["GET", key], lambda: ["SET", key, value],
+            lambda: ["SET", key, value, *self.set_options()],
+            lambda: ["SETNX", key, value], lambda: ["GETSET", key, value],
+            lambda: ["SETEX", key, self.pick(SECONDS), value],
+            lambda: ["PSETEX", key, self.pick(["100000", "0", "x"]), value],
+            lambda: ["GETDEL", key],
+            lambda: ["GETEX", key, *self.set_options()],
+            lambda: ["MGET", *self.keys()],
+            lambda: ["MSET", *sum(([k, self.value()] for k in self.keys()),
+                                  [])],
+            lambda: ["MSET", key, value, key],
+            lambda: ["DEL", *self.keys()], lambda: ["UNLINK", *self.keys()],
+            lambda: ["EXISTS", *self.keys()], lambda: ["TOUCH", *self.keys()],
+            lambda: ["TYPE", key], lambda: ["STRLEN", key],
+            lambda: ["APPEND", key, self.pick(["", "x", "1", b"\0\xff"])],
+            lambda: ["GETRANGE", key, self.pick(INTEGERS),
+                     self.pick(INTEGERS)],
+            lambda: ["SUBSTR", key, "0", "-1"],
+            lambda: ["SETRANGE", key,
+                     self.pick(["0", "5", "100", "-1", "x", "4294967296",
+                                "536870912"]), self.pick(["", "ab"])],
+            lambda: ["INCR", key], lambda: ["DECR", key],
+            lambda: ["INCRBY", key, self.pick(INTEGERS)],
+            lambda: ["DECRBY", key, self.pick(INTEGERS)],
+            lambda: ["EXPIRE", key, self.pick(SECONDS),
+                     *self.pick([[], [], ["NX"], ["XX"], ["GT"], ["LT"],
+                                 ["NX", "GT"], ["GT", "LT"], ["XX", "GT"],
+                                 ["bogus"]])],
+            lambda: ["EXPIREAT", key, self.pick(["4000000000", "1", "x"])],
+            lambda: ["PEXPIREAT", key, self.pick(["4000000000000", "1"])],
+            lambda: ["TTL", key], lambda: ["PERSIST", key],
+            lambda: ["EXPIRETIME", "never"], lambda: ["PTTL", "never"],
+            lambda: ["DBSIZE"], lambda: ["PING"], lambda: ["PING", value],
+            lambda: ["ECHO", value],
+            lambda: ["SELECT", self.pick(["0", "1", "2", "15", "16", "-1",
+                                          "x"])],
+            lambda: ["FLUSHDB"] if self.random.random() < 0.1 else ["DBSIZE"],
+            lambda: ["CLIENT", "GETNAME"],
+            lambda: ["CLIENT", "SETNAME", self.pick(["me", "a b", ""])],
+            lambda: ["CLIENT", "bogus"], lambda: ["CLIENT"],
+            lambda: ["CLIENT", "SETNAME"],
+            lambda: ["CONFIG", "GET", "save"],
+            lambda: ["CONFIG", "GET", "maxmemory-policy"],
+            lambda: ["CONFIG", "GET", "nothing-like-it"],
+            lambda: ["RESET"] if self.random.random() < 0.2 else ["PING"],
+            lambda: ["HELLO", self.pick(["1", "4", "x"])],
+            lambda: ["HELLO", "3", "bogus"],
+            lambda: [self.pick(["nosuch", "GETX", "", "get\r\nx"]), value,
+                     key],
+            lambda: [self.pick(["GET", "SET", "INCRBY", "EXPIRE", "ECHO",
+                                "SETRANGE", "DEL", "MGET", "TTL"])],
+            lambda: ["GET", key, key],
+            lambda: ["SCAN", self.pick(["x", "-", "1x"])],
+            lambda: ["SCAN", "0", "COUNT", self.pick(["0", "x", "-1"])],
+            lambda: ["SCAN", "0", "bogus", "1"], lambda: ["SCAN", "0", "MATCH"],
+            lambda: ["KEYS", self.pick(["*", "key:*", "[ab]", "?", "n*",
+                                        "no*"])],
+        ]
+        return self.pick(makers)()
+
+
+def comparable(command, reply):
+    """Sorted where the order is nobody's promise."""
+    if command[0] == "KEYS" and reply.startswith(b"*"):
+        head, *rest = reply.split(b"\r\n$")
+        return head, sorted(part.rstrip(b"\r\n") for part in rest)
+    return reply
+
+
+def run_round(number, redis_port, gateway_port):
+    script = Script(SEED + number)
+    both = [Connection(redis_port), Connection(gateway_port)]
+    greeting = ("HELLO", "3" if number % 2 else "2")
+    for one in both:
+        one.ask(*greeting)
+        one.ask("FLUSHALL")
+    done = 0
+    while done < COMMANDS_A_ROUND:
+        batch = [script.command() for _ in range(PIPELINE)]
+        data = b"".join(Connection.encode(command) for command in batch)
+        for one in both:
+            one.send(data)
+        for index, command in enumerate(batch):
+            expected, got = (comparable(command, one.reply()) for one in both)
+            if expected != got:
+                print(f"seed {SEED}, round {number}, command {done + index}: "
+                      f"{command}\n  redis   {expected!r}\n  gateway {got!r}")
+                return False
+        done += len(batch)
+    for one in both:
+        one.close()
+    return True
+
+
+def main():
+    binary = main_binary()
+    with Redis() as redis, Gateway(binary) as gateway:
+        for number in range(ROUNDS):
+            if not run_round(number, redis.port, gateway.port):
+                sys.exit(1)
+    print(f"{ROUNDS * COMMANDS_A_ROUND} commands, equal replies")
+
+
+if __name__ == "__main__":
+    main()
