@@ -47,11 +47,11 @@ public:
   using location = basic_location<Sync>;
   using state = layout::block_state;
 
-  /// `commit_more(bytes)` is asked for memory when the pool is full; it answers
-  /// whether there is more now.
+  /// Asked when the pool or the index is full; each answers whether it helped.
   struct growth {
     void* owner = nullptr;
-    bool (*expand_pool)(void* owner) = nullptr;
+    bool (*expand_pool)(void* owner, std::uint64_t bytes) = nullptr;
+    bool (*recover)(void* owner) = nullptr;
     bool (*grow_index)(void* owner, std::uint32_t index_state) = nullptr;
   };
 
@@ -73,6 +73,11 @@ public:
 
   const arena_type& arena() const noexcept {
     return arena_;
+  }
+
+  /// Pool memory of an entry of `bytes`, header included.
+  [[nodiscard]] std::uint64_t block_bytes(std::uint64_t bytes) const noexcept {
+    return pool_.block_bytes(bytes);
   }
 
   // -- reading ----------------------------------------------------------------
@@ -282,7 +287,7 @@ public:
     auto slot_id =
       intent & ((std::uint64_t{1} << layout::intent_kind_shift) - 1);
     if (kind == layout::intent_kind::insert)
-      undo_insert(dead, slot_id);
+      undo_insert(dead, slot_id, owner);
     else if (kind == layout::intent_kind::replace
              || kind == layout::intent_kind::erase)
       finish_displacement(dead, slot_id, kind == layout::intent_kind::replace,
@@ -410,7 +415,7 @@ private:
 
   /// Memory is short: looks for it everywhere before giving up.
   std::uint32_t allocate_hard(context& self, std::uint64_t bytes) {
-    constexpr unsigned sources = 4;
+    constexpr unsigned sources = 5;
     for (unsigned source = 0; source < sources; ++source) {
       switch (source) {
         case 0:
@@ -418,14 +423,21 @@ private:
           break;
         case 1:
           if (growth_.expand_pool == nullptr
-              || !growth_.expand_pool(growth_.owner))
+              || !growth_.expand_pool(growth_.owner, bytes))
             continue;
           break;
         case 2:
           pool_.scavenge(self);
           break;
-        default:
+        case 3:
           // What our magazines of other sizes hold may make a span whole.
+          pool_.flush(self);
+          pool_.scavenge(self);
+          break;
+        default:
+          // And what the dead have left.
+          if (growth_.recover == nullptr || !growth_.recover(growth_.owner))
+            continue;
           pool_.flush(self);
           pool_.scavenge(self);
           break;
@@ -452,7 +464,9 @@ private:
       bool live =
         seen == lookup::found && (expires == 0 || expires > unix_time_ms());
       auto answer = admit(live ? &where : nullptr);
-      if (answer == errc::exists && !index_.unchanged(at, where)) {
+      // A refusal must rest on a state that stands.
+      if (answer != errc::ok && seen == lookup::found
+          && !index_.unchanged(at, where)) {
         lost(self, round);
         continue;
       }
@@ -478,14 +492,13 @@ private:
     return errc::ok;
   }
 
-  /// After a publication: a namespace that is being dropped keeps nothing.
+  /// After a publication: a namespace that was dropped since the operation
+  /// began keeps nothing, even if its id is in use again.
   errc published(context& self, std::uint64_t hash, std::uint8_t ns,
                  std::string_view key) {
     finish(self);
-    auto present =
-      arena_.control().namespace_states[ns].load(std::memory_order_seq_cst);
-    if (present == static_cast<std::uint32_t>(layout::namespace_state::live))
-      [[likely]]
+    if (arena_.control().namespace_states[ns].load(std::memory_order_seq_cst)
+        == self.namespace_word) [[likely]]
       return errc::ok;
     (void)erase(self, hash, ns, key);
     return errc::bad_namespace;
@@ -570,9 +583,7 @@ private:
           word, layout::next_word(word, state::retired, self.owner),
           std::memory_order_acq_rel))
       pool_.retire(self, where.granule());
-    // A large block is given back at once, not when enough have gathered.
-    if (where.fields.total_bytes() > arena_.shape().classes.largest())
-      self.reuse_now = true;
+    self.retired_bytes += where.fields.total_bytes();
     withdraw_intent(self);
   }
 
@@ -651,12 +662,13 @@ private:
 
   /// Whether the table is fuller than it should be, not just this corner.
   [[nodiscard]] bool crowded(const home& at) const noexcept {
-    std::uint64_t entries = 0;
+    std::int64_t entries = 0; // counts may be a little below zero
     for (unsigned i = 0; i < limits::max_namespaces; ++i)
-      entries += arena_.name_record(i).entries.load(std::memory_order_relaxed);
+      entries += static_cast<std::int64_t>(
+        arena_.name_record(i).entries.load(std::memory_order_relaxed));
     auto slots = arena_.shape().lines(at.level) * layout::slots_per_line;
     constexpr std::uint64_t percent = 86;
-    return entries > slots / 100 * percent;
+    return entries > static_cast<std::int64_t>(slots / 100 * percent);
   }
 
   bool grow_index(const home& at) {
@@ -668,8 +680,8 @@ private:
 
   // -- recovery, piece by piece -----------------------------------------------
 
-  void undo_insert(layout::thread_slot<Sync>& dead,
-                   std::uint64_t slot_id) noexcept {
+  void undo_insert(layout::thread_slot<Sync>& dead, std::uint64_t slot_id,
+                   unsigned owner) noexcept {
     auto granule = dead.new_granule.load(std::memory_order_acquire);
     auto* block = arena_.block(granule);
     if (block == nullptr)
@@ -681,9 +693,9 @@ private:
       word, layout::next_word(word, state::collided, layout::owner_of(word)),
       std::memory_order_seq_cst);
     word = block->word.load(std::memory_order_acquire);
-    auto in = layout::state_of(word);
-    if (in != state::collided && in != state::retired)
-      return; // it went live, or never left its owner's hands
+    if (layout::state_of(word) != state::collided
+        || layout::owner_of(word) != owner)
+      return; // it went live, or its owner had taken it back already
     index_.slot_at(slot_id).compare_exchange_strong(granule, layout::slot_empty,
                                                     std::memory_order_seq_cst);
   }
@@ -721,8 +733,9 @@ private:
       return;
     auto word = block->word.load(std::memory_order_acquire);
     auto in = layout::state_of(word);
+    // A large block on its way in or out goes with its pages.
     if (layout::owner_of(word) != owner || in == state::free
-        || in == state::live)
+        || in == state::live || pool_.in_claimed_page(granule, owner))
       return;
     self.slot->pending.store(granule, std::memory_order_release);
     if (block->word.compare_exchange_strong(

@@ -1,7 +1,10 @@
 // Hashes of the segment: where a key lives, its tag, an entry's checksum, and
 // the name hash of a namespace. All of XXH3 except the last (FNV-1a, as the
-// seed asks). They are part of the layout: changing one needs a new version.
+// seed asks) and short checksums (CRC-32C). They are part of the layout:
+// changing one needs a new version.
 #pragma once
+
+#include "memory/crc32c.hpp"
 
 #include <cstdint>
 #include <string_view>
@@ -30,21 +33,23 @@ inline std::uint64_t line_of(std::uint64_t hash, std::uint64_t lines) noexcept {
 }
 
 /// Checksum of an entry. The key takes part by its hash, so a reader who
-/// compared the key needs to run over the value only.
+/// compared the key needs to run over the value only. Short values by CRC-32C,
+/// which costs a tenth of a nanosecond a byte and leaves room in the
+/// processor's window for the next lookup; long ones by XXH3.
 inline std::uint32_t entry_checksum(std::uint64_t key_hash,
                                     std::uint64_t header_bits,
                                     std::int64_t expires_at_ms,
                                     std::string_view value) noexcept {
   constexpr std::uint64_t prime_1 = 0x9E3779B185EBCA87ULL;
   constexpr std::uint64_t prime_2 = 0xC2B2AE3D27D4EB4FULL;
-  std::uint64_t x = XXH3_64bits(value.data(), value.size());
-  x ^= key_hash * prime_1;
-  x ^= x >> 29;
-  x += header_bits * prime_2;
-  x ^= static_cast<std::uint64_t>(expires_at_ms) * prime_1;
-  x ^= x >> 32;
-  x *= prime_2;
-  return static_cast<std::uint32_t>(x >> 32);
+  constexpr std::size_t short_value = 256;
+  auto seed = key_hash * prime_1 + header_bits * prime_2
+              + static_cast<std::uint64_t>(expires_at_ms);
+  seed ^= seed >> 32;
+  if (value.size() <= short_value)
+    return crc32c(static_cast<std::uint32_t>(seed), value.data(), value.size());
+  auto sum = (XXH3_64bits(value.data(), value.size()) ^ seed) * prime_1;
+  return static_cast<std::uint32_t>(sum >> 32);
 }
 
 /// 32-bit FNV-1a (Fowler, Noll, Vo) of a namespace name.

@@ -305,8 +305,10 @@ public:
     return true;
   }
 
-  /// Calls `visit(location)` for each live entry whose home is `at`. Entries
-  /// that change meanwhile are seen in one of their states.
+  /// Calls `visit(location)` for each live entry in the lines that entries of
+  /// home line `at` may be in. `visit` answers false when the slot changed
+  /// while it looked: it is then shown the slot's new entry, so none is missed
+  /// that is there all the time.
   template <class Visit>
   void visit_line(const home& at, Visit&& visit) const {
     auto probe =
@@ -316,18 +318,10 @@ public:
       for (unsigned i = 0; i < layout::slots_per_line; ++i) {
         location where;
         where.slot = &line.slots[i];
-        where.raw = where.slot->load(std::memory_order_acquire);
-        if (!layout::holds_block(where.raw))
-          continue;
-        where.block = arena_.block(where.granule());
-        if (where.block == nullptr)
-          continue;
-        where.word = where.block->word.load(std::memory_order_acquire);
-        if (layout::state_of(where.word) != state::live)
-          continue;
-        read_fields(where);
         where.slot_id = slot_id(at, distance, i);
-        visit(where);
+        for (unsigned attempt = 0; attempt < max_rounds; ++attempt)
+          if (visit_slot(where, visit))
+            break;
       }
     }
   }
@@ -364,7 +358,8 @@ public:
                reinterpret_cast<const std::byte*>(where.block)
                  + layout::entry_fields_offset,
                sizeof where.fields);
-    return where.fields.total_bytes() <= arena_.room_after(where.block);
+    return where.fields.value_bytes <= arena_.shape().max_value_bytes
+           && where.fields.total_bytes() <= arena_.room_after(where.block);
   }
 
 private:
@@ -389,6 +384,29 @@ private:
               .meta.load(std::memory_order_acquire)
             & layout::meta_carried_over)
            != 0;
+  }
+
+  /// False when the slot changed meanwhile.
+  template <class Visit>
+  bool visit_slot(location& where, Visit&& visit) const {
+    where.raw = where.slot->load(std::memory_order_acquire);
+    if (!layout::holds_block(where.raw))
+      return true;
+    where.block = arena_.block(where.granule());
+    if (where.block == nullptr)
+      return true;
+    where.word = where.block->word.load(std::memory_order_acquire);
+    switch (layout::state_of(where.word)) {
+      case state::live:
+        return read_fields(where)
+                 ? visit(where)
+                 : where.slot->load(std::memory_order_acquire) == where.raw;
+      case state::inserting:
+      case state::collided:
+        return true;
+      default:
+        return where.slot->load(std::memory_order_acquire) == where.raw;
+    }
   }
 
   static void prefetch_block(const block_type* block) noexcept {
@@ -421,6 +439,8 @@ private:
         return lookup::absent;
       else // displaced between the two loads, or scribbled over
         return slot.load(std::memory_order_acquire) == result.raw
+                   && result.block->word.load(std::memory_order_acquire)
+                        == result.word
                  ? lookup::absent
                  : lookup::retry;
     }

@@ -172,12 +172,27 @@ static_assert(sizeof(control<native_sync>) + control_offset
 inline constexpr std::uint32_t index_level_mask = 0xFF;
 inline constexpr std::uint32_t index_migrating = 0x100;
 
-enum class namespace_state : std::uint32_t {
+/// Lowest byte of a namespace's word; the bits above count how often the id was
+/// given out, so that a slow writer cannot write into a successor.
+enum class namespace_state : std::uint8_t {
   free = 0,
   creating = 1,
   live = 2,
   dropping = 3,
 };
+
+constexpr namespace_state namespace_state_of(std::uint32_t word) noexcept {
+  return static_cast<namespace_state>(word & 0xFFU);
+}
+
+constexpr std::uint32_t with_namespace_state(std::uint32_t word,
+                                             namespace_state state) noexcept {
+  return (word & ~0xFFU) | static_cast<std::uint32_t>(state);
+}
+
+constexpr std::uint32_t next_namespace(std::uint32_t word) noexcept {
+  return (word & ~0xFFU) + 0x100U;
+}
 
 /// 320 bytes; what eviction, quotas and priorities need has its place here.
 template <class Sync>

@@ -54,10 +54,12 @@ struct flock lock_request(short type, std::uint32_t number) {
   return request;
 }
 
-// Closes a descriptor and removes a file unless told that all went well.
+// Closes a descriptor unless told that another owns it now, and removes the
+// temporary name, if the file had to have one.
 class file_guard {
 public:
-  file_guard(int fd, std::string path) : fd_{fd}, path_{std::move(path)} {
+  file_guard(int fd, std::string temporary)
+    : fd_{fd}, temporary_{std::move(temporary)} {
   }
 
   file_guard(const file_guard&) = delete;
@@ -66,8 +68,8 @@ public:
   ~file_guard() {
     if (fd_ >= 0)
       ::close(fd_);
-    if (!path_.empty())
-      ::unlink(path_.c_str());
+    if (!temporary_.empty())
+      ::unlink(temporary_.c_str());
   }
 
   void keep_descriptor() {
@@ -76,7 +78,7 @@ public:
 
 private:
   int fd_;
-  std::string path_;
+  std::string temporary_;
 };
 
 int commit_range(int fd, std::uint64_t offset, std::uint64_t bytes) {
@@ -112,13 +114,23 @@ mapping::create(const std::string& path, const layout::header& header,
     return failure{errc::exists,
                    "segment " + path
                      + ": there is a file already; open it, or remove it"};
-  auto temporary = path + ".new." + std::to_string(::getpid()) + "."
-                   + std::to_string(header.creation_id & 0xFFFFFFU);
-  int fd = ::open(temporary.c_str(),
-                  O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  // A file without a name goes with its maker, should he die on the way; not
+  // every file system has that.
+  auto slash = path.rfind('/');
+  auto folder =
+    slash == std::string::npos ? std::string{"."} : path.substr(0, slash + 1);
+  constexpr int flags = O_RDWR | O_CLOEXEC;
+  constexpr mode_t only_ours = 0600;
+  std::string temporary;
+  int fd = ::open(folder.c_str(), O_TMPFILE | flags, only_ours);
+  if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+    temporary = path + ".new." + std::to_string(header.creation_id);
+    fd = ::open(temporary.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | flags,
+                only_ours);
+  }
   if (fd < 0)
     return from_errno(path, "cannot create", errno);
-  file_guard guard{fd, temporary};
+  file_guard guard{fd, std::move(temporary)};
   if (on_network_file_system(fd))
     return failure{errc::segment_mode,
                    "segment " + path
@@ -141,8 +153,11 @@ mapping::create(const std::string& path, const layout::header& header,
     result.collapse(pool_offset, pool_bytes);
   }
   initialise(result.base_, header);
-  // A name that another process took meanwhile is left to it.
-  if (::link(temporary.c_str(), path.c_str()) != 0)
+  // Given by link(), so a name that another process took meanwhile stays its.
+  auto nameless = "/proc/self/fd/" + std::to_string(fd);
+  if (::linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, path.c_str(),
+               AT_SYMLINK_FOLLOW)
+      != 0)
     return from_errno(path, "cannot give the new file its name", errno);
   return result;
 }

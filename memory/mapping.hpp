@@ -20,9 +20,9 @@ namespace neuroplex::memory {
 /// A mapped segment file. Move-only; unmaps and closes.
 class mapping {
 public:
-  /// Makes the file under a temporary name, commits what `header` asks for at
-  /// the start, lets `initialise(base)` fill it and gives it its name. `exists`
-  /// when the name is taken.
+  /// Makes a file without a name, commits what `header` asks for at the start,
+  /// lets `initialise(base)` fill it and gives it its name. `exists` when the
+  /// name is taken.
   static expected<mapping>
   create(const std::string& path, const layout::header& header,
          std::uint64_t prefix_bytes, std::uint64_t pool_offset,

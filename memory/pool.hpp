@@ -39,8 +39,9 @@ inline constexpr std::uint32_t no_page = ~std::uint32_t{0};
 template <class Sync>
 struct basic_thread_context {
   layout::thread_slot<Sync>* slot = nullptr;
-  unsigned owner = 0;     ///< slot number + 1, as words and pages name it
-  bool reuse_now = false; ///< a large block was retired
+  unsigned owner = 0; ///< slot number + 1, as words and pages name it
+  std::uint64_t retired_bytes = 0;  ///< on the retired list, about
+  std::uint32_t namespace_word = 0; ///< state when the operation began
   std::uint32_t random = 0x9E3779B9U;
   std::array<std::uint32_t, layout::max_classes> span{}; ///< page + 1, or 0
 };
@@ -86,7 +87,8 @@ public:
                            std::memory_order_relaxed);
       auto word = block->word.load(std::memory_order_relaxed);
       if (layout::state_of(word) == state::held
-          && layout::owner_of(word) == self.owner)
+          && layout::owner_of(word) == self.owner
+          && arena_.room_after(block) >= classes.bytes_of(size_class))
         return granule;
     }
     return 0;
@@ -123,12 +125,10 @@ public:
   /// Reuses retired blocks when enough have gathered. The thread must hold
   /// neither an intent nor a block in transit.
   void tidy(context& self) noexcept {
-    if (self.reuse_now
-        || self.slot->retired_count.load(std::memory_order_relaxed)
-             >= retired_batch) {
-      self.reuse_now = false;
+    if (self.slot->retired_count.load(std::memory_order_relaxed)
+          >= retired_batch
+        || self.retired_bytes >= retired_pages * arena_.shape().page_bytes)
       reuse_retired(self);
-    }
   }
 
   /// Moves every retired block that nobody pins to where it can be used again.
@@ -163,6 +163,7 @@ public:
       granule = next;
     }
     slot.retired_count.store(kept, std::memory_order_relaxed);
+    self.retired_bytes = 0; // those kept count again with the next ones
   }
 
   /// Gives everything the thread has kept ready back to the spans. False when
@@ -211,6 +212,15 @@ public:
       1, std::memory_order_relaxed);
     block->word.store(layout::next_word(word, state::free, 0),
                       std::memory_order_release);
+  }
+
+  /// Whether the page of a block is on its way in or out of use by `owner`.
+  [[nodiscard]] bool in_claimed_page(std::uint32_t granule,
+                                     unsigned owner) const noexcept {
+    auto page = arena_.page_of(granule);
+    auto info = arena_.page(page).info.load(std::memory_order_acquire);
+    return layout::page_state_of(info) == layout::page_state::claimed
+           && layout::page_owner_of(info) == owner;
   }
 
   /// Gives up the spans a dead thread owned, with the blocks it held in them.
@@ -286,6 +296,7 @@ private:
   static constexpr unsigned max_attempts = 64;
   static constexpr std::uint32_t max_list = 1U << 20;
   static constexpr std::uint32_t retired_batch = 32;
+  static constexpr std::uint64_t retired_pages = 8;
 
   /// The granules that any thread pins, as a small Bloom filter: a false
   /// positive only keeps a block back until the next round.
@@ -478,6 +489,8 @@ private:
           break;
         auto granule = granule_of(page, size_class, number);
         auto* block = arena_.block(granule);
+        if (block == nullptr)
+          break;
         auto word = block->word.load(std::memory_order_acquire);
         if (layout::state_of(word) != state::free)
           continue; // on its way here; its word will say so
@@ -671,8 +684,10 @@ private:
         page.info.compare_exchange_strong(info, 0, std::memory_order_acq_rel);
     }
     arena_.page(first).free_blocks.store(0, std::memory_order_relaxed);
-    arena_.page(first).info.store(0, std::memory_order_release);
+    // The count first: pages counted twice as free are found out by looking,
+    // pages never counted as free would be lost.
     subtract(arena_.control().used_pages, length);
+    arena_.page(first).info.store(0, std::memory_order_release);
   }
 
   void release_found(std::uint32_t granule, unsigned owner) noexcept {
@@ -690,8 +705,9 @@ private:
     auto count = arena_.shape().classes.blocks_of(size_class);
     for (std::uint32_t n = 0; n < count; ++n) {
       auto* block = arena_.block(granule_of(page, size_class, n));
-      auto word = block->word.load(std::memory_order_acquire);
-      if (layout::state_of(word) != state::free)
+      if (block == nullptr
+          || layout::state_of(block->word.load(std::memory_order_acquire))
+               != state::free)
         return false;
     }
     return true;

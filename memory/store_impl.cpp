@@ -14,12 +14,6 @@ namespace neuroplex::memory::detail {
 
 namespace {
 
-// Lock numbers beyond the participants'.
-constexpr std::uint32_t namespace_lock = 1U << 20;
-constexpr std::uint32_t growth_lock = namespace_lock + 1;
-constexpr std::uint32_t orphan_lock = namespace_lock + 2;
-constexpr int cold_lock_timeout_ms = 2000;
-
 /// Owner of a thread slot whose process left while others pinned its blocks.
 constexpr std::uint32_t orphan = ~std::uint32_t{0};
 
@@ -86,12 +80,6 @@ std::uint64_t start_time_of_this_process() {
   return value;
 }
 
-bool same_name(const layout::namespace_record<native_sync>& record,
-               std::string_view name) {
-  return record.name_bytes == name.size()
-         && std::memcmp(record.name, name.data(), name.size()) == 0;
-}
-
 } // namespace
 
 // -- attach and leave ---------------------------------------------------------
@@ -101,9 +89,13 @@ store_impl::store_impl(mapping file, const geometry& shape, std::string path,
   : file_{std::move(file)}, path_{std::move(path)}, mode_{mode},
     engine_{arena_type{file_.base(), shape},
             {this,
-             [](void* owner) {
+             [](void* owner, std::uint64_t bytes) {
                auto* store = static_cast<store_impl*>(owner);
-               return store->expand_pool(0) == errc::ok;
+               return store->expand_for(bytes) == errc::ok;
+             },
+             [](void* owner) {
+               auto found = static_cast<store_impl*>(owner)->recover();
+               return found && *found > 0;
              },
              [](void* owner, std::uint32_t index_state) {
                auto* store = static_cast<store_impl*>(owner);
@@ -148,6 +140,13 @@ expected<void> store_impl::join() {
                      + std::to_string(shape().participant_count)
                      + " processes are attached; detach one first"};
   auto& record = arena().participant(participant_);
+  was_clean_ = participants() == 0
+               && control.clean_shutdown.load(std::memory_order_acquire) != 0;
+  control.clean_shutdown.store(0, std::memory_order_release);
+  // Attached from here on: whatever we take is found if we die.
+  record.state.store(
+    static_cast<std::uint32_t>(layout::participant_state::attached),
+    std::memory_order_release);
   record.pid.store(static_cast<std::uint32_t>(::getpid()),
                    std::memory_order_relaxed);
   record.start_time.store(start_time_of_this_process(),
@@ -155,9 +154,6 @@ expected<void> store_impl::join() {
   record.incarnation.store(
     control.incarnations.fetch_add(1, std::memory_order_relaxed) + 1,
     std::memory_order_relaxed);
-  was_clean_ = participants() == 0
-               && control.clean_shutdown.load(std::memory_order_acquire) != 0;
-  control.clean_shutdown.store(0, std::memory_order_release);
   auto* context = self();
   if (context == nullptr)
     return failure{errc::too_many, "segment " + path_ + ": all "
@@ -166,9 +162,6 @@ expected<void> store_impl::join() {
   // Thread slots that still carry our number belong to a dead predecessor.
   std::size_t dead_threads = 0;
   recover_participant(participant_, *context, dead_threads);
-  record.state.store(
-    static_cast<std::uint32_t>(layout::participant_state::attached),
-    std::memory_order_release);
   if (auto recovered = recover(); !recovered)
     return recovered.error();
   return {};
@@ -352,113 +345,21 @@ expected<std::size_t> store_impl::recover() {
   return threads_found;
 }
 
-// -- namespaces ---------------------------------------------------------------
-
-errc store_impl::writable(namespace_id ns) const noexcept {
-  if (auto state = usable(); state != errc::ok) [[unlikely]]
-    return state;
-  if (mode_ == access_mode::read_only) [[unlikely]]
-    return errc::read_only;
-  auto state =
-    arena().control().namespace_states[static_cast<unsigned>(ns)].load(
-      std::memory_order_acquire);
-  return state == static_cast<std::uint32_t>(layout::namespace_state::live)
-           ? errc::ok
-           : errc::bad_namespace;
-}
-
-expected<namespace_id> store_impl::find_namespace(std::string_view name) const {
-  auto hash = hash_name(name);
-  for (unsigned i = 0; i < limits::max_namespaces; ++i) {
-    auto state =
-      arena().control().namespace_states[i].load(std::memory_order_acquire);
-    auto& record = arena().name_record(i);
-    if (state == static_cast<std::uint32_t>(layout::namespace_state::live)
-        && record.name_hash == hash && same_name(record, name))
-      return namespace_id{static_cast<std::uint8_t>(i)};
-  }
-  return failure{errc::not_found, "namespace '" + std::string{name}
-                                    + "': not found; create it first"};
-}
-
-expected<namespace_id> store_impl::open_namespace(std::string_view name) {
-  if (auto state = usable(); state != errc::ok)
-    return state;
-  if (name.empty() || name.size() > limits::max_namespace_name_bytes)
-    return failure{errc::bad_namespace, "namespace name of "
-                                          + std::to_string(name.size())
-                                          + " bytes: 1 to 255 are allowed"};
-  if (auto found = find_namespace(name); found)
-    return found;
-  if (mode_ == access_mode::read_only)
-    return errc::read_only;
-  std::lock_guard guard{mutex_};
-  if (!file_.lock(namespace_lock, cold_lock_timeout_ms))
-    return errc::busy;
-  auto made = [&]() -> expected<namespace_id> {
-    // Another process may have been faster while we waited.
-    if (auto found = find_namespace(name); found)
-      return found;
-    for (unsigned i = 0; i < limits::max_namespaces; ++i) {
-      auto& state = arena().control().namespace_states[i];
-      auto present = static_cast<layout::namespace_state>(
-        state.load(std::memory_order_acquire));
-      // `creating` under our lock is left by one who died on the way.
-      if (present != layout::namespace_state::free
-          && present != layout::namespace_state::creating)
-        continue;
-      state.store(static_cast<std::uint32_t>(layout::namespace_state::creating),
-                  std::memory_order_relaxed);
-      auto& record = arena().name_record(i);
-      record.entries.store(0, std::memory_order_relaxed);
-      record.block_bytes.store(0, std::memory_order_relaxed);
-      record.name_hash = hash_name(name);
-      record.name_bytes = static_cast<std::uint8_t>(name.size());
-      std::memcpy(record.name, name.data(), name.size());
-      state.store(static_cast<std::uint32_t>(layout::namespace_state::live),
-                  std::memory_order_seq_cst);
-      return namespace_id{static_cast<std::uint8_t>(i)};
-    }
-    return failure{errc::namespace_full,
-                   "namespace '" + std::string{name}
-                     + "': 256 namespaces exist; drop one first"};
-  }();
-  file_.unlock(namespace_lock);
-  return made;
-}
-
-expected<void> store_impl::drop_namespace(std::string_view name) {
-  if (auto state = usable(); state != errc::ok)
-    return state;
-  if (mode_ == access_mode::read_only)
-    return errc::read_only;
-  auto found = find_namespace(name);
-  if (!found)
-    return found.error();
-  auto index = static_cast<unsigned>(*found);
-  if (index == 0)
-    return failure{errc::bad_argument,
-                   "namespace 'default' cannot be dropped; clear it instead"};
-  auto& state = arena().control().namespace_states[index];
-  auto live = static_cast<std::uint32_t>(layout::namespace_state::live);
-  auto dropping = static_cast<std::uint32_t>(layout::namespace_state::dropping);
-  if (!state.compare_exchange_strong(live, dropping, std::memory_order_seq_cst))
-    return errc::busy;
-  std::uint64_t removed = 0;
-  auto cleared = clear(*found, removed);
-  if (cleared != errc::ok) {
-    state.store(static_cast<std::uint32_t>(layout::namespace_state::live),
-                std::memory_order_seq_cst);
-    return cleared;
-  }
-  state.store(static_cast<std::uint32_t>(layout::namespace_state::free),
-              std::memory_order_seq_cst);
-  return {};
-}
-
 // -- growth -------------------------------------------------------------------
 
 errc store_impl::expand_pool(std::uint64_t additional_bytes) {
+  return expand(additional_bytes, additional_bytes);
+}
+
+errc store_impl::expand_for(std::uint64_t block_bytes) {
+  // An eighth more at a time, so that growing is rare; one page for the span's
+  // own header.
+  auto eighth = arena().committed_pages() / 8 * shape().page_bytes;
+  return expand(block_bytes + shape().page_bytes, eighth);
+}
+
+/// Commits `wanted` bytes or what is left, but at least `least`.
+errc store_impl::expand(std::uint64_t least, std::uint64_t wanted) {
   if (mode_ == access_mode::read_only)
     return errc::read_only;
   std::lock_guard guard{mutex_};
@@ -466,24 +367,18 @@ errc store_impl::expand_pool(std::uint64_t additional_bytes) {
     return errc::busy;
   auto grown = [&] {
     auto pages = arena().committed_pages();
-    auto left = shape().reserved_pages - pages;
-    if (left == 0)
+    auto left = (shape().reserved_pages - pages) * shape().page_bytes;
+    if (left == 0 || least > left)
       return errc::no_space;
-    // By default an eighth more, so that growing is rare.
-    auto wanted =
-      additional_bytes == 0
-        ? std::max<std::uint64_t>(pages / 8, 64)
-        : (additional_bytes + shape().page_bytes - 1) / shape().page_bytes;
-    if (additional_bytes != 0 && wanted > left)
-      return errc::no_space;
-    wanted = std::min<std::uint64_t>(wanted, left);
+    auto bytes = std::min(std::max(least, wanted), left);
+    bytes = (bytes + shape().page_bytes - 1) & ~(shape().page_bytes - 1);
     auto offset = shape().pool_offset + pages * shape().page_bytes;
-    auto bytes = wanted * shape().page_bytes;
     if (auto committed = file_.commit(offset, bytes); committed != errc::ok)
       return committed;
     file_.collapse(offset, bytes);
     arena().control().committed_pages.store(
-      static_cast<std::uint32_t>(pages + wanted), std::memory_order_release);
+      static_cast<std::uint32_t>(pages + bytes / shape().page_bytes),
+      std::memory_order_release);
     return errc::ok;
   }();
   file_.unlock(growth_lock);
@@ -537,36 +432,6 @@ std::uint64_t store_impl::position_after(std::uint64_t line,
     return ~std::uint64_t{0};
   // The least 32-bit fraction whose line is line + 1.
   return (((line + 1) << 32) + lines - 1) / lines;
-}
-
-errc store_impl::clear(namespace_id ns, std::uint64_t& removed) {
-  auto* mine = self();
-  if (mine == nullptr)
-    return errc::too_many;
-  auto number = static_cast<std::uint8_t>(ns);
-  std::vector<std::string> keys;
-  for (std::uint64_t position = 0; position != ~std::uint64_t{0};) {
-    auto at = engine_.index().home_of(position << 32);
-    keys.clear();
-    engine_.index().visit_line(at, [&](const auto& where) {
-      if (where.fields.ns != number
-          || where.fields.total_bytes() > arena().room_after(where.block))
-        return;
-      auto& key = keys.emplace_back(where.fields.key_bytes, '\0');
-      native_sync::read(key.data(), where.payload(), key.size());
-    });
-    if (!engine_.index().still_home(at))
-      continue;
-    for (auto& key : keys) {
-      auto erased = engine_.erase(*mine, hash_key(number, key), number, key);
-      if (erased == errc::ok)
-        ++removed;
-      else if (erased != errc::not_found)
-        return erased;
-    }
-    position = position_after(at.line, shape().lines(at.level));
-  }
-  return errc::ok;
 }
 
 } // namespace neuroplex::memory::detail

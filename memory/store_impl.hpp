@@ -17,6 +17,12 @@
 
 namespace neuroplex::memory::detail {
 
+// Numbers of locks on the segment, beyond the participants'.
+inline constexpr std::uint32_t namespace_lock = 1U << 20;
+inline constexpr std::uint32_t growth_lock = namespace_lock + 1;
+inline constexpr std::uint32_t orphan_lock = namespace_lock + 2;
+inline constexpr int cold_lock_timeout_ms = 2000;
+
 class store_impl {
 public:
   using engine_type = basic_engine<native_sync>;
@@ -39,8 +45,26 @@ public:
     return condition_.load(std::memory_order_relaxed);
   }
 
-  /// ok when writes are possible in `ns`.
-  [[nodiscard]] errc writable(namespace_id ns) const noexcept;
+  /// Whether writes are possible in `ns`; if so, the calling thread's context
+  /// in `self`, which remembers the namespace's word until the write is done.
+  [[nodiscard]] NEUROPLEX_INLINE errc begin_write(namespace_id ns,
+                                                  context*& self) noexcept {
+    if (auto state = usable(); state != errc::ok) [[unlikely]]
+      return state;
+    if (mode_ == access_mode::read_only) [[unlikely]]
+      return errc::read_only;
+    auto word =
+      arena().control().namespace_states[static_cast<unsigned>(ns)].load(
+        std::memory_order_acquire);
+    if (layout::namespace_state_of(word) != layout::namespace_state::live)
+      [[unlikely]]
+      return errc::bad_namespace;
+    self = this->self();
+    if (self == nullptr) [[unlikely]]
+      return errc::too_many;
+    self->namespace_word = word;
+    return errc::ok;
+  }
 
   /// The calling thread's context, or null: read-only, or no slot left.
   [[nodiscard]] NEUROPLEX_INLINE context* self() noexcept {
@@ -86,6 +110,9 @@ public:
   expected<void> drop_namespace(std::string_view name);
 
   errc expand_pool(std::uint64_t additional_bytes);
+
+  /// Commits enough for one block of `block_bytes`, and some more.
+  errc expand_for(std::uint64_t block_bytes);
   errc grow_index(std::uint32_t index_state);
 
   /// Pins an entry for a `value_view`.
@@ -94,6 +121,18 @@ public:
 
   /// Removes all entries of `ns`.
   errc clear(namespace_id ns, std::uint64_t& removed);
+
+  /// What is told of an entry that the engine found.
+  [[nodiscard]] entry_info info_of(const basic_location<native_sync>& where,
+                                   std::int64_t expires) const noexcept {
+    entry_info result;
+    result.version = engine_.token_of(where);
+    result.expires_at_ms = expires;
+    result.value_bytes = where.fields.value_bytes;
+    result.block_bytes = static_cast<std::uint32_t>(
+      engine_.block_bytes(where.fields.total_bytes()));
+    return result;
+  }
 
   [[nodiscard]] bool was_clean() const noexcept {
     return was_clean_;
@@ -126,6 +165,9 @@ private:
 
   context* find_self() noexcept;
   expected<void> join();
+  errc expand(std::uint64_t least, std::uint64_t wanted);
+  void finish_drops();
+  errc drop(unsigned index, std::uint32_t word);
   context* acquire_context();
   context* take_thread_slot();
   bool recover_participant(unsigned index, context& helper,

@@ -146,10 +146,12 @@ struct native_sync {
     }
     auto* out = static_cast<unsigned char*>(to);
     auto* in = static_cast<const unsigned char*>(shared);
-    while (size >= 16) {
+    for (; size >= 64; size -= 64)
+      copy_step<64>(out, in);
+    if ((size & 32U) != 0)
+      copy_step<32>(out, in);
+    if ((size & 16U) != 0)
       copy_step<16>(out, in);
-      size -= 16;
-    }
     if ((size & 8U) != 0)
       copy_step<8>(out, in);
     if ((size & 4U) != 0)

@@ -1,0 +1,439 @@
+// Operations of the store on single entries and batches: checks of arguments,
+// then the engine.
+#include "memory/store.hpp"
+#include "memory/store_impl.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace neuroplex::memory {
+
+using detail::store_impl;
+
+namespace {
+
+using context = store_impl::context;
+
+std::uint8_t number(namespace_id ns) noexcept {
+  return static_cast<std::uint8_t>(ns);
+}
+
+errc check_key(std::string_view key) noexcept {
+  if (key.empty()) [[unlikely]]
+    return errc::bad_key;
+  if (key.size() > limits::max_key_bytes) [[unlikely]]
+    return errc::key_size;
+  return errc::ok;
+}
+
+errc check_options(const set_options& options) noexcept {
+  if (options.ttl_ms == 0) [[likely]]
+    return errc::ok;
+  if (options.ttl_ms < 0 || options.ttl_ms > limits::max_ttl_ms
+      || options.keep_ttl)
+    return errc::bad_ttl;
+  return errc::ok;
+}
+
+/// What every write checks before it starts; hands out the thread's context.
+errc check_write(store_impl& impl, namespace_id ns, std::string_view key,
+                 std::size_t value_bytes, const set_options& options,
+                 context*& self) {
+  if (auto state = impl.begin_write(ns, self); state != errc::ok) [[unlikely]]
+    return state;
+  if (auto bad = check_key(key); bad != errc::ok) [[unlikely]]
+    return bad;
+  if (value_bytes > impl.shape().max_value_bytes) [[unlikely]]
+    return errc::value_size;
+  return check_options(options);
+}
+
+std::int64_t new_expiry(const set_options& options, std::int64_t present) {
+  if (options.ttl_ms != 0)
+    return unix_time_ms() + options.ttl_ms;
+  return options.keep_ttl ? present : 0;
+}
+
+/// Parses a decimal integer in its one canonical spelling.
+bool parse_integer(std::string_view text, std::int64_t& value) {
+  auto [end, error] =
+    std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size())
+    return false;
+  auto digits = text.substr(text.starts_with('-') ? 1 : 0);
+  return text == "0" || digits.front() != '0';
+}
+
+/// Reads one entry whose hash is known; `value` is made to fit.
+errc read_value(store_impl& impl, context* self, std::uint64_t hash,
+                std::uint8_t ns, std::string_view key, std::string& value,
+                entry_info* info) {
+  auto answer = impl.engine().read(
+    hash, ns, key, [&](const auto& where, std::int64_t expires) {
+      value.resize(where.fields.value_bytes);
+      native_sync::read(value.data(), where.payload() + where.fields.key_bytes,
+                        value.size());
+      if (!store_impl::engine_type::intact(hash, where, expires, value))
+        return errc::corrupt;
+      if (info != nullptr)
+        *info = impl.info_of(where, expires);
+      return errc::ok;
+    });
+  if (self != nullptr) {
+    bump(self->slot->reads, 1U);
+    if (answer == errc::ok)
+      bump(self->slot->hits, 1U);
+    else if (answer == errc::corrupt)
+      bump(self->slot->corrupt_reads, 1U);
+  }
+  return answer;
+}
+
+} // namespace
+
+// -- reading ------------------------------------------------------------------
+
+errc store::get(namespace_id ns, std::string_view key, std::string& value,
+                entry_info* info) const {
+  if (auto state = impl_->usable(); state != errc::ok) [[unlikely]]
+    return state;
+  if (auto bad = check_key(key); bad != errc::ok) [[unlikely]]
+    return bad;
+  return read_value(*impl_, impl_->self(), hash_key(number(ns), key),
+                    number(ns), key, value, info);
+}
+
+errc store::get(namespace_id ns, std::string_view key, std::span<char> buffer,
+                std::size_t& value_bytes) const {
+  if (auto state = impl_->usable(); state != errc::ok) [[unlikely]]
+    return state;
+  if (auto bad = check_key(key); bad != errc::ok) [[unlikely]]
+    return bad;
+  auto hash = hash_key(number(ns), key);
+  auto answer = impl_->engine().read(
+    hash, number(ns), key, [&](const auto& where, std::int64_t expires) {
+      value_bytes = where.fields.value_bytes;
+      if (value_bytes > buffer.size())
+        return errc::value_size;
+      native_sync::read(buffer.data(), where.payload() + where.fields.key_bytes,
+                        value_bytes);
+      return store_impl::engine_type::intact(hash, where, expires,
+                                             {buffer.data(), value_bytes})
+               ? errc::ok
+               : errc::corrupt;
+    });
+  if (auto* self = impl_->self(); self != nullptr) {
+    bump(self->slot->reads, 1U);
+    if (answer == errc::ok)
+      bump(self->slot->hits, 1U);
+    else if (answer == errc::corrupt)
+      bump(self->slot->corrupt_reads, 1U);
+  }
+  return answer;
+}
+
+errc store::view(namespace_id ns, std::string_view key,
+                 value_view& result) const {
+  if (auto state = impl_->usable(); state != errc::ok) [[unlikely]]
+    return state;
+  if (impl_->mode() == access_mode::read_only)
+    return errc::read_only;
+  if (auto bad = check_key(key); bad != errc::ok) [[unlikely]]
+    return bad;
+  result.release();
+  return impl_->view(hash_key(number(ns), key), ns, key, result);
+}
+
+bool store::contains(namespace_id ns, std::string_view key) const {
+  entry_info ignored;
+  return info(ns, key, ignored) == errc::ok;
+}
+
+errc store::info(namespace_id ns, std::string_view key,
+                 entry_info& result) const {
+  if (auto state = impl_->usable(); state != errc::ok) [[unlikely]]
+    return state;
+  if (auto bad = check_key(key); bad != errc::ok) [[unlikely]]
+    return bad;
+  return impl_->engine().read(hash_key(number(ns), key), number(ns), key,
+                              [&](const auto& where, std::int64_t expires) {
+                                result = impl_->info_of(where, expires);
+                                return errc::ok;
+                              });
+}
+
+// -- writing ------------------------------------------------------------------
+
+namespace {
+
+/// set in its three conditions. A kept expiry depends on the present entry.
+errc store_value(store_impl& impl, namespace_id ns, std::string_view key,
+                 std::string_view value, const set_options& options,
+                 condition when) {
+  context* self = nullptr;
+  if (auto bad = check_write(impl, ns, key, value.size(), options, self);
+      bad != errc::ok) [[unlikely]]
+    return bad;
+  auto hash = hash_key(number(ns), key);
+  if (!options.keep_ttl) [[likely]]
+    return impl.engine().put(*self, hash, number(ns), key, value,
+                             options.ttl_ms, when);
+  return impl.engine().modify(
+    *self, hash, number(ns), key,
+    [&](const std::string* present, std::int64_t expires, version_token,
+        auto& change) {
+      if (when == condition::if_absent && present != nullptr)
+        return errc::exists;
+      if (when == condition::if_present && present == nullptr)
+        return errc::not_found;
+      change.head = value;
+      change.expires_at_ms = new_expiry(options, expires);
+      return errc::ok;
+    });
+}
+
+/// Runs a change that depends on the present value; `decide` as in
+/// basic_engine::modify.
+template <class Decide>
+errc change_value(store_impl& impl, namespace_id ns, std::string_view key,
+                  std::size_t value_bytes, const set_options& options,
+                  Decide&& decide) {
+  context* self = nullptr;
+  if (auto bad = check_write(impl, ns, key, value_bytes, options, self);
+      bad != errc::ok) [[unlikely]]
+    return bad;
+  return impl.engine().modify(*self, hash_key(number(ns), key), number(ns), key,
+                              std::forward<Decide>(decide));
+}
+
+} // namespace
+
+errc store::set(namespace_id ns, std::string_view key, std::string_view value,
+                const set_options& options) {
+  return store_value(*impl_, ns, key, value, options, condition::always);
+}
+
+errc store::set_if_absent(namespace_id ns, std::string_view key,
+                          std::string_view value, const set_options& options) {
+  return store_value(*impl_, ns, key, value, options, condition::if_absent);
+}
+
+errc store::set_if_present(namespace_id ns, std::string_view key,
+                           std::string_view value, const set_options& options) {
+  return store_value(*impl_, ns, key, value, options, condition::if_present);
+}
+
+errc store::exchange(namespace_id ns, std::string_view key,
+                     std::string_view value, std::string& previous,
+                     bool& had_previous, const set_options& options) {
+  return change_value(*impl_, ns, key, value.size(), options,
+                      [&](const std::string* present, std::int64_t expires,
+                          version_token, auto& change) {
+                        had_previous = present != nullptr;
+                        if (had_previous)
+                          previous = *present;
+                        change.head = value;
+                        change.expires_at_ms = new_expiry(options, expires);
+                        return errc::ok;
+                      });
+}
+
+errc store::compare_and_swap(namespace_id ns, std::string_view key,
+                             std::string_view expected_value,
+                             std::string_view desired, std::string* actual,
+                             const set_options& options) {
+  return change_value(*impl_, ns, key, desired.size(), options,
+                      [&](const std::string* present, std::int64_t expires,
+                          version_token, auto& change) {
+                        if (present == nullptr)
+                          return errc::not_found;
+                        if (*present != expected_value) {
+                          if (actual != nullptr)
+                            *actual = *present;
+                          return errc::mismatch;
+                        }
+                        change.head = desired;
+                        change.expires_at_ms = new_expiry(options, expires);
+                        return errc::ok;
+                      });
+}
+
+errc store::compare_and_swap(namespace_id ns, std::string_view key,
+                             version_token expected_version,
+                             std::string_view desired, version_token* actual,
+                             const set_options& options) {
+  return change_value(*impl_, ns, key, desired.size(), options,
+                      [&](const std::string* present, std::int64_t expires,
+                          version_token version, auto& change) {
+                        if (present == nullptr)
+                          return errc::not_found;
+                        if (version != expected_version) {
+                          if (actual != nullptr)
+                            *actual = version;
+                          return errc::mismatch;
+                        }
+                        change.head = desired;
+                        change.expires_at_ms = new_expiry(options, expires);
+                        return errc::ok;
+                      });
+}
+
+errc store::increment(namespace_id ns, std::string_view key, std::int64_t delta,
+                      std::int64_t& result) {
+  std::array<char, 24> digits{};
+  return change_value(
+    *impl_, ns, key, 0, {},
+    [&](const std::string* present, std::int64_t expires, version_token,
+        auto& change) {
+      std::int64_t value = 0;
+      if (present != nullptr && !parse_integer(*present, value))
+        return errc::not_integer;
+      std::int64_t sum = 0;
+      if (__builtin_add_overflow(value, delta, &sum))
+        return errc::overflow;
+      auto* end =
+        std::to_chars(digits.data(), digits.data() + digits.size(), sum).ptr;
+      change.head = {digits.data(),
+                     static_cast<std::size_t>(end - digits.data())};
+      change.expires_at_ms = expires;
+      result = sum;
+      return errc::ok;
+    });
+}
+
+errc store::append(namespace_id ns, std::string_view key,
+                   std::string_view suffix, std::size_t& value_bytes) {
+  auto most = impl_->shape().max_value_bytes;
+  return change_value(*impl_, ns, key, suffix.size(), {},
+                      [&](const std::string* present, std::int64_t expires,
+                          version_token, auto& change) {
+                        if (present != nullptr)
+                          change.head = *present;
+                        change.tail = suffix;
+                        change.expires_at_ms = expires;
+                        value_bytes = change.head.size() + suffix.size();
+                        return value_bytes > most ? errc::value_size : errc::ok;
+                      });
+}
+
+errc store::erase(namespace_id ns, std::string_view key) {
+  context* self = nullptr;
+  if (auto bad = check_write(*impl_, ns, key, 0, {}, self); bad != errc::ok)
+    [[unlikely]]
+    return bad;
+  return impl_->engine().erase(*self, hash_key(number(ns), key), number(ns),
+                               key);
+}
+
+errc store::take(namespace_id ns, std::string_view key, std::string& value) {
+  return change_value(
+    *impl_, ns, key, 0, {},
+    [&](const std::string* present, std::int64_t, version_token, auto& change) {
+      if (present == nullptr)
+        return errc::not_found;
+      value = *present;
+      change.erase = true;
+      return errc::ok;
+    });
+}
+
+errc store::expire(namespace_id ns, std::string_view key, std::int64_t ttl_ms) {
+  if (ttl_ms <= 0 || ttl_ms > limits::max_ttl_ms)
+    return errc::bad_ttl;
+  return change_value(
+    *impl_, ns, key, 0, {},
+    [&](const std::string* present, std::int64_t, version_token, auto& change) {
+      if (present == nullptr)
+        return errc::not_found;
+      change.head = *present;
+      change.expires_at_ms = unix_time_ms() + ttl_ms;
+      return errc::ok;
+    });
+}
+
+errc store::persist(namespace_id ns, std::string_view key) {
+  return change_value(*impl_, ns, key, 0, {},
+                      [&](const std::string* present, std::int64_t expires,
+                          version_token, auto& change) {
+                        if (present == nullptr)
+                          return errc::not_found;
+                        if (expires == 0)
+                          return errc::mismatch;
+                        change.head = *present;
+                        return errc::ok;
+                      });
+}
+
+// -- batches ------------------------------------------------------------------
+
+namespace {
+
+/// Runs `work(i, hash)` over a batch: in each wave first all lines are asked
+/// for, then all blocks, then the work is done on what has arrived.
+template <class KeyOf, class Work>
+void in_waves(store_impl& impl, std::uint8_t ns, std::size_t count,
+              KeyOf&& key_of, Work&& work) {
+  std::array<std::uint64_t, limits::batch_wave> hashes{};
+  for (std::size_t begin = 0; begin < count; begin += hashes.size()) {
+    auto size = std::min(hashes.size(), count - begin);
+    for (std::size_t i = 0; i < size; ++i) {
+      hashes[i] = hash_key(ns, key_of(begin + i));
+      impl.engine().index().prefetch(hashes[i]);
+    }
+    for (std::size_t i = 0; i < size; ++i)
+      impl.engine().index().prefetch_block(hashes[i]);
+    for (std::size_t i = 0; i < size; ++i)
+      work(begin + i, hashes[i]);
+  }
+}
+
+} // namespace
+
+errc store::get_many(namespace_id ns, std::span<get_request> requests) const {
+  if (auto state = impl_->usable(); state != errc::ok)
+    return state;
+  auto* self = impl_->self();
+  auto result = errc::ok;
+  in_waves(
+    *impl_, number(ns), requests.size(),
+    [&](std::size_t i) { return requests[i].key; },
+    [&](std::size_t i, std::uint64_t hash) {
+      auto& request = requests[i];
+      request.status = check_key(request.key);
+      if (request.status == errc::ok)
+        request.status = read_value(*impl_, self, hash, number(ns), request.key,
+                                    request.value, nullptr);
+      if (request.status != errc::ok && request.status != errc::not_found)
+        result = request.status;
+    });
+  return result;
+}
+
+errc store::set_many(namespace_id ns, std::span<set_request> requests) {
+  context* self = nullptr;
+  if (auto state = impl_->begin_write(ns, self); state != errc::ok)
+    return state;
+  auto result = errc::ok;
+  in_waves(
+    *impl_, number(ns), requests.size(),
+    [&](std::size_t i) { return requests[i].key; },
+    [&](std::size_t i, std::uint64_t hash) {
+      auto& request = requests[i];
+      request.status = check_write(*impl_, ns, request.key,
+                                   request.value.size(), request.options, self);
+      if (request.status == errc::ok)
+        request.status =
+          request.options.keep_ttl
+            ? store_value(*impl_, ns, request.key, request.value,
+                          request.options, condition::always)
+            : impl_->engine().put(*self, hash, number(ns), request.key,
+                                  request.value, request.options.ttl_ms,
+                                  condition::always);
+      if (request.status != errc::ok)
+        result = request.status;
+    });
+  return result;
+}
+
+} // namespace neuroplex::memory

@@ -1,0 +1,176 @@
+// Namespaces of a segment: finding, making and dropping them. Making and
+// dropping are rare, so they are serialised by a lock on the file, which ends
+// with its holder: who holds it and meets a namespace half made or half dropped
+// knows that its maker died, and finishes the work.
+#include "memory/store_impl.hpp"
+
+#include <cstring>
+
+namespace neuroplex::memory::detail {
+
+namespace {
+
+bool same_name(const layout::namespace_record<native_sync>& record,
+               std::string_view name) {
+  return record.name_bytes == name.size()
+         && std::memcmp(record.name, name.data(), name.size()) == 0;
+}
+
+} // namespace
+
+expected<namespace_id> store_impl::find_namespace(std::string_view name) const {
+  auto hash = hash_name(name);
+  for (unsigned i = 0; i < limits::max_namespaces; ++i) {
+    auto word =
+      arena().control().namespace_states[i].load(std::memory_order_acquire);
+    auto& record = arena().name_record(i);
+    if (layout::namespace_state_of(word) == layout::namespace_state::live
+        && record.name_hash == hash && same_name(record, name))
+      return namespace_id{static_cast<std::uint8_t>(i)};
+  }
+  return failure{errc::not_found, "namespace '" + std::string{name}
+                                    + "': not found; create it first"};
+}
+
+expected<namespace_id> store_impl::open_namespace(std::string_view name) {
+  if (auto state = usable(); state != errc::ok)
+    return state;
+  if (name.empty() || name.size() > limits::max_namespace_name_bytes)
+    return failure{errc::bad_namespace, "namespace name of "
+                                          + std::to_string(name.size())
+                                          + " bytes: 1 to 255 are allowed"};
+  if (auto found = find_namespace(name); found)
+    return found;
+  if (mode_ == access_mode::read_only)
+    return errc::read_only;
+  if (self() == nullptr)
+    return errc::too_many;
+  std::lock_guard guard{mutex_};
+  if (!file_.lock(namespace_lock, cold_lock_timeout_ms))
+    return errc::busy;
+  auto made = [&]() -> expected<namespace_id> {
+    // Another process may have been faster while we waited.
+    if (auto found = find_namespace(name); found)
+      return found;
+    finish_drops();
+    for (unsigned i = 0; i < limits::max_namespaces; ++i) {
+      auto& state = arena().control().namespace_states[i];
+      auto word = state.load(std::memory_order_acquire);
+      auto present = layout::namespace_state_of(word);
+      // `creating` under our lock is left by one who died on the way.
+      if (present != layout::namespace_state::free
+          && present != layout::namespace_state::creating)
+        continue;
+      word = layout::next_namespace(word);
+      state.store(
+        layout::with_namespace_state(word, layout::namespace_state::creating),
+        std::memory_order_relaxed);
+      auto& record = arena().name_record(i);
+      record.entries.store(0, std::memory_order_relaxed);
+      record.block_bytes.store(0, std::memory_order_relaxed);
+      record.name_hash = hash_name(name);
+      record.name_bytes = static_cast<std::uint8_t>(name.size());
+      std::memcpy(record.name, name.data(), name.size());
+      state.store(
+        layout::with_namespace_state(word, layout::namespace_state::live),
+        std::memory_order_seq_cst);
+      return namespace_id{static_cast<std::uint8_t>(i)};
+    }
+    return failure{errc::namespace_full,
+                   "namespace '" + std::string{name}
+                     + "': 256 namespaces exist; drop one first"};
+  }();
+  file_.unlock(namespace_lock);
+  return made;
+}
+
+expected<void> store_impl::drop_namespace(std::string_view name) {
+  if (auto state = usable(); state != errc::ok)
+    return state;
+  if (mode_ == access_mode::read_only)
+    return errc::read_only;
+  if (self() == nullptr)
+    return errc::too_many;
+  std::lock_guard guard{mutex_};
+  if (!file_.lock(namespace_lock, cold_lock_timeout_ms))
+    return errc::busy;
+  auto dropped = [&]() -> expected<void> {
+    auto found = find_namespace(name);
+    if (!found)
+      return found.error();
+    auto index = static_cast<unsigned>(*found);
+    if (index == 0)
+      return failure{errc::bad_argument, "namespace 'default' cannot be "
+                                         "dropped; clear it instead"};
+    auto word =
+      arena().control().namespace_states[index].load(std::memory_order_acquire);
+    return drop(index, word);
+  }();
+  file_.unlock(namespace_lock);
+  return dropped;
+}
+
+/// Under the lock: hides the namespace, removes its entries, frees its id. A
+/// failure on the way leaves it hidden, and the next call goes on.
+errc store_impl::drop(unsigned index, std::uint32_t word) {
+  auto& state = arena().control().namespace_states[index];
+  // seq_cst: a writer who publishes after our sweep sees this.
+  state.store(
+    layout::with_namespace_state(word, layout::namespace_state::dropping),
+    std::memory_order_seq_cst);
+  std::uint64_t removed = 0;
+  if (auto cleared =
+        clear(namespace_id{static_cast<std::uint8_t>(index)}, removed);
+      cleared != errc::ok)
+    return cleared;
+  state.store(layout::with_namespace_state(word, layout::namespace_state::free),
+              std::memory_order_seq_cst);
+  return errc::ok;
+}
+
+/// Under the lock: drops that somebody died over.
+void store_impl::finish_drops() {
+  for (unsigned i = 1; i < limits::max_namespaces; ++i) {
+    auto word =
+      arena().control().namespace_states[i].load(std::memory_order_acquire);
+    if (layout::namespace_state_of(word) == layout::namespace_state::dropping)
+      (void)drop(i, word);
+  }
+}
+
+errc store_impl::clear(namespace_id ns, std::uint64_t& removed) {
+  auto* mine = self();
+  if (mine == nullptr)
+    return errc::too_many;
+  auto number = static_cast<std::uint8_t>(ns);
+  std::vector<std::string> keys;
+  // A line is looked at again when it was carried over meanwhile; the bound is
+  // for a segment somebody scribbles over.
+  constexpr unsigned repeats_a_line = 64;
+  unsigned repeats = 0;
+  for (std::uint64_t position = 0; position != ~std::uint64_t{0};) {
+    auto at = engine_.index().home_of(position << 32);
+    keys.clear();
+    engine_.index().visit_line(at, [&](const auto& where) {
+      if (where.fields.ns != number)
+        return true;
+      auto& key = keys.emplace_back(where.fields.key_bytes, '\0');
+      native_sync::read(key.data(), where.payload(), key.size());
+      return engine_.index().unchanged(at, where);
+    });
+    if (!engine_.index().still_home(at) && ++repeats < repeats_a_line)
+      continue;
+    repeats = 0;
+    for (auto& key : keys) {
+      auto erased = engine_.erase(*mine, hash_key(number, key), number, key);
+      if (erased == errc::ok)
+        ++removed;
+      else if (erased != errc::not_found)
+        return erased;
+    }
+    position = position_after(at.line, shape().lines(at.level));
+  }
+  return errc::ok;
+}
+
+} // namespace neuroplex::memory::detail
