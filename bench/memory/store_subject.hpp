@@ -1,0 +1,43 @@
+// The shared segment under test: this process' attachment to it.
+//
+// Threads: one. Ends the program when the segment cannot be made or opened.
+#pragma once
+
+#include "bench/memory/workload.hpp"
+
+#include "memory/store.hpp"
+
+#include <string>
+
+namespace neuroplex::bench {
+
+/// Ends the program with what a store answered.
+[[noreturn]] void give_up(const std::string& what, const std::string& why);
+
+class store_subject : public subject {
+public:
+  /// Makes a segment for `entries`; it is removed with the object.
+  static memory::store make_segment(const std::string& path,
+                                    std::uint64_t entries);
+
+  explicit store_subject(memory::store attached);
+
+  bool get(const entry_key& key, entry_value& value) override;
+  bool set(const entry_key& key, const entry_value& value) override;
+  bool get_many(std::span<const entry_key> keys,
+                std::span<entry_value> values) override;
+  bool set_many(std::span<const entry_key> keys,
+                std::span<const entry_value> values) override;
+  [[nodiscard]] double bytes_in_use() const override;
+
+  [[nodiscard]] memory::store_stats stats() const {
+    return store_.stats();
+  }
+
+private:
+  memory::store store_;
+  std::array<memory::get_request, batch_size> gets_;
+  std::array<memory::set_request, batch_size> sets_;
+};
+
+} // namespace neuroplex::bench
