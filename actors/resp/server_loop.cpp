@@ -83,6 +83,7 @@ void server::loop::ask_to_stop() noexcept {
 }
 
 void server::loop::join() noexcept {
+  std::lock_guard guard{join_mutex_};
   if (thread_.joinable())
     thread_.join();
 }

@@ -89,6 +89,7 @@ private:
   std::mutex tasks_mutex_;
   std::vector<std::function<void()>> tasks_; // guarded by tasks_mutex_
   std::atomic<bool> stopping_{false};
+  std::mutex join_mutex_; // for callers of stop that meet
   std::thread thread_;
 };
 
