@@ -165,13 +165,15 @@ expected<child_process> child_process::start(const child_command& command) {
 }
 
 child_process::child_process(child_process&& other) noexcept
-  : pid_{std::exchange(other.pid_, -1)}, exit_{other.exit_} {
+  : pid_{std::exchange(other.pid_, -1)}, asked_{other.asked_}, exit_{
+                                                                 other.exit_} {
 }
 
 child_process& child_process::operator=(child_process&& other) noexcept {
   if (this != &other) {
     kill();
     pid_ = std::exchange(other.pid_, -1);
+    asked_ = other.asked_;
     exit_ = other.exit_;
   }
   return *this;
@@ -202,9 +204,15 @@ child_process::wait(std::chrono::milliseconds timeout) {
   return exit_;
 }
 
+void child_process::ask_to_stop() {
+  if (asked_ || pid_ < 0 || poll())
+    return;
+  asked_ = true;
+  ::kill(pid_, SIGTERM);
+}
+
 child_exit child_process::stop(std::chrono::milliseconds grace) {
-  if (!poll() && pid_ >= 0)
-    ::kill(pid_, SIGTERM);
+  ask_to_stop();
   if (auto ended = wait(pid_ >= 0 ? grace : std::chrono::milliseconds{0}))
     return *ended;
   return kill();

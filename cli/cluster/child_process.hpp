@@ -76,7 +76,11 @@ public:
   /// Waits until it ends or `timeout` is over.
   std::optional<child_exit> wait(std::chrono::milliseconds timeout);
 
-  /// Asks it to end with SIGTERM; kills it when `grace` is over.
+  /// Asks it to end with SIGTERM, once: to many programs a second signal means
+  /// to drop everything.
+  void ask_to_stop();
+
+  /// Asks it to end unless it was asked before; kills it when `grace` is over.
   child_exit stop(std::chrono::milliseconds grace);
 
   /// Ends it with SIGKILL, as a crash would, and reaps it.
@@ -89,6 +93,7 @@ private:
   child_exit reap();
 
   pid_t pid_ = -1;
+  bool asked_ = false;
   std::optional<child_exit> exit_;
 };
 

@@ -121,6 +121,21 @@ TEST_CASE("stop asks first and kills what does not listen") {
   CHECK(deaf->stop(50ms).signal == SIGKILL);
 }
 
+TEST_CASE("stop asks only once, since a second signal may mean more") {
+  auto scratch = make_scratch();
+  // Ends with the number of signals it saw, some time after the first.
+  auto child = child_process::start(
+    shell(scratch, "n=0; trap 'n=$((n+1))' TERM; echo up\n"
+                   "while [ $n = 0 ]; do sleep 0.01; done\n"
+                   "sleep 0.1; exit $n"));
+  REQUIRE(child);
+  REQUIRE(
+    eventually([&] { return text_of(scratch.path() + "/out") == "up\n"; }));
+  child->ask_to_stop();
+  child->ask_to_stop();
+  CHECK(child->stop(patience).status == 1);
+}
+
 TEST_CASE("a child's end is noticed without waiting for it") {
   auto scratch = make_scratch();
   auto child = child_process::start(shell(scratch, "kill -9 $$"));

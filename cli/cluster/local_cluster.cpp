@@ -2,7 +2,6 @@
 
 #include "cli/cluster/free_ports.hpp"
 
-#include <csignal>
 #include <filesystem>
 
 namespace neuroplex::cli {
@@ -61,19 +60,27 @@ expected<void> local_cluster::start(std::chrono::milliseconds timeout,
   return {};
 }
 
-bool local_cluster::stop(std::chrono::milliseconds grace) {
+expected<void> local_cluster::stop(std::chrono::milliseconds grace) {
+  constexpr std::size_t told_log_lines = 5;
   std::vector<node_process*> asked;
   for (auto& node : nodes_) {
     if (!node.running())
       continue;
-    ::kill(node.pid(), SIGTERM);
+    node.ask_to_stop();
     asked.push_back(&node);
   }
-  bool clean = true;
-  for (auto* node : asked)
-    if (!node->stop(grace).ok())
-      clean = false;
-  return clean;
+  expected<void> result;
+  for (auto* node : asked) {
+    const auto ended = node->stop(grace);
+    if (!ended.ok() && result)
+      result =
+        failure{errc::internal,
+                "node " + std::to_string(node->options().replica_id)
+                  + " did not stop cleanly when asked (" + ended.to_string()
+                  + "); the end of " + node->log_path() + ":\n"
+                  + node->log_tail(told_log_lines, "  ")};
+  }
+  return result;
 }
 
 } // namespace neuroplex::cli

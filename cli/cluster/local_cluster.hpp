@@ -50,8 +50,8 @@ public:
                        const std::function<bool()>& give_up);
 
   /// Asks all nodes to end at once, then kills what is left after `grace`.
-  /// False when one had to be killed or failed.
-  bool stop(std::chrono::milliseconds grace);
+  /// `internal` when one had to be killed or failed, with the end of its log.
+  expected<void> stop(std::chrono::milliseconds grace);
 
   [[nodiscard]] std::vector<node_process>& nodes() noexcept {
     return nodes_;

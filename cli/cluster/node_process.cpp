@@ -3,7 +3,6 @@
 #include "config/settings.hpp"
 
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <deque>
 #include <filesystem>
@@ -110,6 +109,11 @@ expected<void> node_process::wait_ready(std::chrono::milliseconds timeout,
 
 bool node_process::running() {
   return child_ && !child_->poll();
+}
+
+void node_process::ask_to_stop() {
+  if (child_)
+    child_->ask_to_stop();
 }
 
 child_exit node_process::stop(std::chrono::milliseconds grace) {

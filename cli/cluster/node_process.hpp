@@ -45,6 +45,9 @@ public:
   /// True while the process runs.
   [[nodiscard]] bool running();
 
+  /// SIGTERM without waiting for the end.
+  void ask_to_stop();
+
   /// SIGTERM, then SIGKILL after `grace`. Exit status ok if it was not running.
   child_exit stop(std::chrono::milliseconds grace);
 

@@ -34,7 +34,9 @@ expected<void> tour::compare_from_another_process() {
   const auto output = scratch_->path() + "/compare.json";
   const auto errors = scratch_->path() + "/compare.log";
   child_command command{.arguments = {options_.program, "load", "wordnet",
-                                      options_.wordnet_directory, "--namespace", std::string{tour_namespace}, "--output", "json"},
+                                      options_.wordnet_directory, "--namespace",
+                                      std::string{tour_namespace}, "--output",
+                                      "json"},
                         .output_path = output,
                         .error_path = errors};
   for (std::size_t i = 0; i < cluster_->nodes().size(); ++i) {

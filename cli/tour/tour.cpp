@@ -67,8 +67,9 @@ expected<tour_report> tour::run() {
     if (!done)
       return done.error();
   }
-  if (!cluster_->stop(stop_grace))
-    return failure{errc::internal, "a node did not stop cleanly when asked"};
+  auto stopped = cluster_->stop(stop_grace);
+  if (!stopped)
+    return stopped.error();
   report_.total_seconds = seconds_since(started);
   return report_;
 }
