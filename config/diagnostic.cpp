@@ -17,6 +17,7 @@ struct problem_row {
 
 constexpr int exit_use = 2;
 constexpr int exit_config = 3;
+constexpr int exit_resource = 6;
 
 constexpr std::array<problem_row, problem_count> rows{{
   {problem::use, "E-USE", exit_use},
@@ -29,6 +30,7 @@ constexpr std::array<problem_row, problem_count> rows{{
   {problem::topology, "E-TOPOLOGY", exit_config},
   {problem::timing, "E-TIMING", exit_config},
   {problem::secret_mode, "E-SECRETMODE", exit_config},
+  {problem::unfit, "E-UNFIT", exit_resource},
 }};
 
 constexpr bool rows_in_order() {

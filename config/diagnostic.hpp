@@ -34,16 +34,17 @@ enum class problem : std::uint8_t {
   topology,       ///< peers contradict one another or this node
   timing,         ///< timeouts contradict one another
   secret_mode,    ///< a secret where others can read it
+  unfit,          ///< this machine cannot run what was asked for
 };
 
 /// Number of problems, for walks over all of them.
 inline constexpr std::uint8_t problem_count =
-  static_cast<std::uint8_t>(problem::secret_mode) + 1;
+  static_cast<std::uint8_t>(problem::unfit) + 1;
 
 /// Stable short name of the form "E-DUPFLAG".
 [[nodiscard]] std::string_view code_name(problem code) noexcept;
 
-/// 2 for wrong use, 3 for wrong configuration.
+/// 2 for wrong use, 3 for wrong configuration, 6 for an unfit machine.
 [[nodiscard]] int exit_status(problem code) noexcept;
 
 /// A problem or a failure, ready to be printed.

@@ -1,8 +1,10 @@
 #include "config/layers.hpp"
 
 #include <catch2/catch.hpp>
+#include <random>
 
 using namespace neuroplex::config;
+using namespace std::literals;
 
 namespace {
 
@@ -271,4 +273,36 @@ TEST_CASE("what a person wrote cannot break the line it is reported in",
   CHECK(line.find('\n') == std::string::npos);
   CHECK(line.find('\x1b') == std::string::npos);
   CHECK_THAT(line, Contains("a\\nb\\x1b[31m\\xff"));
+}
+
+TEST_CASE("a damaged file is refused in one line or read, whatever the damage",
+          "[config]") {
+  const auto sample = sample_file();
+  std::mt19937 random{7}; // one seed, so that a failure repeats
+  constexpr auto bytes = "{}[]:,\"\\/*-0e9.tn\n\x00\xff"sv;
+  for (auto round = 0; round < 2'000; ++round) {
+    auto text = sample;
+    auto edits = 1 + random() % 4;
+    for (auto edit = 0U; edit < edits; ++edit) {
+      auto at = random() % text.size();
+      auto length = random() % 40;
+      switch (random() % 3) {
+        case 0:
+          text[at] = bytes[random() % bytes.size()];
+          break;
+        case 1:
+          text.erase(at, length);
+          break;
+        default:
+          text.insert(at, text.substr(random() % text.size(), length));
+          break;
+      }
+      if (text.empty())
+        text = "{";
+    }
+    auto line = read(text);
+    CAPTURE(round);
+    CHECK((line == "none" || line.starts_with("error[E-")));
+    CHECK(line.find('\n') == std::string::npos);
+  }
 }

@@ -265,7 +265,7 @@ std::string range_text(const setting& which) {
              + " ms";
     case setting_kind::bytes:
       return display_bytes(which.least) + " to " + display_bytes(which.most)
-             + ", in bytes or with K, M or G (powers of two)";
+             + ", such as 16M (powers of two)";
     case setting_kind::boolean:
       return "true or false";
     case setting_kind::word:
