@@ -1,11 +1,19 @@
 // The `neuroplex` command: the list of its subcommands, in the order of --help.
 #include "cli/command_line.hpp"
+#include "cli/commands/attach.hpp"
+#include "cli/commands/bench.hpp"
+#include "cli/commands/cert.hpp"
+#include "cli/commands/cluster.hpp"
 #include "cli/commands/config.hpp"
+#include "cli/commands/data.hpp"
+#include "cli/commands/doctor.hpp"
+#include "cli/commands/serve.hpp"
+#include "cli/commands/stats.hpp"
 
 int main(int argc, char** argv) {
   using namespace neuroplex::cli;
   constexpr add_command commands[] = {
-    add_config,
+    add_stats, add_bench,   add_doctor, add_config, add_cert,
   };
   return run(argc, argv, commands);
 }

@@ -31,7 +31,12 @@ const char* value_name(const config::setting& row) {
   return row.flag.ends_with("host") ? "ADDRESS" : "TEXT";
 }
 
+// What --help calls a section.
 std::string group_title(std::string_view section) {
+  if (section == "basp")
+    return "Actor port";
+  if (section == "resp")
+    return "Redis clients";
   std::string title{section};
   title.front() = static_cast<char>(title.front() - 'a' + 'A');
   return title;
@@ -40,11 +45,23 @@ std::string group_title(std::string_view section) {
 } // namespace
 
 void settings_flags::add_to(CLI::App& app) {
+  add(app, false);
+}
+
+void settings_flags::add_hidden_to(CLI::App& app) {
+  add(app, true);
+}
+
+void settings_flags::add(CLI::App& app, bool hidden) {
   auto rows = config::settings();
   values_.resize(rows.size());
   app
     .add_option("--config", config_files_,
-                "Configuration file (or the variable NEUROPLEX_CONFIG)")
+                hidden
+                  ? "Configuration file; every flag of \"neuroplex serve\" is "
+                    "understood too"
+                  : "Configuration file (or the variable "
+                    "NEUROPLEX_CONFIG)")
     ->type_name("FILE")
     ->allow_extra_args(false)
     ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -59,7 +76,7 @@ void settings_flags::add_to(CLI::App& app) {
                   std::string{row.doc} + ": " + range_text(row) + " ["
                     + default_value + "]")
       ->type_name(value_name(row))
-      ->group(group_title(config::section_of(row.name)))
+      ->group(hidden ? "" : group_title(config::section_of(row.name)))
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }

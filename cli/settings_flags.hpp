@@ -19,6 +19,10 @@ public:
   /// Adds --config and a flag for every setting.
   void add_to(CLI::App& app);
 
+  /// The same, but --help shows --config alone: for commands that only look at
+  /// settings.
+  void add_hidden_to(CLI::App& app);
+
   /// Merges defaults, file, environment and flags into `layers`.
   [[nodiscard]] outcome load(config::layered_options& layers) const;
 
@@ -29,6 +33,8 @@ public:
   [[nodiscard]] std::string config_path() const;
 
 private:
+  void add(CLI::App& app, bool hidden);
+
   std::vector<std::string> config_files_;
   std::vector<std::vector<std::string>> values_; // of each setting
 };

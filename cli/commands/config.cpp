@@ -55,6 +55,16 @@ std::string origin_text(const config::sourced_value& value) {
            : std::string{to_string(value.from)} + " " + value.place;
 }
 
+// How the file would give this value.
+std::string file_line(const setting& row, const config::setting_value& value) {
+  auto member = "\"" + std::string{config::key_of(row.name)}
+                + "\": " + json::parse(file_value(row, value)).dump();
+  if (config::section_of(row.name) == row.name)
+    return member;
+  return "\"" + std::string{config::section_of(row.name)} + "\": {" + member
+         + "}";
+}
+
 void explain_one(context& ctx, const setting& row,
                  const layered_options& layers) {
   auto& value = layers.value_of(row);
@@ -68,8 +78,7 @@ void explain_one(context& ctx, const setting& row,
   line("from", origin_text(value));
   line("default", display_value(row, row.get({})));
   line("range", range_text(row));
-  line("file",
-       "\"" + std::string{row.name} + "\": " + file_value(row, value.value));
+  line("file", file_line(row, value.value));
   line("variable", environment_name(row));
   line("flag", row.flag);
 }
@@ -135,7 +144,7 @@ CLI::App& add_part(CLI::App& app, context& ctx,
                    const std::string& name, const std::string& doc,
                    outcome (*run)(context&, const config_arguments&)) {
   auto& part = *app.add_subcommand(name, doc);
-  arguments->settings.add_to(part);
+  arguments->settings.add_hidden_to(part);
   part.callback([&ctx, arguments, run] {
     ctx.action = [&ctx, arguments, run] { return run(ctx, *arguments); };
   });

@@ -1,0 +1,194 @@
+#include "cli/commands/stats.hpp"
+
+#include "cli/facts.hpp"
+#include "cli/flags.hpp"
+#include "cli/show.hpp"
+#include "cli/target/node_client.hpp"
+#include "cli/target/segment_target.hpp"
+#include "cli/target/target_flags.hpp"
+#include "cli/terminal/table.hpp"
+#include "cli/terminal/units.hpp"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+namespace neuroplex::cli {
+
+namespace {
+
+using actors::node_report;
+using actors::peer_report;
+using actors::peer_state;
+using json = nlohmann::ordered_json;
+
+std::string_view state_name(peer_state state) {
+  switch (state) {
+    case peer_state::never_met:
+      return "never met";
+    case peer_state::connected:
+      return "connected";
+    case peer_state::lost:
+      return "lost";
+    case peer_state::refused:
+      return "refused";
+  }
+  return "unknown";
+}
+
+json peers_json(const std::vector<peer_report>& peers) {
+  auto list = json::array();
+  for (auto& peer : peers)
+    list.push_back({{"replica_id", peer.replica_id},
+                    {"state", state_name(peer.state)},
+                    {"incarnation", peer.incarnation},
+                    {"meetings", peer.meetings},
+                    {"losses", peer.losses},
+                    {"in_flight", peer.in_flight},
+                    {"reason", peer.reason}});
+  return list;
+}
+
+json segment_json(const actors::segment_report& s) {
+  return {{"path", s.path},
+          {"segment_bytes", s.segment_bytes},
+          {"pool_bytes", s.pool_bytes},
+          {"pool_used_bytes", s.pool_used_bytes},
+          {"live_block_bytes", s.live_block_bytes},
+          {"entries", s.entries},
+          {"huge_page_bytes", s.huge_page_bytes},
+          {"participants", s.participants},
+          {"reads", s.reads},
+          {"hits", s.hits},
+          {"writes", s.writes},
+          {"expired", s.expired},
+          {"recoveries", s.recoveries},
+          {"corrupt_reads", s.corrupt_reads}};
+}
+
+json report_json(const node_report& r) {
+  auto& router = r.router;
+  auto& requests = r.requests;
+  return {{"cluster", r.cluster},
+          {"replica_id", r.replica_id},
+          {"process_id", r.process_id},
+          {"incarnation", r.incarnation},
+          {"uptime_ms", r.uptime_ms},
+          {"placement_epoch", r.placement_epoch},
+          {"shards", r.shards},
+          {"local_shards", r.local_shards},
+          {"restarts", r.restarts},
+          {"segment", segment_json(r.segment)},
+          {"router",
+           {{"local", router.local},
+            {"forwarded", router.forwarded},
+            {"retries", router.retries},
+            {"busy", router.busy},
+            {"unavailable", router.unavailable},
+            {"unknown", router.unknown},
+            {"stale", router.stale}}},
+          {"requests",
+           {{"requests", requests.requests},
+            {"batches", requests.batches},
+            {"batch_items", requests.batch_items},
+            {"repeats", requests.repeats},
+            {"conflicts", requests.conflicts},
+            {"late", requests.late},
+            {"refused", requests.refused},
+            {"remembered", requests.remembered}}},
+          {"peers", peers_json(router.peers)}};
+}
+
+void show_peers(context& ctx, const std::vector<peer_report>& peers) {
+  if (peers.empty())
+    return;
+  ctx.out << '\n';
+  table rows{{{"peer", table::align::right},
+              {"state", table::align::left},
+              {"met", table::align::right},
+              {"lost", table::align::right},
+              {"in flight", table::align::right},
+              {"reason", table::align::left}}};
+  for (auto& peer : peers)
+    rows.add_row({std::to_string(peer.replica_id),
+                  std::string{state_name(peer.state)},
+                  human_count(peer.meetings), human_count(peer.losses),
+                  human_count(peer.in_flight), config::escape(peer.reason)});
+  rows.print(ctx.out, ctx.terminal, 0);
+}
+
+void show_report(context& ctx, const node_report& r) {
+  if (ctx.output == output_format::json) {
+    ctx.out << report_json(r).dump(2) << '\n';
+    return;
+  }
+  auto& s = r.segment;
+  fact_list facts{ctx, "node " + std::to_string(r.replica_id) + " of cluster "
+                         + config::quote(r.cluster)};
+  facts.add("running for",
+            human_duration(std::chrono::milliseconds{r.uptime_ms})
+              + ", process " + std::to_string(r.process_id));
+  facts.add("shards", std::to_string(r.local_shards) + " of "
+                        + std::to_string(r.shards) + " are here");
+  facts.add("segment",
+            config::escape(s.path) + ", " + human_bytes(s.segment_bytes));
+  facts.add("entries",
+            human_count(s.entries) + " in " + human_bytes(s.live_block_bytes));
+  facts.add("pool", percent_of(s.pool_used_bytes, s.pool_bytes) + " of "
+                      + human_bytes(s.pool_bytes) + " used");
+  facts.add("huge pages", human_bytes(s.huge_page_bytes));
+  facts.add("reads", human_count(s.reads) + ", " + percent_of(s.hits, s.reads)
+                       + " hits");
+  facts.add("writes",
+            human_count(s.writes) + ", " + human_count(s.expired) + " expired");
+  facts.add("requests", human_count(r.requests.requests) + " and "
+                          + human_count(r.requests.batches) + " batches of "
+                          + human_count(r.requests.batch_items) + " items");
+  facts.add("forwarded", human_count(r.router.forwarded) + ", "
+                           + human_count(r.router.retries) + " retries");
+  facts.add("not answered", human_count(r.router.unavailable) + " unavailable, "
+                              + human_count(r.router.unknown) + " unknown, "
+                              + human_count(r.router.busy) + " busy");
+  facts.add("restarts", human_count(r.restarts) + " of actors, "
+                          + human_count(s.recoveries) + " of participants, "
+                          + human_count(s.corrupt_reads) + " corrupt reads");
+  show_peers(ctx, r.router.peers);
+}
+
+outcome run_stats(context& ctx, const target_flags& on) {
+  if (!on.segment().empty()) {
+    auto data = open_segment(on.segment(), memory::access_mode::read_only);
+    if (!data)
+      return failed(data.error());
+    show_segment(ctx, data->stats(), data->namespaces());
+    return std::nullopt;
+  }
+  auto client =
+    connect_to_node(on.node(), std::chrono::milliseconds{on.timeout_ms()});
+  if (!client)
+    return failed(client.error());
+  auto report = client->stats();
+  if (!report)
+    return failed(report.error());
+  show_report(ctx, *report);
+  return std::nullopt;
+}
+
+} // namespace
+
+void add_stats(CLI::App& app, context& ctx) {
+  auto on = std::make_shared<target_flags>();
+  auto& command = *app.add_subcommand(
+    "stats", "Show the state of a node and its peers, or of a segment");
+  on->add_to(command);
+  add_output(command, ctx);
+  command.callback(
+    [&ctx, on] { ctx.action = [&ctx, on] { return run_stats(ctx, *on); }; });
+  add_examples(command, {"neuroplex stats",
+                         "neuroplex stats --node "
+                         "127.0.0.1:7410 --output json",
+                         "neuroplex stats --segment "
+                         "/dev/shm/neuroplex-local-1"});
+}
+
+} // namespace neuroplex::cli
