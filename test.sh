@@ -67,6 +67,19 @@ install_clients() {
   cp "$folder/package-lock.json" "$stamp"
 }
 
+# provide_redis: Debian's package redis-server would run a daemon from the next
+# start of the machine on. The same program comes with redis-tools, under
+# another name; which of its parts it is depends on the name it is called by.
+provide_redis() {
+  local program
+  if ! command -v redis-server > /dev/null \
+    && program=$(command -v redis-check-rdb); then
+    mkdir -p build/tools
+    ln -sfn "$program" build/tools/redis-server
+    PATH=$PWD/build/tools:$PATH
+  fi
+}
+
 trap step_failed ERR
 
 step "packages" "$install_hint"
@@ -80,6 +93,7 @@ if [[ $install == yes ]]; then
 else
   echo "   left alone (--no-install)"
 fi
+provide_redis
 step_done
 
 # ThreadSanitizer of GCC 12 cannot place its tables when addresses are
