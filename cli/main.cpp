@@ -13,7 +13,9 @@
 int main(int argc, char** argv) {
   using namespace neuroplex::cli;
   constexpr add_command commands[] = {
-    add_stats, add_bench,   add_doctor, add_config, add_cert,
+    add_cluster, add_serve,  add_get,    add_set,   add_del,
+    add_incr,    add_scan,   add_attach, add_stats, add_bench,
+    add_doctor,  add_config, add_cert,
   };
   return run(argc, argv, commands);
 }
