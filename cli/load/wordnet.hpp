@@ -28,7 +28,7 @@
 // to install wordnet-base), `protocol` with file:line and what was expected.
 //
 // WordNet 3.0 Copyright 2006 by Princeton University, used under its licence:
-// see `wordnet_licence` and /usr/share/doc/wordnet-base/copyright.
+// see `wordnet_licence_path`.
 #pragma once
 
 #include "cli/load/input.hpp"
@@ -46,10 +46,11 @@ namespace neuroplex::cli {
 /// Where Debian's package puts the data files.
 inline constexpr std::string_view wordnet_directory = "/usr/share/wordnet";
 
-/// The licence in one line, to be shown wherever the data is used.
-inline constexpr std::string_view wordnet_licence =
-  "WordNet 3.0 Copyright 2006 by Princeton University, free to use under "
-  "its licence (/usr/share/doc/wordnet-base/copyright)";
+/// The notice, to be shown wherever the data is used, and where its licence is.
+inline constexpr std::string_view wordnet_notice =
+  "WordNet 3.0 Copyright 2006 by Princeton University, under its own licence:";
+inline constexpr std::string_view wordnet_licence_path =
+  "/usr/share/doc/wordnet-base/copyright";
 
 /// What was read, for comparison with an independent count.
 struct wordnet_totals {

@@ -57,19 +57,19 @@ expected<void> tour::compare_from_another_process() {
       return failure{errc::deadline, "the comparing process did not end"};
   }
   auto result = nlohmann::json::parse(text_of(output), nullptr, false);
-  if (!ended->ok() || !result.is_object())
+  if (!result.is_object())
     return failure{errc::corrupt, "the comparing process ended with "
-                                    + ended->to_string() + ": "
-                                    + text_of(errors)};
+                                    + ended->to_string()
+                                    + " and no result: " + text_of(errors)};
   const auto equal = result.value("equal", std::uint64_t{0});
-  if (!result.value("same", false) || equal != report_.entries)
+  if (!ended->ok() || !result.value("same", false) || equal != report_.entries)
     return failure{errc::corrupt,
                    "the segments hold " + std::to_string(equal) + " of "
                      + std::to_string(report_.entries) + " entries: "
                      + result.value("first_difference", std::string{})};
   report_.compared_in_segments += equal;
   bar.update(equal);
-  bar.finish(human_count(equal) + " entries equal, read by process "
+  bar.finish(human_count(equal) + " equal, read by process "
              + std::to_string(child->pid()));
   return {};
 }
@@ -125,7 +125,7 @@ expected<void> tour::compare_by_messages() {
                                     + std::to_string(report_.entries)
                                     + " entries were read by messages"};
   report_.compared_by_messages += done;
-  bar.finish(human_count(done) + " entries equal, read from other nodes");
+  bar.finish(human_count(done) + " equal, read from other nodes");
   return {};
 }
 

@@ -63,7 +63,7 @@ expected<void> tour::measure_segments() {
     cluster.segment_bytes += node.segment_bytes;
     cluster.process_bytes += node.process_bytes;
   }
-  bar.finish();
+  bar.finish(human_count(segment_operations) + " gets and sets of each");
   return {};
 }
 
@@ -100,7 +100,7 @@ expected<void> tour::measure_messages() {
     report_.nodes[node].message_get = samples.summary();
   }
   report_.cluster.message_get = all.summary();
-  bar.finish();
+  bar.finish(human_count(message_gets) + " gets through each");
   return {};
 }
 

@@ -24,6 +24,11 @@ milliseconds_since(std::chrono::steady_clock::time_point then) {
     std::chrono::steady_clock::now() - then);
 }
 
+std::string duration_text(double nanoseconds) {
+  return human_duration(
+    std::chrono::nanoseconds{static_cast<std::int64_t>(nanoseconds)});
+}
+
 } // namespace
 
 // Asks for one of the victim's keys until the answer is `wanted`.
@@ -72,13 +77,9 @@ expected<void> tour::kill_one() {
       return surveyed;
   }
   tell("its keys answer unavailable " + std::to_string(outage.noticed_ms)
-       + " ms after the kill, then within "
-       + human_duration(std::chrono::nanoseconds{
-         static_cast<std::int64_t>(outage.unavailable_get.p50_ns)})
-       + " (p50) and "
-       + human_duration(std::chrono::nanoseconds{
-         static_cast<std::int64_t>(outage.unavailable_get.p99_ns)})
-       + " (p99)");
+       + " ms after the kill; such an answer");
+  tell("  takes " + duration_text(outage.unavailable_get.p50_ns) + " (p50), "
+       + duration_text(outage.unavailable_get.p99_ns) + " (p99)");
   return {};
 }
 

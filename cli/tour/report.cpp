@@ -94,7 +94,8 @@ std::string report_as_json(const tour_report& report) {
   const auto& outage = report.outage;
   json result{{"input",
                {{"name", "WordNet 3.0"},
-                {"licence", wordnet_licence},
+                {"notice", wordnet_notice},
+                {"licence", wordnet_licence_path},
                 {"synsets", report.synsets},
                 {"words", report.words},
                 {"senses", report.senses},

@@ -106,7 +106,8 @@ expected<void> tour::pause(std::string_view step) {
 }
 
 expected<void> tour::read_input() {
-  tell(std::string{wordnet_licence});
+  tell(std::string{wordnet_notice});
+  tell("  " + std::string{wordnet_licence_path});
   auto reader = wordnet_reader::open(options_.wordnet_directory);
   if (!reader)
     return reader.error();
@@ -129,10 +130,9 @@ expected<void> tour::read_input() {
   report_.bytes = corpus_.bytes();
   bar.finish(human_count(report_.entries) + " entries, "
              + human_bytes(report_.bytes));
-  tell(human_count(report_.synsets) + " synsets with "
-       + human_count(report_.senses) + " senses and "
-       + human_count(report_.pointers) + " pointers of "
-       + std::to_string(report_.pointer_kinds) + " kinds, and an index of "
+  tell(human_count(report_.synsets) + " synsets, " + human_count(report_.senses)
+       + " senses, " + human_count(report_.pointers) + " pointers of "
+       + std::to_string(report_.pointer_kinds) + " kinds, "
        + human_count(report_.words) + " words");
   return {};
 }
@@ -171,9 +171,9 @@ expected<void> tour::start_cluster() {
   for (auto& node : cluster_->nodes())
     ids += (ids.empty() ? "" : ", ") + std::to_string(node.pid());
   tell("start " + std::to_string(node_count) + " nodes: processes " + ids
-       + " on 127.0.0.1, segments of " + human_bytes(options_.segment_bytes)
-       + " in " + scratch_->path() + ", ready in "
-       + human_duration(clock::now() - begun));
+       + " on 127.0.0.1, ready in " + human_duration(clock::now() - begun));
+  tell("segments of " + human_bytes(options_.segment_bytes) + " in "
+       + scratch_->path());
   return {};
 }
 
