@@ -91,7 +91,8 @@ system_config::system_config(const system_settings& settings) {
   set("middleman.heartbeat-interval", caf::timespan{settings.heartbeat});
   set("middleman.connection-timeout",
       caf::timespan{settings.connection_timeout});
-  set("middleman.app-identifiers", std::vector<std::string>{"neuroplex"});
+  set("middleman.app-identifiers",
+      std::vector<std::string>{application_identifier});
   // A node listens where it says, and nowhere else.
   set("middleman.enable-automatic-connections", false);
 }

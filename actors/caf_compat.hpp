@@ -292,6 +292,10 @@ Handle spawn_bounded(
 
 // -- systems and connections --------------------------------------------------
 
+/// What our nodes and clients call themselves when CAFs meet; others are not
+/// let in.
+inline constexpr const char* application_identifier = "neuroplex";
+
 /// What a system of ours needs to know.
 struct system_settings {
   std::size_t worker_threads = 0; ///< 0: one a core

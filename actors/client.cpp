@@ -85,11 +85,14 @@ public:
   implementation& operator=(const implementation&) = delete;
 
   ~implementation() {
-    // The broker fails what is under way as it ends; nobody waits any more
-    // than that.
-    kill(broker_);
-    broker_ = nullptr;
+    // The broker fails what is under way as it ends. When its node is gone, so
+    // is the broker, and perhaps the actor system.
     std::unique_lock guard{link_->mutex};
+    if (link_->closed)
+      return;
+    guard.unlock();
+    kill(broker_);
+    guard.lock();
     link_->changed.wait(guard, [this] { return link_->closed; });
   }
 

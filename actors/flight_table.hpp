@@ -32,7 +32,7 @@ struct flight {
   std::uint64_t client = 0;
   std::size_t bytes = 0;
   bool effect = false; ///< it may change something
-  std::function<void(errc)> fail;
+  std::function<void(errc)> fail{};
 };
 
 /// What a request without an answer must be called.

@@ -40,12 +40,6 @@ using shard_actor = interface_of<
   // What it has done so far.
   answers<shard_report>(stats_atom)>;
 
-/// Executes commands of a gateway's protocol on the segment of this node. A
-/// gateway that serves keys of other nodes implements it.
-using command_actor = interface_of<
-  // Executes one command; answers the finished bytes of its reply in value.
-  answers<reply>(command_atom, command_request)>;
-
 /// A node as other processes see it; also the supervisor of all its actors.
 using node_actor = interface_of<
   // As router_actor.
@@ -56,9 +50,6 @@ using node_actor = interface_of<
   answers<scan_page>(scan_atom, scan_request),
   // As router_actor.
   answers<reply>(space_atom, space_request),
-  // As router_actor; a command for this node goes to its own gateway, and is
-  // `unavailable` when it has none.
-  answers<reply>(command_atom, command_request),
   // Opens a pushed scan to the actor given, with that many pages of credit, and
   // answers the actor that takes more credit. `busy` when too many are open.
   answers<caf::strong_actor_ptr>(stream_atom, scan_request,
@@ -90,10 +81,6 @@ using router_actor = interface_of<
   answers<scan_page>(scan_atom, scan_request),
   // On all nodes; the numbers are summed. `unavailable` when one is down.
   answers<reply>(space_atom, space_request),
-  // Carries a command to its owner, in the order of sending, once.
-  // `unavailable`, `unknown_outcome`, `busy`; `bad_argument` for an owner that
-  // is no member.
-  answers<reply>(command_atom, command_request),
   // A peer was welcomed and is reached by this handle.
   answers<void>(met_atom, hello, caf::strong_actor_ptr),
   // A peer (by id) is gone or cannot be met, for this reason; the flag tells
@@ -103,8 +90,6 @@ using router_actor = interface_of<
   answers<void>(shard_atom, std::uint32_t, caf::strong_actor_ptr),
   // The segment of this node is served by this store_actor from now on.
   answers<void>(store_atom, caf::strong_actor_ptr),
-  // Commands for this node are executed by this command_actor from now on.
-  answers<void>(command_atom, caf::strong_actor_ptr),
   // What it has done so far, and its peers.
   answers<router_report>(stats_atom)>;
 

@@ -107,14 +107,6 @@ auto inspect(Inspector& f, space_request& x) {
 }
 
 template <class Inspector>
-auto inspect(Inspector& f, command_request& x) {
-  return inspect_as(f, x, "command_request", field("header", x.header),
-                    field("owner", x.owner), field("database", x.database),
-                    field("protocol", x.protocol),
-                    field("arguments", x.arguments));
-}
-
-template <class Inspector>
 auto inspect(Inspector& f, hello& x) {
   return inspect_as(
     f, x, "hello", field("version", x.version), field("cluster", x.cluster),
@@ -197,7 +189,6 @@ NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::batch_reply)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::scan_request)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::scan_page)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::space_request)
-NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::command_request)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::hello)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::welcome)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::router_report)
@@ -211,7 +202,6 @@ NEUROPLEX_ADD_ATOM(neuroplex, stream_atom, "stream")
 NEUROPLEX_ADD_ATOM(neuroplex, page_atom, "page")
 NEUROPLEX_ADD_ATOM(neuroplex, credit_atom, "credit")
 NEUROPLEX_ADD_ATOM(neuroplex, space_atom, "space")
-NEUROPLEX_ADD_ATOM(neuroplex, command_atom, "command")
 NEUROPLEX_ADD_ATOM(neuroplex, stats_atom, "stats")
 NEUROPLEX_ADD_ATOM(neuroplex, hello_atom, "hello")
 NEUROPLEX_ADD_ATOM(neuroplex, met_atom, "met")

@@ -93,15 +93,6 @@ errc check(const space_request& what) {
   return check_space(what.space);
 }
 
-errc check(const command_request& what) {
-  if (what.arguments.empty() || what.owner == 0)
-    return errc::bad_argument;
-  if (body_bytes(what)
-      > limits::max_message_value_bytes + limits::max_batch_bytes)
-    return errc::value_size;
-  return errc::ok;
-}
-
 errc check_item(operation op, const batch_item& item) {
   return first_failure({check_key(item.key), check_value(item.value),
                         check_ttl(item.ttl_ms, op == operation::expire)});
@@ -130,13 +121,6 @@ std::size_t body_bytes(const batch_request& what) {
   auto bytes = what.space.size();
   for (const auto& item : what.items)
     bytes += item.key.size() + item.value.size();
-  return bytes;
-}
-
-std::size_t body_bytes(const command_request& what) {
-  std::size_t bytes = 0;
-  for (const auto& argument : what.arguments)
-    bytes += argument.size();
   return bytes;
 }
 

@@ -180,16 +180,6 @@ struct space_request {
   std::string space = "default";
 };
 
-/// A command of a gateway's own protocol, carried to the node that owns its
-/// key and executed there by that node's gateway. Sent once, never repeated.
-struct command_request {
-  request_header header;
-  std::uint32_t owner = 0; ///< replica id of the node that is to execute it
-  std::uint32_t database = 0;
-  std::uint8_t protocol = 2;
-  std::vector<std::string> arguments;
-};
-
 /// How a node presents itself to another before anything else.
 struct hello {
   std::uint32_t version = limits::protocol_version;
@@ -296,7 +286,6 @@ struct node_report {
 [[nodiscard]] errc check(const batch_request& what);
 [[nodiscard]] errc check(const scan_request& what);
 [[nodiscard]] errc check(const space_request& what);
-[[nodiscard]] errc check(const command_request& what);
 
 /// The same for one item of a batch whose operation is `op`.
 [[nodiscard]] errc check_item(operation op, const batch_item& item);
@@ -309,6 +298,5 @@ void settle(scan_page& answer);
 /// Bytes that the body of a message takes, without its envelope.
 [[nodiscard]] std::size_t body_bytes(const request& what);
 [[nodiscard]] std::size_t body_bytes(const batch_request& what);
-[[nodiscard]] std::size_t body_bytes(const command_request& what);
 
 } // namespace neuroplex::actors

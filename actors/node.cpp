@@ -2,6 +2,7 @@
 
 #include "actors/node_actor.hpp"
 #include "actors/node_lock.hpp"
+#include "actors/node_tunnel.hpp"
 #include "consensus/placement/hash_slots.hpp"
 
 #include <caf/scoped_actor.hpp>
@@ -37,9 +38,11 @@ make_table(const config::node_options& options) {
 class node::implementation {
 public:
   implementation(config::node_options options, node_lock lock,
-                 memory::store store, placement::placement_ptr table)
+                 memory::store store, placement::placement_ptr table,
+                 node_tunnel ends)
     : options_{std::move(options)}, lock_{std::move(lock)},
-      store_{std::move(store)}, table_{std::move(table)},
+      store_{std::move(store)}, table_{std::move(table)}, tunnel_{std::move(
+                                                            ends)},
       config_{{.worker_threads = options_.worker_threads,
                .heartbeat = milliseconds{options_.timeouts.heartbeat_ms},
                .connection_timeout =
@@ -61,7 +64,7 @@ public:
     if (!port)
       return port.error();
     basp_port_ = *port;
-    return {};
+    return tunnel_.listen(basp_port_);
   }
 
   void stop() noexcept {
@@ -71,6 +74,7 @@ public:
       unpublish(*system_, handle_, basp_port_);
     halt();
     handle_ = nullptr;
+    tunnel_.stop();
     system_.reset();
     store_.close();
   }
@@ -114,10 +118,7 @@ private:
         result.shards.emplace_back(
           i, std::make_shared<shard_core>(store_, table_, i));
     result.whole = std::make_shared<shard_core>(store_);
-    // Of two nodes the one with the larger id dials.
-    for (const auto& peer : options_.peers)
-      if (peer.replica_id < options_.replica_id)
-        result.dial.push_back({peer.replica_id, peer.host, peer.port});
+    result.dial = tunnel_.dial();
     result.request_ms = options_.timeouts.request_ms;
     result.reconnect_ms = options_.timeouts.reconnect_ms;
     result.request_credit = options_.limits.request_credit;
@@ -143,6 +144,7 @@ private:
   node_lock lock_;
   memory::store store_;
   placement::placement_ptr table_;
+  node_tunnel tunnel_;
   system_config config_;
   std::unique_ptr<caf::actor_system> system_;
   node_actor handle_;
@@ -164,8 +166,12 @@ expected<std::unique_ptr<node>> node::start(config::node_options options) {
     memory::store::open_or_create(options.segment_path(), options.segment);
   if (!store)
     return store.error();
+  auto tunnel = node_tunnel::open(options, lock->incarnation());
+  if (!tunnel)
+    return tunnel.error();
   auto inside = std::make_unique<implementation>(
-    std::move(options), std::move(*lock), std::move(*store), std::move(*table));
+    std::move(options), std::move(*lock), std::move(*store), std::move(*table),
+    std::move(*tunnel));
   if (auto started = inside->start(); !started)
     return started.error();
   return std::unique_ptr<node>{new node(std::move(inside))};
@@ -203,6 +209,10 @@ caf::actor_system& node::system() noexcept {
 
 std::uint16_t node::basp_port() const noexcept {
   return inside_->basp_port_;
+}
+
+std::uint16_t node::tunnel_port() const noexcept {
+  return inside_->tunnel_.port();
 }
 
 std::uint64_t node::incarnation() const noexcept {

@@ -2,7 +2,7 @@
 //
 // Purpose: one place that starts, supervises and stops it all: the lock on its
 // directory, the segment, the actor system, the actors, the listener for other
-// nodes, the tunnel and the gateway.
+// nodes and the tunnel. Gateways are put in front of it (resp_gateway.hpp).
 //
 //   auto started = actors::node::start(options);
 //   if (!started)
@@ -63,6 +63,9 @@ public:
 
   /// Port for actor messages on basp.host; 0 when it is off.
   [[nodiscard]] std::uint16_t basp_port() const noexcept;
+
+  /// Port of the tunnel on tunnel.host; 0 when it is off or has no peers.
+  [[nodiscard]] std::uint16_t tunnel_port() const noexcept;
 
   [[nodiscard]] std::uint64_t incarnation() const noexcept;
 

@@ -136,13 +136,6 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
                                             where, setup.reconnect_ms));
         },
         {});
-  if (setup.gateway)
-    add(
-      "gateway", stage::doors,
-      [this, system] { return setup.gateway(*system, node_actor{self}); },
-      [this](const auto& handle) {
-        tell_urgently(self, router, command_atom_v, handle);
-      });
 }
 
 void node_state::add(
@@ -340,10 +333,6 @@ node_actor::behavior_type node(node_state::self_pointer self) {
     },
     [state](space_atom, space_request& what) -> caf::result<reply> {
       return delegate(state->self, state->router, space_atom_v,
-                      std::move(what));
-    },
-    [state](command_atom, command_request& what) -> caf::result<reply> {
-      return delegate(state->self, state->router, command_atom_v,
                       std::move(what));
     },
     [state](stream_atom, const scan_request& what,

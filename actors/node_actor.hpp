@@ -12,8 +12,9 @@
 //  1. A child that ends while the node runs is started again and counted, up
 //     to limits::max_restarts within limits::restart_window_ms. Beyond that the
 //     node is failed: `on_failure` is called once and the child stays down.
-//  2. Children stop in the reverse order of what they need: gateways, links
-//     and scans, the router, shards, the store and maintenance.
+//  2. Children stop in the reverse order of what they need: links and scans,
+//  the
+//     router, shards, the store and maintenance.
 #pragma once
 
 #include "actors/greeting.hpp"
@@ -28,10 +29,6 @@
 #include <vector>
 
 namespace neuroplex::actors {
-
-/// Starts one more actor that lives and dies with the node, such as a gateway.
-using child_factory =
-  std::function<caf::strong_actor_ptr(caf::actor_system&, node_actor)>;
 
 struct node_setup {
   acquaintance us;
@@ -49,9 +46,6 @@ struct node_setup {
   std::uint32_t reconnect_ms = 500;
   std::uint32_t request_credit = 4'096;
   std::uint32_t mailbox_messages = 65'536;
-
-  /// Makes the command_actor of a gateway; may be empty.
-  child_factory gateway;
 
   /// Called when the node gave up on a child; must not block.
   std::function<void(const std::string& reason)> on_failure;

@@ -264,31 +264,6 @@ caf::result<reply> router_state::apply_to_spaces(space_request& what) {
   return answer;
 }
 
-caf::result<reply> router_state::carry(command_request& what) {
-  if (auto code = admit(what.header, check(what)); code != errc::ok)
-    return refusal<reply>(code);
-  if (what.owner == options.self) {
-    if (commands == nullptr) {
-      ++counters.unavailable;
-      return refusal<reply>(errc::unavailable);
-    }
-    ++counters.local;
-    return delegate(self, commands, command_atom_v, std::move(what));
-  }
-  if (what.header.forwarded || !peers.contains(what.owner)) {
-    ++counters.stale;
-    return refusal<reply>(errc::bad_argument);
-  }
-  auto answer = make_promise<reply>(self);
-  auto bytes = body_bytes(what);
-  auto owner = what.owner;
-  // What the command does is the gateway's secret, so it counts as a write.
-  send<command_atom, command_request, reply>(
-    owner, std::move(what), true, 1, bytes,
-    [answer](reply value) mutable { answer.deliver(std::move(value)); });
-  return answer;
-}
-
 // -- the actor ----------------------------------------------------------------
 
 namespace {
@@ -303,7 +278,6 @@ router_actor::behavior_type router(router_state::self_pointer self) {
     [state](space_atom, space_request& what) {
       return state->apply_to_spaces(what);
     },
-    [state](command_atom, command_request& what) { return state->carry(what); },
     [state](met_atom, const hello& who, const caf::strong_actor_ptr& handle) {
       state->meet(who, handle);
     },
@@ -316,9 +290,6 @@ router_actor::behavior_type router(router_state::self_pointer self) {
     },
     [state](store_atom, const caf::strong_actor_ptr& handle) {
       state->store = caf::actor_cast<store_actor>(handle);
-    },
-    [state](command_atom, const caf::strong_actor_ptr& handle) {
-      state->commands = caf::actor_cast<command_actor>(handle);
     },
     [state](stats_atom) { return state->report(); },
   };

@@ -54,7 +54,6 @@ struct router_state {
   caf::result<batch_reply> apply(batch_request& what);
   caf::result<scan_page> scan(scan_request& what);
   caf::result<reply> apply_to_spaces(space_request& what);
-  caf::result<reply> carry(command_request& what);
 
   errc admit(request_header& header, errc checked);
   void send_part(batch_part part, std::function<void(batch_reply)> done);
@@ -166,7 +165,6 @@ struct router_state {
   router_options options;
   std::vector<shard_actor> shards; // by number; null when not ours or down
   store_actor store;
-  command_actor commands;
   std::map<placement::replica_id, peer> peers;
   flight_table flights;
   router_report counters; // peers are in `peers`

@@ -1,0 +1,54 @@
+// The tunnel of one node: a server for those who dial us, and a client for
+// each peer that we dial.
+//
+// Purpose: turns the options of a node into running tunnel ends, and tells at
+// which local address each peer is dialled.
+//
+// Ownership and threads: owns the ends and their threads; used by one thread.
+//
+// Failure behaviour: `config` and `io`, as the ends answer them. What is not
+// enabled does nothing and dials peers directly.
+#pragma once
+
+#include "actors/peer_link.hpp"
+#include "actors/tunnel/client.hpp"
+#include "actors/tunnel/server.hpp"
+#include "config/node_options.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace neuroplex::actors {
+
+class node_tunnel {
+public:
+  /// Starts the clients.
+  static expected<node_tunnel> open(const config::node_options& options,
+                                    std::uint64_t incarnation);
+
+  /// Starts the server, which leads to our listener for actor messages.
+  expected<void> listen(std::uint16_t basp_port);
+
+  /// Where to dial each peer that this node dials.
+  [[nodiscard]] const std::vector<peer_address>& dial() const noexcept {
+    return dial_;
+  }
+
+  /// The port that other hosts reach; 0 when there is none.
+  [[nodiscard]] std::uint16_t port() const noexcept {
+    return server_ ? server_->port() : 0;
+  }
+
+  void stop() noexcept;
+
+private:
+  node_tunnel() = default;
+
+  tunnel::server_options server_options_;
+  bool enabled_ = false;
+  std::vector<peer_address> dial_;
+  std::vector<std::unique_ptr<tunnel::client>> clients_;
+  std::unique_ptr<tunnel::server> server_;
+};
+
+} // namespace neuroplex::actors
