@@ -76,10 +76,8 @@ std::optional<std::uint64_t> read_bytes(std::string_view text) {
 
 std::optional<std::uint64_t> read_milliseconds(std::string_view text) {
   static constexpr std::array units{
-    unit{"", 1},
-    unit{"ms", 1},
-    unit{"s", 1'000},
-    unit{"m", 60'000},
+    unit{"", 1},       unit{"ms", 1},        unit{"s", 1'000},
+    unit{"m", 60'000}, unit{"h", 3'600'000},
   };
   return read_scaled(text, units);
 }

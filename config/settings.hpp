@@ -30,7 +30,7 @@ namespace neuroplex::config {
 enum class setting_kind : std::uint8_t {
   number,       ///< an integer
   bytes,        ///< an integer, or one with K, M, G or T
-  milliseconds, ///< an integer, or one with ms, s or m
+  milliseconds, ///< an integer, or one with ms, s, m or h
   boolean,      ///< true or false
   text,         ///< a word or a path
   word,         ///< one of a closed list

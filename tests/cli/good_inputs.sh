@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# The real command doing what it is for: help with examples for every
+# subcommand, settings from their layers, one segment and one node read and
+# written by all the commands that can, and JSON that parses.
+#
+# usage: good_inputs.sh PATH-OF-NEUROPLEX ROOT-OF-THE-SOURCE
+set -u
+program=$(readlink -f "$1") || exit 2
+source=$(readlink -f "$2") || exit 2
+home=$(mktemp -d /tmp/neuroplex-good-inputs-XXXXXX) || exit 2
+failures=0
+node=
+
+cleanup() {
+  [ -n "$node" ] && kill "$node" 2>/dev/null && wait "$node" 2>/dev/null
+  rm -rf "$home"
+}
+trap cleanup EXIT
+cd "$home" || exit 2
+for name in $(compgen -e | grep '^NEUROPLEX_'); do unset "$name"; done
+
+fail() {
+  failures=$((failures + 1))
+  echo "FAILED: $1"
+}
+
+# is EXPECTED ARGUMENTS...: the command prints exactly EXPECTED.
+is() {
+  local got
+  got=$("$program" "${@:2}" 2>&1)
+  [ "$got" = "$1" ] || fail "${*:2}: '$got' instead of '$1'"
+}
+
+# json EXPRESSION ARGUMENTS...: what the command prints is JSON, of which the
+# expression over `x` is true.
+json() {
+  "$program" "${@:2}" --output json >answer.json 2>errors \
+    || fail "${*:2}: $(cat errors)"
+  python3 -c 'import json, sys
+x = json.load(open("answer.json"))
+sys.exit(0 if eval(sys.argv[1]) else 1)' "$1" 2>errors \
+    || fail "${*:2}: not $1: $(head -c 300 answer.json; tail -n 1 errors)"
+}
+
+# -- help ----------------------------------------------------------------------
+
+help_of() {
+  local command
+  "$program" "$@" --help >help.txt || fail "$*: no help"
+  [ $# = 0 ] || grep -q '^Examples:' help.txt || fail "$*: help without examples"
+  [ "$(awk '{ if (length > 100) print }' help.txt | wc -l)" = 0 ] \
+    || [ $# != 0 ] || fail "help is too wide"
+  for command in $(awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 }
+                        on && /^  [a-z]/ { print $1 }' help.txt); do
+    help_of "$@" "$command"
+  done
+}
+help_of
+for command in tour cluster serve get set del incr scan load attach stats bench \
+  doctor config cert; do
+  "$program" --help | grep -q "^  $command " || fail "--help has no $command"
+done
+
+# -- settings ------------------------------------------------------------------
+
+"$program" config sample | cmp - "$source/config/neuroplex.sample.json" \
+  || fail "config/neuroplex.sample.json is not what config sample prints"
+for sample in "$source"/config/*.sample.json; do
+  "$program" config show --config "$sample" >/dev/null \
+    || fail "$sample is not valid"
+done
+echo '{"placement": {"shards": 8}, "timeouts": {"request_ms": "2s"}}' >node.json
+export NEUROPLEX_CONFIG=node.json NEUROPLEX_TIMEOUTS_REQUEST_MS=3s
+json 'x["settings"][0]["value"] == 8 and x["settings"][0]["origin"] == "file"' \
+  config explain placement.shards
+json 'x["settings"][0]["place"] == "NEUROPLEX_TIMEOUTS_REQUEST_MS"' \
+  config explain timeouts.request_ms
+json 'x["settings"][0]["origin"] == "flag" and x["settings"][0]["value"] == 9' \
+  config explain placement.shards --shards 9
+json 'len(x["settings"]) > 40' config explain
+"$program" config show >all.json
+unset NEUROPLEX_CONFIG NEUROPLEX_TIMEOUTS_REQUEST_MS
+json 'x["valid"]' config validate --config all.json
+
+# -- one segment ---------------------------------------------------------------
+
+is stored set greeting hello --segment segment --create 4M
+is hello get greeting --segment segment
+is stored set lock me --if-absent --ttl 1h --segment segment
+is 5 incr count 5 --segment segment
+is 3 incr count -2 --segment segment
+is stored set --segment segment -- --dashes x
+is x get --segment segment -- --dashes
+printf 'a\0b\n' | "$program" set raw --value-file - --segment segment >/dev/null
+"$program" get raw --exact --segment segment | cmp - <(printf 'a\0b\n') \
+  || fail "a value is not kept byte for byte"
+is hello attach segment get greeting
+json 'x["value"] == "hello" and x["version"] > 0' get greeting --segment segment
+json '"value_base64" not in x and x["expires_at_ms"] > 0' \
+  get lock --segment segment
+json 'x["done"] and x["count"] == 5 and len(x["entries"]) == 5' \
+  scan --segment segment
+json '[e["key"] for e in x["entries"]] == ["greeting"]' \
+  scan --prefix gree --keys-only --segment segment
+json 'x["segment"]["entries"] == 5' stats --segment segment
+json 'x["segment"]["entries"] == 5' attach segment
+json 'x["namespaces"][0]["name"] == "default"' attach segment namespaces
+json 'x["damaged"] == 0' attach segment verify
+json 'x["checks"][0]["state"] == "ok"' doctor --segment segment
+is erased del lock --segment segment
+json 'x["operations"] and x["entries"] == 1000' \
+  bench --entries 1000 --operations 1000 --directory "$home"
+[ -z "$(ls "$home"/neuroplex-bench-* 2>/dev/null)" ] || fail "bench leaves a file"
+
+# -- certificates --------------------------------------------------------------
+
+mkdir -m 700 certs
+json '"ca.pem" in x["certificate_file"]' cert ca --out certs
+json '"replica-7.pem" in x["certificate_file"]' \
+  cert node --out certs --replica-id 7
+json 'x["replica_id"] == 7' cert show certs/replica-7.pem
+json 'x["authority"]' cert show certs/ca.pem
+[ "$(stat -c %a certs/replica-7.key)" = 600 ] || fail "the key is not private"
+
+# -- one node ------------------------------------------------------------------
+
+mkdir data
+"$program" serve --data-dir data --port auto --resp-port off --segment-size 4M \
+  --ready-file ready >node.log 2>&1 &
+node=$!
+for _ in $(seq 300); do
+  [ -e ready ] && break
+  kill -0 "$node" 2>/dev/null || break
+  sleep 0.1
+done
+[ -e ready ] || fail "no node can be started: $(cat node.log)"
+at=127.0.0.1:$(python3 -c 'import json; print(json.load(open("ready"))["basp_port"])')
+is stored set greeting hello --node "$at" --timeout 10s
+is hello get greeting --node "$at" --timeout 10s
+is hello get greeting --segment data
+is 7 incr count 7 --node "$at" --timeout 10s
+json 'x["done"] and x["count"] == 2' scan --node "$at" --timeout 10s
+json 'x["replica_id"] == 1 and x["segment"]["entries"] == 2' \
+  stats --node "$at" --timeout 10s
+printf '%s\n' '{"key":"k1","value":"v1"}' '{"key":"k2","value":"v2"}' >two.jsonl
+"$program" load jsonl two.jsonl --node "$at" --timeout 10s >/dev/null 2>errors \
+  || fail "load: $(cat errors)"
+is v2 get k2 --segment data
+kill "$node"
+wait "$node" || fail "the node did not end well: $(cat node.log)"
+node=
+[ ! -e ready ] || fail "the ready file stays"
+is v1 attach data get k1
+
+[ "$failures" = 0 ] && echo "all commands did what they are for"
