@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <netinet/in.h>
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -78,6 +80,17 @@ std::uint64_t group_limit_bytes() {
   std::ifstream file{"/sys/fs/cgroup/memory.max"};
   std::uint64_t bytes = 0;
   return file >> bytes ? bytes : 0;
+}
+
+// Whether the kernel makes huge pages when asked for them directly
+// (MADV_COLLAPSE, Linux 6.1), whatever its settings for doing so by itself.
+bool kernel_collapses_pages() {
+  utsname system{};
+  unsigned major = 0;
+  unsigned minor = 0;
+  return ::uname(&system) == 0
+         && std::sscanf(system.release, "%u.%u", &major, &minor) == 2
+         && (major > 6 || (major == 6 && minor >= 1));
 }
 
 finding check_port(const std::string& name, const std::string& host,
@@ -156,6 +169,10 @@ finding check_huge_pages(const node_options& options) {
             "a kernel with CONFIG_TRANSPARENT_HUGEPAGE: lookups in large "
             "segments get about 1.5 times faster"};
   result.found = "enabled is " + general + ", shmem_enabled is " + shared;
+  if (shared != "deny" && kernel_collapses_pages()) {
+    result.found += ", and this kernel makes them when asked";
+    return result;
+  }
   if (general == "never" || shared == "never" || shared == "deny") {
     result.state = health::warning;
     result.fix =
