@@ -330,7 +330,9 @@ public:
   }
 
 private:
-  static constexpr unsigned max_rounds = 1U << 20;
+  // Nobody waits for a stopped thread here, so that many losses in a row mean a
+  // damaged segment.
+  static constexpr unsigned max_rounds = 1U << 13;
   static constexpr std::uint32_t max_list = 1U << 20;
 
   static void lost(context& self, unsigned round) noexcept {

@@ -123,11 +123,11 @@ public:
     return arena_.line(at.level, probe_line(at.line, distance));
   }
 
-  void prefetch(std::uint64_t hash) const noexcept {
+  NEUROPLEX_INLINE void prefetch(std::uint64_t hash) const noexcept {
     auto index_state =
       arena_.control().index_state.load(std::memory_order_relaxed);
     auto level = arena_.level_of(index_state);
-    __builtin_prefetch(
+    prefetch_line(
       &arena_.line(level, line_of(hash, arena_.shape().lines(level))));
   }
 
@@ -363,7 +363,7 @@ public:
   }
 
 private:
-  static constexpr unsigned max_rounds = 1U << 16;
+  static constexpr unsigned max_rounds = 1U << 13;
 
   [[nodiscard]] static std::uint64_t probe_line(std::uint64_t line,
                                                 unsigned distance) noexcept {
@@ -409,11 +409,12 @@ private:
     }
   }
 
-  static void prefetch_block(const block_type* block) noexcept {
+  NEUROPLEX_INLINE static void
+  prefetch_block(const block_type* block) noexcept {
     auto* bytes = reinterpret_cast<const char*>(block);
-    __builtin_prefetch(bytes);
-    __builtin_prefetch(bytes + 64);
-    __builtin_prefetch(bytes + 128);
+    prefetch_line(bytes);
+    prefetch_line(bytes + layout::line_bytes);
+    prefetch_line(bytes + 2 * layout::line_bytes);
   }
 
   /// Reads a slot and decides whether it names an entry of the key: live, or
