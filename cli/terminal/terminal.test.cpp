@@ -137,11 +137,8 @@ TEST_CASE("no line is wider than a narrow terminal") {
     std::ostringstream out;
     hand_clock clock;
     {
-      progress bar{out,
-                   {true, false, columns},
-                   "reading everything back",
-                   264'965, progress_unit::bytes,
-                   clock.function()};
+      progress bar{out,     {true, false, columns}, "reading everything back",
+                   264'965, progress_unit::bytes,   clock.function()};
       clock.now += 1s;
       bar.update(100'000);
     }
