@@ -53,6 +53,7 @@ private:
 
 std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   std::vector<char*> result;
+  result.reserve(strings.size() + 1);
   for (auto& text : strings)
     result.push_back(text.data());
   result.push_back(nullptr);
