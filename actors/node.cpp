@@ -46,8 +46,7 @@ public:
       config_{{.worker_threads = options_.worker_threads,
                .heartbeat = milliseconds{options_.timeouts.heartbeat_ms},
                .connection_timeout =
-                 milliseconds{options_.timeouts.connection_timeout_ms},
-               .network = options_.basp.port.enabled()}},
+                 milliseconds{options_.timeouts.connection_timeout_ms}}},
       system_{std::make_unique<caf::actor_system>(config_)} {
   }
 
@@ -57,8 +56,6 @@ public:
 
   expected<void> start() {
     handle_ = spawn_node(*system_, setup());
-    if (!options_.basp.port.enabled())
-      return {};
     auto port = publish(*system_, handle_, options_.basp.host,
                         options_.basp.port.bind_number());
     if (!port)

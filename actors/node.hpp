@@ -61,7 +61,7 @@ public:
   [[nodiscard]] const config::node_options& options() const noexcept;
   [[nodiscard]] caf::actor_system& system() noexcept;
 
-  /// Port for actor messages on basp.host; 0 when it is off.
+  /// Port for actor messages on basp.host.
   [[nodiscard]] std::uint16_t basp_port() const noexcept;
 
   /// Port of the tunnel on tunnel.host; 0 when it is off or has no peers.

@@ -182,7 +182,11 @@ int cluster::stop(std::uint32_t id) {
 }
 
 void cluster::signal(std::uint32_t id, int number) {
-  REQUIRE(::kill(nodes_.at(id).pid, number) == 0);
+  auto pid = nodes_.at(id).pid;
+  REQUIRE(::kill(pid, number) == 0);
+  // A process stops some time after the signal; what follows counts on it.
+  if (number == SIGSTOP)
+    REQUIRE(::waitpid(pid, nullptr, WUNTRACED) == pid);
 }
 
 void cluster::kill(std::uint32_t id) {
@@ -201,8 +205,8 @@ actors::client cluster::client_of(std::uint32_t id,
                                   const actors::client_options& options) const {
   auto with_port = options;
   with_port.port = port(id);
-  with_port.heartbeat_ms = 100;
-  with_port.connection_timeout_ms = 600;
+  with_port.heartbeat_ms = 250;
+  with_port.connection_timeout_ms = 2'000;
   auto made = actors::client::connect(with_port);
   if (!made)
     FAIL(made.error().to_string());

@@ -231,6 +231,32 @@ TEST_CASE("writes under way to a node that dies have an unknown outcome, reads "
   CHECK(read.get().status == errc::unavailable);
 }
 
+TEST_CASE("a write that is sent again to a slow owner happens once") {
+  cluster nodes{2};
+  REQUIRE(nodes.start_all());
+  auto client = nodes.client_of(1, {.request_timeout_ms = 1'000});
+  auto retries = [&] {
+    auto report = client.stats();
+    return report ? report->router.retries : 0;
+  };
+  for (int round = 1; round <= 3; ++round) {
+    auto before = retries();
+    nodes.signal(2, SIGSTOP);
+    actors::request add;
+    add.op = actors::operation::increment;
+    add.key = nodes.key_of(2);
+    add.delta = 1;
+    auto answer = client.submit(add);
+    CHECK(eventually([&] { return retries() > before; }, 900ms));
+    nodes.signal(2, SIGCONT);
+    static_cast<void>(answer.get());
+    REQUIRE(eventually([&] {
+      auto value = client.get("default", nodes.key_of(2));
+      return value && *value == std::to_string(round);
+    }));
+  }
+}
+
 TEST_CASE("a client whose node dies is told so, and finds it again") {
   cluster nodes{1};
   REQUIRE(nodes.start_all());

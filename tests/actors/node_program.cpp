@@ -30,8 +30,8 @@ config::node_options options_from(int argc, char** argv) {
     config::listen_port::at(static_cast<std::uint16_t>(std::atoi(argv[3])));
   options.resp.port = config::listen_port::none();
   options.placement.shards = 12;
-  options.timeouts.heartbeat_ms = 100;
-  options.timeouts.connection_timeout_ms = 600;
+  options.timeouts.heartbeat_ms = 250;
+  options.timeouts.connection_timeout_ms = 2'000;
   options.timeouts.reconnect_ms = 100;
   for (int i = 5; i < argc; ++i) {
     auto text = std::string{argv[i]};
