@@ -68,7 +68,6 @@ expected<void> tour::compare_from_another_process() {
                      + std::to_string(report_.entries) + " entries: "
                      + result.value("first_difference", std::string{})};
   report_.compared_in_segments += equal;
-  bar.update(equal);
   bar.finish(human_count(equal) + " equal, read by process "
              + std::to_string(child->pid()));
   return {};
