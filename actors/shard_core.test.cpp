@@ -121,7 +121,9 @@ TEST_CASE("a request whose deadline is over has no effect") {
 TEST_CASE("bytes that are no request are refused") {
   test_segment segment;
   shard_core core{segment.store()};
-  auto status_of = [&](request what) { return core.apply(what, now).status; };
+  auto status_of = [&](const request& what) {
+    return core.apply(what, now).status;
+  };
   CHECK(status_of(make(static_cast<operation>(200), "k"))
         == errc::bad_argument);
   CHECK(status_of(make(operation::get, "")) == errc::bad_key);

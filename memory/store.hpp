@@ -165,7 +165,9 @@ struct namespace_info {
 };
 
 /// Counters and geometry of a segment at one moment. Counters are summed over
-/// the participants and are exact when nobody is writing.
+/// the participants. `entries` and `live_block_bytes` are exact when nobody is
+/// writing, but for a process that was killed inside a write: each may leave
+/// them off by the one entry it was writing.
 struct store_stats {
   std::string path;
   std::uint32_t layout_version = 0;

@@ -289,6 +289,9 @@ void add_load(CLI::App& app, context& ctx) {
   auto& load =
     *app.add_subcommand("load", "Load entries from WordNet, JSON lines, CSV");
   load.require_subcommand(1);
+  add_examples(load, {"neuroplex load wordnet --namespace wordnet",
+                      "neuroplex load jsonl entries.jsonl",
+                      "neuroplex load csv users.csv --key-column id"});
   add_wordnet(load, ctx);
   add_json_lines(load, ctx);
   add_csv(load, ctx);
