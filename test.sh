@@ -13,7 +13,7 @@ Builds and passes the tests. In order:
   1. installs what is missing: Debian packages by apt (by sudo if need be), the
      two Redis clients by npm into tests/clients
   2. builds three times: release; tsan (ThreadSanitizer, all that does not use
-     CAF); asan (AddressSanitizer and UndefinedBehaviorSanitizer)
+     CAF); asan (AddressSanitizer and UndefinedBehaviorSanitizer, likewise)
   3. runs the tests of all three builds in one go, and ends with their count
 
 May be interrupted and run again; what is built stays built. Tests that need
