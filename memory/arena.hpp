@@ -10,6 +10,7 @@
 #include "memory/geometry.hpp"
 #include "memory/layout.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,12 +28,17 @@ public:
   using participant_type = layout::participant<Sync>;
 
   basic_arena(std::byte* base, const geometry& shape) noexcept
-    : base_{base}, shape_{shape} {
+    : base_{base}, end_{base + shape.file_bytes}, shape_{shape} {
     granule_begin_ =
       static_cast<std::uint32_t>(shape.pool_offset >> shape.granule_shift);
-    granule_end_ = static_cast<std::uint32_t>(
-      ((shape.file_bytes - layout::min_block_bytes) >> shape.granule_shift)
-      + 1);
+    granule_count_ =
+      static_cast<std::uint32_t>(
+        ((shape.file_bytes - layout::min_block_bytes) >> shape.granule_shift)
+        + 1)
+      - granule_begin_;
+    for (unsigned level = 0; level < shape.index_levels; ++level)
+      tables_[level] = {at<line_type>(shape.table_offset(level)),
+                        shape.lines(level)};
   }
 
   [[nodiscard]] const geometry& shape() const noexcept {
@@ -63,7 +69,12 @@ public:
   /// Line `index` of the table of `level`.
   [[nodiscard]] line_type& line(unsigned level,
                                 std::uint64_t index) const noexcept {
-    return at<line_type>(shape_.table_offset(level))[index];
+    return tables_[level].lines[index];
+  }
+
+  /// Number of lines in the table of `level`.
+  [[nodiscard]] std::uint64_t lines(unsigned level) const noexcept {
+    return tables_[level].count;
   }
 
   /// The table's level as the segment says it now, made harmless.
@@ -79,8 +90,16 @@ public:
 
   /// Block of a granule, or null when it lies outside the pool.
   [[nodiscard]] block_type* block(std::uint32_t granule) const noexcept {
-    if (granule < granule_begin_ || granule >= granule_end_)
-      return nullptr;
+    return in_pool(granule) ? block_unchecked(granule) : nullptr;
+  }
+
+  [[nodiscard]] bool in_pool(std::uint32_t granule) const noexcept {
+    return granule - granule_begin_ < granule_count_;
+  }
+
+  /// Block of a granule that `in_pool` accepted.
+  [[nodiscard]] block_type*
+  block_unchecked(std::uint32_t granule) const noexcept {
     return at<block_type>(std::uint64_t{granule} << shape_.granule_shift);
   }
 
@@ -90,9 +109,14 @@ public:
     return static_cast<std::uint32_t>(offset >> shape_.granule_shift);
   }
 
+  /// Where the file ends.
+  [[nodiscard]] const std::byte* end() const noexcept {
+    return end_;
+  }
+
   /// Bytes from `address` to the end of the file.
   [[nodiscard]] std::uint64_t room_after(const void* address) const noexcept {
-    return static_cast<std::uint64_t>(base_ + shape_.file_bytes
+    return static_cast<std::uint64_t>(end_
                                       - static_cast<const std::byte*>(address));
   }
 
@@ -109,15 +133,23 @@ public:
   }
 
 private:
+  /// One index table: found by every operation, so not computed anew.
+  struct table {
+    line_type* lines;
+    std::uint64_t count;
+  };
+
   template <class T>
   [[nodiscard]] T* at(std::uint64_t offset) const noexcept {
     return reinterpret_cast<T*>(base_ + offset);
   }
 
   std::byte* base_;
+  const std::byte* end_;
   geometry shape_;
   std::uint32_t granule_begin_;
-  std::uint32_t granule_end_;
+  std::uint32_t granule_count_;
+  std::array<table, layout::max_index_levels> tables_{};
 };
 
 } // namespace neuroplex::memory

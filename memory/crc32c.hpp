@@ -37,49 +37,67 @@ inline std::uint32_t crc32c_by_table(std::uint32_t crc, const void* data,
   return ~crc;
 }
 
+#if defined(__SSE4_2__) || defined(__ARM_FEATURE_CRC32)
+inline constexpr bool crc32c_in_hardware = true;
+#else
+inline constexpr bool crc32c_in_hardware = false;
+#endif
+
+/// Takes the bytes of one little-endian unsigned integer into a raw state, the
+/// complement of the CRC in 64 bits (as the processor's instruction wants it).
+template <class Word>
+inline std::uint64_t crc32c_step(std::uint64_t raw, Word word) noexcept {
+  [[maybe_unused]] auto state = static_cast<std::uint32_t>(raw);
+#if defined(__SSE4_2__)
+  if constexpr (sizeof word == 8)
+    return _mm_crc32_u64(raw, word);
+  else if constexpr (sizeof word == 4)
+    return _mm_crc32_u32(state, word);
+  else if constexpr (sizeof word == 2)
+    return _mm_crc32_u16(state, word);
+  else
+    return _mm_crc32_u8(state, word);
+#elif defined(__ARM_FEATURE_CRC32)
+  if constexpr (sizeof word == 8)
+    return __crc32cd(state, word);
+  else if constexpr (sizeof word == 4)
+    return __crc32cw(state, word);
+  else if constexpr (sizeof word == 2)
+    return __crc32ch(state, word);
+  else
+    return __crc32cb(state, word);
+#else
+  return ~crc32c_by_table(~state, &word, sizeof word);
+#endif
+}
+
 /// CRC-32C of `size` bytes, going on from `crc` (0 to begin).
 inline std::uint32_t crc32c(std::uint32_t crc, const void* data,
                             std::size_t size) noexcept {
-#if defined(__SSE4_2__) || defined(__ARM_FEATURE_CRC32)
+  if constexpr (!crc32c_in_hardware)
+    return crc32c_by_table(crc, data, size);
   const auto* bytes = static_cast<const unsigned char*>(data);
-  auto load = [&bytes](auto value) {
-    std::memcpy(&value, bytes, sizeof value);
-    bytes += sizeof value;
-    return value;
-  };
-#if defined(__SSE4_2__)
   std::uint64_t state = ~crc;
-  auto step = [&] { state = _mm_crc32_u64(state, load(std::uint64_t{})); };
+  auto step = [&](auto word) {
+    std::memcpy(&word, bytes, sizeof word);
+    bytes += sizeof word;
+    state = crc32c_step(state, word);
+  };
   for (; size >= 32; size -= 32) {
-    step();
-    step();
-    step();
-    step();
+    step(std::uint64_t{});
+    step(std::uint64_t{});
+    step(std::uint64_t{});
+    step(std::uint64_t{});
   }
   for (; size >= 8; size -= 8)
-    step();
-  auto narrow = static_cast<std::uint32_t>(state);
+    step(std::uint64_t{});
   if ((size & 4U) != 0)
-    narrow = _mm_crc32_u32(narrow, load(std::uint32_t{}));
+    step(std::uint32_t{});
   if ((size & 2U) != 0)
-    narrow = _mm_crc32_u16(narrow, load(std::uint16_t{}));
+    step(std::uint16_t{});
   if ((size & 1U) != 0)
-    narrow = _mm_crc32_u8(narrow, load(std::uint8_t{}));
-#else
-  auto narrow = ~crc;
-  for (; size >= 8; size -= 8)
-    narrow = __crc32cd(narrow, load(std::uint64_t{}));
-  if ((size & 4U) != 0)
-    narrow = __crc32cw(narrow, load(std::uint32_t{}));
-  if ((size & 2U) != 0)
-    narrow = __crc32ch(narrow, load(std::uint16_t{}));
-  if ((size & 1U) != 0)
-    narrow = __crc32cb(narrow, load(std::uint8_t{}));
-#endif
-  return ~narrow;
-#else
-  return crc32c_by_table(crc, data, size);
-#endif
+    step(std::uint8_t{});
+  return ~static_cast<std::uint32_t>(state);
 }
 
 } // namespace neuroplex::memory

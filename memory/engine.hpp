@@ -119,7 +119,8 @@ public:
   [[nodiscard]] static bool intact(std::uint64_t hash, const location& where,
                                    std::int64_t expires,
                                    std::string_view value) noexcept {
-    return entry_checksum(hash, where.fields.checked_bits(), expires, value)
+    return value_checksum(
+             checksum_seed(hash, where.fields.checked_bits(), expires), value)
            == where.fields.checksum;
   }
 
@@ -216,7 +217,7 @@ public:
         live = expires == 0 || expires > unix_time_ms();
         if (live) {
           present.resize(where.fields.value_bytes);
-          Sync::read(present.data(), where.payload() + where.fields.key_bytes,
+          Sync::read(present.data(), where.payload() + where.fields.key_bytes(),
                      present.size());
         }
         if (!index_.unchanged(at, where))
@@ -319,7 +320,7 @@ public:
 
   [[nodiscard]] NEUROPLEX_INLINE std::int64_t
   expiry_of(const location& where) const noexcept {
-    if ((where.fields.flags & layout::flag_expires) == 0) [[likely]]
+    if (!where.fields.expires()) [[likely]]
       return 0;
     std::int64_t expires = 0;
     Sync::read(&expires,
@@ -382,23 +383,21 @@ private:
              std::int64_t expires, std::uint32_t& granule) {
     layout::entry_fields fields{};
     fields.value_bytes = static_cast<std::uint32_t>(head.size() + tail.size());
-    fields.key_bytes = static_cast<std::uint16_t>(key.size());
-    fields.ns = ns;
-    fields.flags = expires != 0 ? layout::flag_expires : std::uint8_t{0};
+    fields.kind = layout::make_entry_kind(
+      key.size(), ns, expires != 0 ? layout::flag_expires : std::uint8_t{0});
     granule = pool_.allocate(self, fields.total_bytes());
     if (granule == 0) [[unlikely]] {
       granule = allocate_hard(self, fields.total_bytes());
       if (granule == 0)
         return errc::no_space;
     }
+    auto seed = checksum_seed(hash, fields.checked_bits(), expires);
     if (tail.empty()) {
-      fields.checksum =
-        entry_checksum(hash, fields.checked_bits(), expires, head);
+      fields.checksum = value_checksum(seed, head);
     } else {
       std::string whole{head};
       whole += tail;
-      fields.checksum =
-        entry_checksum(hash, fields.checked_bits(), expires, whole);
+      fields.checksum = value_checksum(seed, whole);
     }
     auto* block = reinterpret_cast<std::byte*>(arena_.block(granule));
     Sync::before_write();
@@ -552,7 +551,7 @@ private:
     self.slot->pending.store(0, std::memory_order_release);
     displaced(self, where);
     if (auto before = where.fields.total_bytes(); now != before)
-      arena_.name_record(where.fields.ns)
+      arena_.name_record(where.fields.ns())
         .block_bytes.fetch_add(pool_.block_bytes(now)
                                  - pool_.block_bytes(before),
                                std::memory_order_relaxed);
@@ -571,7 +570,7 @@ private:
       return false;
     }
     displaced(self, where);
-    auto& record = arena_.name_record(where.fields.ns);
+    auto& record = arena_.name_record(where.fields.ns());
     record.entries.fetch_sub(1, std::memory_order_relaxed);
     record.block_bytes.fetch_sub(pool_.block_bytes(where.fields.total_bytes()),
                                  std::memory_order_relaxed);
@@ -591,12 +590,9 @@ private:
 
   [[nodiscard]] std::uint64_t
   bytes_of(const layout::block_header<Sync>* block) const noexcept {
-    layout::entry_fields fields;
-    Sync::read(&fields,
-               reinterpret_cast<const std::byte*>(block)
-                 + layout::entry_fields_offset,
-               sizeof fields);
-    return fields.total_bytes();
+    return layout::read_entry_fields<Sync>(
+             reinterpret_cast<const std::byte*>(block))
+      .total_bytes();
   }
 
   /// ok; busy to look again (`granule` is 0 when its block had to be retired);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "memory/crc32c.hpp"
+#include "memory/sync.hpp"
 
 #include <cstdint>
 #include <string_view>
@@ -32,24 +33,69 @@ inline std::uint64_t line_of(std::uint64_t hash, std::uint64_t lines) noexcept {
   return ((hash >> 32) * lines) >> 32;
 }
 
-/// Checksum of an entry. The key takes part by its hash, so a reader who
-/// compared the key needs to run over the value only. Short values by CRC-32C,
-/// which costs a tenth of a nanosecond a byte and leaves room in the
-/// processor's window for the next lookup; long ones by XXH3.
-inline std::uint32_t entry_checksum(std::uint64_t key_hash,
-                                    std::uint64_t header_bits,
-                                    std::int64_t expires_at_ms,
-                                    std::string_view value) noexcept {
+/// What the checksum of an entry covers beside the value. The key takes part by
+/// its hash, so a reader who compared the key needs to run over the value only.
+inline std::uint64_t checksum_seed(std::uint64_t key_hash,
+                                   std::uint64_t header_bits,
+                                   std::int64_t expires_at_ms) noexcept {
   constexpr std::uint64_t prime_1 = 0x9E3779B185EBCA87ULL;
   constexpr std::uint64_t prime_2 = 0xC2B2AE3D27D4EB4FULL;
-  constexpr std::size_t short_value = 256;
   auto seed = key_hash * prime_1 + header_bits * prime_2
               + static_cast<std::uint64_t>(expires_at_ms);
-  seed ^= seed >> 32;
-  if (value.size() <= short_value)
+  return seed ^ seed >> 32;
+}
+
+/// Values up to this long are summed by CRC-32C, which leaves room in the
+/// processor's window for the next lookup; longer ones by XXH3.
+inline constexpr std::size_t short_value_bytes = 256;
+
+inline std::uint32_t value_checksum(std::uint64_t seed,
+                                    std::string_view value) noexcept {
+  constexpr std::uint64_t prime = 0x9E3779B185EBCA87ULL;
+  if (value.size() <= short_value_bytes)
     return crc32c(static_cast<std::uint32_t>(seed), value.data(), value.size());
-  auto sum = (XXH3_64bits(value.data(), value.size()) ^ seed) * prime_1;
+  auto sum = (XXH3_64bits(value.data(), value.size()) ^ seed) * prime;
   return static_cast<std::uint32_t>(sum >> 32);
+}
+
+/// One step of `read_summed`: Count words of a type.
+template <class Sync, class Word, std::size_t Count>
+NEUROPLEX_INLINE void sum_step(char*& to, const std::byte*& shared,
+                               std::uint64_t& state) noexcept {
+  for (std::size_t i = 0; i < Count; ++i)
+    state = crc32c_step(
+      state, Sync::template read_object<Word>(shared + i * sizeof(Word)));
+  Sync::read_fixed(to, shared, Count * sizeof(Word));
+  to += Count * sizeof(Word);
+  shared += Count * sizeof(Word);
+  Sync::forget_origin(to, shared);
+}
+
+/// Copies `size` shared bytes out and answers their checksum, short values in
+/// one pass. Addresses follow from branches, as in native_sync::read. Bytes
+/// that change meanwhile make the block's word change, which the caller checks.
+template <class Sync>
+NEUROPLEX_INLINE std::uint32_t read_summed(char* to, const std::byte* shared,
+                                           std::size_t size,
+                                           std::uint64_t seed) noexcept {
+  if (size > short_value_bytes || !crc32c_in_hardware) [[unlikely]] {
+    Sync::read(to, shared, size);
+    return value_checksum(seed, {to, size});
+  }
+  std::uint64_t state = ~static_cast<std::uint32_t>(seed);
+  for (; size >= 32; size -= 32)
+    sum_step<Sync, std::uint64_t, 4>(to, shared, state);
+  if ((size & 16U) != 0)
+    sum_step<Sync, std::uint64_t, 2>(to, shared, state);
+  if ((size & 8U) != 0)
+    sum_step<Sync, std::uint64_t, 1>(to, shared, state);
+  if ((size & 4U) != 0)
+    sum_step<Sync, std::uint32_t, 1>(to, shared, state);
+  if ((size & 2U) != 0)
+    sum_step<Sync, std::uint16_t, 1>(to, shared, state);
+  if ((size & 1U) != 0)
+    sum_step<Sync, std::uint8_t, 1>(to, shared, state);
+  return ~static_cast<std::uint32_t>(state);
 }
 
 /// 32-bit FNV-1a (Fowler, Noll, Vo) of a namespace name.

@@ -84,12 +84,12 @@ public:
     at.index_state =
       arena_.control().index_state.load(std::memory_order_acquire);
     at.level = arena_.level_of(at.index_state);
-    at.line = line_of(hash, arena_.shape().lines(at.level));
+    at.line = line_of(hash, arena_.lines(at.level));
     if ((at.index_state & layout::index_migrating) != 0) [[unlikely]] {
       if (carried_over(at.level, at.line)
           && at.level + 1 < arena_.shape().index_levels) {
         ++at.level;
-        at.line = line_of(hash, arena_.shape().lines(at.level));
+        at.line = line_of(hash, arena_.lines(at.level));
       } else {
         at.old_table = true;
       }
@@ -127,24 +127,69 @@ public:
     auto index_state =
       arena_.control().index_state.load(std::memory_order_relaxed);
     auto level = arena_.level_of(index_state);
-    prefetch_line(
-      &arena_.line(level, line_of(hash, arena_.shape().lines(level))));
+    prefetch_line(&arena_.line(level, line_of(hash, arena_.lines(level))));
   }
 
-  /// Prefetches the block of the first tag that matches, in the home line only.
-  void prefetch_block(std::uint64_t hash) const noexcept {
-    auto at = home_of(hash);
-    auto& line = line_at(at, 0);
+  /// Prefetches the block of the first tag that matches in the home line, or
+  /// some block: a branch on a line that has just arrived would be guessed, and
+  /// a wrong guess costs more than a line fetched for nothing.
+  NEUROPLEX_INLINE void prefetch_block(std::uint64_t hash) const noexcept {
+    auto& line = line_at(home_of(hash), 0);
     auto mask = Sync::match_tags(line.tags, tag_of(hash));
-    if (mask == 0)
-      return;
-    auto raw =
-      line.slots[std::countr_zero(mask)].load(std::memory_order_relaxed);
-    if (auto* block = arena_.block(layout::granule_of(raw)))
-      prefetch_block(block);
+    constexpr unsigned guard = 1U << (layout::slots_per_line - 1);
+    auto raw = line.slots[std::countr_zero(mask | guard)].load(
+      std::memory_order_relaxed);
+    prefetch_block(arena_.block_unchecked(layout::granule_of(raw)));
   }
 
   // -- lookups ----------------------------------------------------------------
+
+  /// The usual lookup in as few instructions as it takes, so that the next one
+  /// fits into the processor's window beside it: an entry without expiry, in
+  /// its home line, at the first tag that matches, while the index does not
+  /// double. Answers where the value begins; null says nothing, and `find` is
+  /// to be asked. What was found is checked after its use as with `find`,
+  /// except that no doubling is to be watched.
+  [[nodiscard]] NEUROPLEX_INLINE const std::byte*
+  find_usual(std::uint64_t hash, std::uint8_t ns, std::string_view key,
+             location& result) const noexcept {
+    auto level = arena_.control().index_state.load(std::memory_order_acquire);
+    if (level >= arena_.shape().index_levels) [[unlikely]]
+      return nullptr; // doubling
+    auto& line = arena_.line(level, line_of(hash, arena_.lines(level)));
+    auto mask = Sync::match_tags(line.tags, tag_of(hash));
+    if (mask == 0) [[unlikely]]
+      return nullptr;
+    auto& slot = line.slots[std::countr_zero(mask)];
+    result.slot = &slot;
+    result.raw = slot.load(std::memory_order_acquire);
+    // What is empty, closed or frozen is no granule of the pool.
+    if (!arena_.in_pool(result.raw)) [[unlikely]]
+      return nullptr;
+    result.block = arena_.block_unchecked(result.raw);
+    prefetch_rest(result.block);
+    result.word = result.block->word.load(std::memory_order_acquire);
+    auto* bytes = reinterpret_cast<const std::byte*>(result.block);
+    result.fields = layout::read_entry_fields<Sync>(bytes);
+    auto* payload = bytes + sizeof(block_type);
+    auto* value = payload + key.size();
+    return layout::state_of(result.word) == state::live
+               && result.fields.kind
+                    == layout::make_entry_kind(key.size(), ns, 0)
+               && result.fields.value_bytes <= arena_.shape().max_value_bytes
+               && value + result.fields.value_bytes <= arena_.end()
+               && Sync::equal(payload, key.data(), key.size())
+             ? value
+             : nullptr;
+  }
+
+  /// Whether what `find_usual` found still stands.
+  [[nodiscard]] NEUROPLEX_INLINE static bool
+  unchanged(const location& where) noexcept {
+    Sync::after_read();
+    return where.block->word.load(std::memory_order_acquire) == where.word
+           && where.slot->load(std::memory_order_acquire) == where.raw;
+  }
 
   /// Looks for a live entry. `found` says that it was there when its slot was
   /// read; the caller checks slot and word again after using it. `absent` has
@@ -180,11 +225,7 @@ public:
   /// called after the entry's bytes have been copied.
   [[nodiscard]] NEUROPLEX_INLINE bool
   unchanged(const home& at, const location& where) const noexcept {
-    Sync::after_read();
-    if (where.block->word.load(std::memory_order_acquire) != where.word
-        || where.slot->load(std::memory_order_acquire) != where.raw)
-      return false;
-    return !at.old_table || still_home(at);
+    return unchanged(where) && (!at.old_table || still_home(at));
   }
 
   // -- changes ----------------------------------------------------------------
@@ -284,7 +325,7 @@ public:
     if ((at.index_state & layout::index_migrating) == 0)
       return false;
     auto level = arena_.level_of(at.index_state);
-    auto groups = arena_.shape().lines(level) / layout::lines_per_group;
+    auto groups = arena_.lines(level) / layout::lines_per_group;
     auto turn =
       control.migration_cursor.fetch_add(1, std::memory_order_relaxed);
     if (turn < groups) {
@@ -342,7 +383,7 @@ public:
     result.level =
       arena_.level_of(static_cast<std::uint32_t>(slot_id >> 4) & 0x1FU);
     result.line = (slot_id >> 9 & ((std::uint64_t{1} << 47) - 1))
-                  % arena_.shape().lines(result.level);
+                  % arena_.lines(result.level);
     return result;
   }
 
@@ -354,10 +395,8 @@ public:
 
   /// Reads the fields of `where.block`; false when they leave the file.
   NEUROPLEX_INLINE bool read_fields(location& where) const noexcept {
-    Sync::read(&where.fields,
-               reinterpret_cast<const std::byte*>(where.block)
-                 + layout::entry_fields_offset,
-               sizeof where.fields);
+    where.fields = layout::read_entry_fields<Sync>(
+      reinterpret_cast<const std::byte*>(where.block));
     return where.fields.value_bytes <= arena_.shape().max_value_bytes
            && where.fields.total_bytes() <= arena_.room_after(where.block);
   }
@@ -413,6 +452,12 @@ private:
   prefetch_block(const block_type* block) noexcept {
     auto* bytes = reinterpret_cast<const char*>(block);
     prefetch_line(bytes);
+    prefetch_rest(block);
+  }
+
+  /// The lines that follow a block's first.
+  NEUROPLEX_INLINE static void prefetch_rest(const block_type* block) noexcept {
+    auto* bytes = reinterpret_cast<const char*>(block);
     prefetch_line(bytes + layout::line_bytes);
     prefetch_line(bytes + 2 * layout::line_bytes);
   }
@@ -445,8 +490,8 @@ private:
                  ? lookup::absent
                  : lookup::retry;
     }
-    bool matches = read_fields(result) && result.fields.ns == ns
-                   && result.fields.key_bytes == key.size()
+    bool matches = read_fields(result) && result.fields.ns() == ns
+                   && result.fields.key_bytes() == key.size()
                    && Sync::equal(result.payload(), key.data(), key.size());
     if (matches)
       return lookup::found;
@@ -554,10 +599,10 @@ private:
             || (where.block = arena_.block(where.granule())) == nullptr
             || !read_fields(where))
           continue;
-        key.resize(where.fields.key_bytes);
+        key.resize(where.fields.key_bytes());
         Sync::read(key.data(), where.payload(), key.size());
-        auto hash = hash_key(where.fields.ns, key);
-        auto home_line = line_of(hash, arena_.shape().lines(level + 1));
+        auto hash = hash_key(where.fields.ns(), key);
+        auto home_line = line_of(hash, arena_.lines(level + 1));
         if (home_line / 2 / layout::lines_per_group == group)
           target->add(static_cast<unsigned>(home_line - 2 * begin),
                       where.granule(), tag_of(hash));

@@ -264,7 +264,7 @@ struct thread_slot {
 
   // Line 2: counters.
   typename Sync::template atomic<std::uint64_t> reads;
-  typename Sync::template atomic<std::uint64_t> hits;
+  typename Sync::template atomic<std::uint64_t> misses;
   typename Sync::template atomic<std::uint64_t> writes;
   typename Sync::template atomic<std::uint64_t> retries;
   typename Sync::template atomic<std::uint64_t> expired;
@@ -336,14 +336,20 @@ static_assert(sizeof(page_record<native_sync>) == 16);
 // Block flags.
 inline constexpr std::uint8_t flag_expires = 1;
 
+/// Key length (16 bits), namespace (8) and flags (8) of an entry in one number,
+/// so that a reader compares all of them at once.
+constexpr std::uint32_t make_entry_kind(std::size_t key_bytes, std::uint8_t ns,
+                                        std::uint8_t flags) noexcept {
+  return static_cast<std::uint32_t>(key_bytes) | std::uint32_t{ns} << 16
+         | std::uint32_t{flags} << 24;
+}
+
 template <class Sync>
 struct block_header {
   typename Sync::template atomic<std::uint64_t> word;
   std::uint32_t checksum;
   std::uint32_t value_bytes;
-  std::uint16_t key_bytes;
-  std::uint8_t ns;
-  std::uint8_t flags;
+  std::uint32_t kind;
   /// Link of the list the block is in while it is held or retired; free for a
   /// policy's stamp while it is live.
   typename Sync::template atomic<std::uint32_t> link;
@@ -354,25 +360,49 @@ static_assert(sizeof(block_header<native_sync>) == 24);
 struct entry_fields {
   std::uint32_t checksum;
   std::uint32_t value_bytes;
-  std::uint16_t key_bytes;
-  std::uint8_t ns;
-  std::uint8_t flags;
+  std::uint32_t kind;
+
+  [[nodiscard]] std::size_t key_bytes() const noexcept {
+    return kind & 0xFFFFU;
+  }
+
+  [[nodiscard]] std::uint8_t ns() const noexcept {
+    return static_cast<std::uint8_t>(kind >> 16);
+  }
+
+  [[nodiscard]] bool expires() const noexcept {
+    return (kind >> 24 & flag_expires) != 0;
+  }
 
   /// What the checksum covers beside key hash, expiry and value.
   [[nodiscard]] std::uint64_t checked_bits() const noexcept {
-    return std::uint64_t{value_bytes} | (std::uint64_t{key_bytes} << 32)
-           | (std::uint64_t{ns} << 48) | (std::uint64_t{flags} << 56);
+    return std::uint64_t{value_bytes} | std::uint64_t{kind} << 32;
   }
 
   [[nodiscard]] std::uint64_t payload_offset() const noexcept {
-    return 24U + ((flags & flag_expires) != 0 ? 8U : 0U);
+    return sizeof(block_header<native_sync>) + (expires() ? 8U : 0U);
   }
 
   [[nodiscard]] std::uint64_t total_bytes() const noexcept {
-    return payload_offset() + key_bytes + value_bytes;
+    return payload_offset() + key_bytes() + value_bytes;
   }
 };
 static_assert(sizeof(entry_fields) == 12);
 inline constexpr std::size_t entry_fields_offset = 8;
+
+/// The fields of the block that begins at `block`. Read as two words, so that
+/// they stay in registers.
+template <class Sync>
+NEUROPLEX_INLINE entry_fields
+read_entry_fields(const std::byte* block) noexcept {
+  auto sum_and_length =
+    Sync::template read_object<std::uint64_t>(block + entry_fields_offset);
+  entry_fields result;
+  result.checksum = static_cast<std::uint32_t>(sum_and_length);
+  result.value_bytes = static_cast<std::uint32_t>(sum_and_length >> 32);
+  result.kind = Sync::template read_object<std::uint32_t>(
+    block + entry_fields_offset + sizeof sum_and_length);
+  return result;
+}
 
 } // namespace neuroplex::memory::layout

@@ -152,9 +152,9 @@ errc store_impl::clear(namespace_id ns, std::uint64_t& removed) {
     auto at = engine_.index().home_of(position << 32);
     keys.clear();
     engine_.index().visit_line(at, [&](const auto& where) {
-      if (where.fields.ns != number)
+      if (where.fields.ns() != number)
         return true;
-      auto& key = keys.emplace_back(where.fields.key_bytes, '\0');
+      auto& key = keys.emplace_back(where.fields.key_bytes(), '\0');
       native_sync::read(key.data(), where.payload(), key.size());
       return engine_.index().unchanged(at, where);
     });

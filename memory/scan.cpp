@@ -42,9 +42,9 @@ void walk(store_impl& impl, std::uint8_t ns, scan_cursor& cursor,
     auto lines = impl.shape().lines(at.level);
     std::size_t on_line = 0;
     index.visit_line(at, [&](const auto& where) {
-      if (where.fields.ns != ns)
+      if (where.fields.ns() != ns)
         return true;
-      key.resize(where.fields.key_bytes);
+      key.resize(where.fields.key_bytes());
       native_sync::read(key.data(), where.payload(), key.size());
       auto hash = hash_key(ns, key);
       if (!index.unchanged(at, where))

@@ -293,8 +293,9 @@ store_stats store::stats() const {
     auto value = [](const auto& counter) {
       return counter.load(std::memory_order_relaxed);
     };
-    result.reads += value(slot.reads);
-    result.hits += value(slot.hits);
+    auto reads = value(slot.reads);
+    result.reads += reads;
+    result.hits += reads - std::min(value(slot.misses), reads);
     result.writes += value(slot.writes);
     result.retries += value(slot.retries);
     result.expired += value(slot.expired);

@@ -418,7 +418,7 @@ errc store_impl::view(std::uint64_t hash, namespace_id ns, std::string_view key,
       hash, static_cast<std::uint8_t>(ns), key, pin, [&](const auto& where) {
         result.hazard_ = &pin;
         result.bytes_ = {reinterpret_cast<const char*>(where.payload())
-                           + where.fields.key_bytes,
+                           + where.fields.key_bytes(),
                          where.fields.value_bytes};
         result.version_ = engine_.token_of(where);
       });

@@ -62,6 +62,13 @@ struct native_sync {
   template <class T>
   using atomic = std::atomic<T>;
 
+  /// Keeps the compiler from computing the next address of a copy from its
+  /// length after all (conditional moves, one call to memcpy).
+  template <class Out, class In>
+  NEUROPLEX_INLINE static void forget_origin(Out*& out, In*& in) noexcept {
+    asm volatile("" : "+r"(out), "+r"(in));
+  }
+
   /// Exponential back-off: round n spins 2^n times, from round 10 on it yields.
   static void pause(unsigned round) noexcept {
     constexpr unsigned spin_rounds = 10;
@@ -114,6 +121,18 @@ struct native_sync {
     auto* in = static_cast<const unsigned char*>(shared);
     for (std::size_t i = 0; i < size; ++i)
       out[i] = __atomic_load_n(in + i, __ATOMIC_ACQUIRE);
+  }
+
+  static void read_fixed(void* to, const void* shared,
+                         std::size_t size) noexcept {
+    read(to, shared, size);
+  }
+
+  template <class T>
+  static T read_object(const void* shared) noexcept {
+    T result;
+    read(&result, shared, sizeof result);
+    return result;
   }
 
   static bool equal(const void* shared, const void* local,
@@ -172,6 +191,20 @@ struct native_sync {
       copy_step<1>(out, in);
   }
 
+  /// Copies a length that the compiler knows.
+  NEUROPLEX_INLINE static void read_fixed(void* to, const void* shared,
+                                          std::size_t size) noexcept {
+    std::memcpy(to, shared, size);
+  }
+
+  /// A small trivial object, in registers.
+  template <class T>
+  NEUROPLEX_INLINE static T read_object(const void* shared) noexcept {
+    T result;
+    std::memcpy(&result, shared, sizeof result);
+    return result;
+  }
+
   NEUROPLEX_INLINE static bool equal(const void* shared, const void* local,
                                      std::size_t size) noexcept {
     constexpr std::size_t word = sizeof(std::uint64_t);
@@ -189,22 +222,20 @@ struct native_sync {
   }
 
 private:
-  /// The empty statement keeps the compiler from computing the next address
-  /// from the length after all (conditional moves, one call to memcpy).
   template <std::size_t Size>
   NEUROPLEX_INLINE static void copy_step(unsigned char*& out,
                                          const unsigned char*& in) noexcept {
     std::memcpy(out, in, Size);
     out += Size;
     in += Size;
-    asm volatile("" : "+r"(out), "+r"(in));
+    forget_origin(out, in);
   }
 #endif
 };
 
 /// Adds to a counter that only the calling thread writes; others may read it.
 template <class Atomic, class Value>
-void bump(Atomic& counter, Value by) noexcept {
+NEUROPLEX_INLINE void bump(Atomic& counter, Value by) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + by,
                 std::memory_order_relaxed);
 }
