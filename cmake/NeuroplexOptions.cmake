@@ -46,16 +46,19 @@ if(NEUROPLEX_SANITIZE)
   add_compile_options(-fsanitize=${NEUROPLEX_SANITIZE}
     -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${NEUROPLEX_SANITIZE})
-  if(NEUROPLEX_SANITIZE MATCHES "undefined")
-    # This check asks the kernel through a pipe, and reports an error when a
-    # test has used up the descriptors.
-    add_compile_options(-fno-sanitize=vptr)
-  endif()
   # GCC cannot see through what a sanitizer inserts and warns in vain.
   add_compile_options(
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
     $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
 endif()
+
+# neuroplex_leave_out_check(<target> <PRIVATE|INTERFACE> <check>): compiles the
+# target, or those who link it, without one check of UndefinedBehaviorSanitizer.
+function(neuroplex_leave_out_check target scope check)
+  if(TARGET ${target} AND NEUROPLEX_SANITIZE MATCHES "undefined")
+    target_compile_options(${target} ${scope} -fno-sanitize=${check})
+  endif()
+endfunction()
 
 function(neuroplex_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic)
