@@ -77,19 +77,17 @@ NEUROPLEX_INLINE void count_read(context* self, errc answer) noexcept {
     bump(self->slot->corrupt_reads, 1U);
 }
 
-/// Copies what `where` names to `to(length)`, which answers null if it has no
-/// room, and judges the copy by its checksum.
+/// Copies what `where` names to `to`, and judges the copy by its checksum.
 template <class To>
 NEUROPLEX_INLINE errc copy_out(std::uint64_t hash,
                                const basic_location<native_sync>& where,
                                const std::byte* value, std::int64_t expires,
-                               To&& to) {
+                               const To& to) {
   auto length = where.fields.value_bytes;
-  char* out = to(length);
-  if (out == nullptr)
+  if (!to.make_room(length)) [[unlikely]]
     return errc::value_size;
   auto seed = checksum_seed(hash, where.fields.checked_bits(), expires);
-  return read_summed<native_sync>(out, value, length, seed)
+  return read_summed<native_sync>(to.data(), value, length, seed)
              == where.fields.checksum
            ? errc::ok
            : errc::corrupt;
@@ -135,14 +133,23 @@ NEUROPLEX_INLINE errc get_value(store_impl& impl, std::uint64_t hash,
   return get_with_care(impl, hash, ns, key, to, info);
 }
 
-/// Makes a string fit. Resizing stores to an address that hangs on the entry's
-/// length (see native_sync::read), so a string that fits is left alone.
+/// A string that is made to fit. Resizing stores to an address that hangs on
+/// the entry's length (see native_sync::read), so a string that fits is left
+/// alone.
 struct string_target {
   std::string* value;
+  std::size_t most;
 
-  NEUROPLEX_INLINE char* operator()(std::size_t length) const {
-    if (value->size() != length) [[unlikely]]
+  NEUROPLEX_INLINE bool make_room(std::size_t length) const {
+    if (value->size() != length) [[unlikely]] {
+      if (length > most) // scribbled over
+        return false;
       value->resize(length);
+    }
+    return true;
+  }
+
+  [[nodiscard]] char* data() const {
     return value->data();
   }
 
@@ -155,8 +162,12 @@ struct buffer_target {
   std::span<char> buffer;
   std::size_t* length;
 
-  NEUROPLEX_INLINE char* operator()(std::size_t value_bytes) const {
-    return value_bytes <= buffer.size() ? buffer.data() : nullptr;
+  NEUROPLEX_INLINE bool make_room(std::size_t value_bytes) const {
+    return value_bytes <= buffer.size();
+  }
+
+  [[nodiscard]] char* data() const {
+    return buffer.data();
   }
 
   NEUROPLEX_INLINE void tell(std::size_t value_bytes) const {
@@ -175,7 +186,7 @@ errc store::get(namespace_id ns, std::string_view key, std::string& value,
   if (auto bad = check_key(key); bad != errc::ok) [[unlikely]]
     return bad;
   return get_value(*impl_, hash_key(number(ns), key), number(ns), key,
-                   string_target{&value}, info);
+                   string_target{&value, impl_->shape().max_value_bytes}, info);
 }
 
 errc store::get(namespace_id ns, std::string_view key, std::span<char> buffer,
@@ -448,6 +459,7 @@ void in_waves(store_impl& impl, std::uint8_t ns, std::size_t count,
 errc store::get_many(namespace_id ns, std::span<get_request> requests) const {
   if (auto state = impl_->usable(); state != errc::ok)
     return state;
+  auto most = impl_->shape().max_value_bytes;
   auto result = errc::ok;
   in_waves(
     *impl_, number(ns), requests.size(),
@@ -456,8 +468,9 @@ errc store::get_many(namespace_id ns, std::span<get_request> requests) const {
       auto& request = requests[i];
       request.status = check_key(request.key);
       if (request.status == errc::ok)
-        request.status = get_value(*impl_, hash, number(ns), request.key,
-                                   string_target{&request.value}, nullptr);
+        request.status =
+          get_value(*impl_, hash, number(ns), request.key,
+                    string_target{&request.value, most}, nullptr);
       if (request.status != errc::ok && request.status != errc::not_found)
         result = request.status;
     });

@@ -33,27 +33,27 @@ inline std::uint64_t line_of(std::uint64_t hash, std::uint64_t lines) noexcept {
   return ((hash >> 32) * lines) >> 32;
 }
 
-/// What the checksum of an entry covers beside the value. The key takes part by
-/// its hash, so a reader who compared the key needs to run over the value only.
-inline std::uint64_t checksum_seed(std::uint64_t key_hash,
+/// CRC-32C over what the checksum of an entry covers beside the value. The key
+/// takes part by its hash, so a reader who compared the key needs to run over
+/// the value only.
+inline std::uint32_t checksum_seed(std::uint64_t key_hash,
                                    std::uint64_t header_bits,
                                    std::int64_t expires_at_ms) noexcept {
-  constexpr std::uint64_t prime_1 = 0x9E3779B185EBCA87ULL;
-  constexpr std::uint64_t prime_2 = 0xC2B2AE3D27D4EB4FULL;
-  auto seed = key_hash * prime_1 + header_bits * prime_2
-              + static_cast<std::uint64_t>(expires_at_ms);
-  return seed ^ seed >> 32;
+  auto state = crc32c_step(key_hash & 0xFFFF'FFFFU, header_bits);
+  if (expires_at_ms != 0)
+    state = crc32c_step(state, static_cast<std::uint64_t>(expires_at_ms));
+  return static_cast<std::uint32_t>(state);
 }
 
 /// Values up to this long are summed by CRC-32C, which leaves room in the
 /// processor's window for the next lookup; longer ones by XXH3.
 inline constexpr std::size_t short_value_bytes = 256;
 
-inline std::uint32_t value_checksum(std::uint64_t seed,
+inline std::uint32_t value_checksum(std::uint32_t seed,
                                     std::string_view value) noexcept {
   constexpr std::uint64_t prime = 0x9E3779B185EBCA87ULL;
   if (value.size() <= short_value_bytes)
-    return crc32c(static_cast<std::uint32_t>(seed), value.data(), value.size());
+    return crc32c(seed, value.data(), value.size());
   auto sum = (XXH3_64bits(value.data(), value.size()) ^ seed) * prime;
   return static_cast<std::uint32_t>(sum >> 32);
 }
@@ -77,13 +77,15 @@ NEUROPLEX_INLINE void sum_step(char*& to, const std::byte*& shared,
 template <class Sync>
 NEUROPLEX_INLINE std::uint32_t read_summed(char* to, const std::byte* shared,
                                            std::size_t size,
-                                           std::uint64_t seed) noexcept {
+                                           std::uint32_t seed) noexcept {
   if (size > short_value_bytes || !crc32c_in_hardware) [[unlikely]] {
     Sync::read(to, shared, size);
     return value_checksum(seed, {to, size});
   }
-  std::uint64_t state = ~static_cast<std::uint32_t>(seed);
-  for (; size >= 32; size -= 32)
+  std::uint64_t state = ~seed;
+  for (; size >= 64; size -= 64)
+    sum_step<Sync, std::uint64_t, 8>(to, shared, state);
+  if ((size & 32U) != 0)
     sum_step<Sync, std::uint64_t, 4>(to, shared, state);
   if ((size & 16U) != 0)
     sum_step<Sync, std::uint64_t, 2>(to, shared, state);

@@ -38,7 +38,7 @@ TEST_CASE("copying and summing in one pass does both at every length",
   const auto* shared = reinterpret_cast<const std::byte*>(text.data());
   for (std::size_t size = 0; size <= text.size(); ++size) {
     std::string copy(size + 1, '.');
-    auto seed = 0x1234'5678'9ABC'DEF0ULL + size;
+    auto seed = 0x9ABC'DEF0U + static_cast<std::uint32_t>(size);
     auto sum = read_summed<native_sync>(copy.data(), shared, size, seed);
     REQUIRE(sum == value_checksum(seed, {text.data(), size}));
     REQUIRE(copy.substr(0, size) == text.substr(0, size));

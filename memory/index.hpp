@@ -176,7 +176,6 @@ public:
     return layout::state_of(result.word) == state::live
                && result.fields.kind
                     == layout::make_entry_kind(key.size(), ns, 0)
-               && result.fields.value_bytes <= arena_.shape().max_value_bytes
                && value + result.fields.value_bytes <= arena_.end()
                && Sync::equal(payload, key.data(), key.size())
              ? value

@@ -347,16 +347,16 @@ constexpr std::uint32_t make_entry_kind(std::size_t key_bytes, std::uint8_t ns,
 template <class Sync>
 struct block_header {
   typename Sync::template atomic<std::uint64_t> word;
-  std::uint32_t checksum;
-  std::uint32_t value_bytes;
-  std::uint32_t kind;
   /// Link of the list the block is in while it is held or retired; free for a
   /// policy's stamp while it is live.
   typename Sync::template atomic<std::uint32_t> link;
+  std::uint32_t checksum;
+  std::uint32_t value_bytes;
+  std::uint32_t kind;
 };
 static_assert(sizeof(block_header<native_sync>) == 24);
 
-/// The header's plain fields, copied out at once. 12 bytes from offset 8.
+/// The header's plain fields, copied out at once. 12 bytes from offset 12.
 struct entry_fields {
   std::uint32_t checksum;
   std::uint32_t value_bytes;
@@ -388,20 +388,20 @@ struct entry_fields {
   }
 };
 static_assert(sizeof(entry_fields) == 12);
-inline constexpr std::size_t entry_fields_offset = 8;
+inline constexpr std::size_t entry_fields_offset = 12;
 
 /// The fields of the block that begins at `block`. Read as two words, so that
-/// they stay in registers.
+/// they stay in registers; the second is what `checked_bits` answers.
 template <class Sync>
 NEUROPLEX_INLINE entry_fields
 read_entry_fields(const std::byte* block) noexcept {
-  auto sum_and_length =
-    Sync::template read_object<std::uint64_t>(block + entry_fields_offset);
+  auto* fields = block + entry_fields_offset;
   entry_fields result;
-  result.checksum = static_cast<std::uint32_t>(sum_and_length);
-  result.value_bytes = static_cast<std::uint32_t>(sum_and_length >> 32);
-  result.kind = Sync::template read_object<std::uint32_t>(
-    block + entry_fields_offset + sizeof sum_and_length);
+  result.checksum = Sync::template read_object<std::uint32_t>(fields);
+  auto bits =
+    Sync::template read_object<std::uint64_t>(fields + sizeof(std::uint32_t));
+  result.value_bytes = static_cast<std::uint32_t>(bits);
+  result.kind = static_cast<std::uint32_t>(bits >> 32);
   return result;
 }
 

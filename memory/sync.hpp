@@ -81,12 +81,12 @@ struct native_sync {
   }
 
   /// Bit i is set when tags[i] equals `tag`, for the 12 tags of a line. The 16
-  /// bytes from `tags` on must be readable.
+  /// bytes from `tags` on must be readable and aligned.
   NEUROPLEX_INLINE static unsigned
   match_tags(const std::atomic<std::uint8_t>* tags, std::uint8_t tag) noexcept {
     constexpr unsigned tag_count = 12;
 #if defined(__x86_64__) && !defined(NEUROPLEX_TSAN)
-    auto present = _mm_loadu_si128(reinterpret_cast<const __m128i*>(tags));
+    auto present = _mm_load_si128(reinterpret_cast<const __m128i*>(tags));
     auto wanted = _mm_set1_epi8(static_cast<char>(tag));
     auto equal =
       static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(present, wanted)));
