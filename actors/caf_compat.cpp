@@ -20,6 +20,11 @@ caf::error make_error(errc code) {
   return caf::error{static_cast<std::uint8_t>(code), error_category};
 }
 
+caf::error make_error(const failure& what) {
+  return caf::error{static_cast<std::uint8_t>(what.code()), error_category,
+                    caf::make_message(what.message())};
+}
+
 errc code_of(const caf::error& error) {
   if (!error)
     return errc::ok;
@@ -43,8 +48,11 @@ errc code_of(const caf::error& error) {
 }
 
 std::string render(const caf::error& error) {
-  if (error && error.category() == error_category)
+  if (error && error.category() == error_category) {
+    if (error.context().match_elements<std::string>())
+      return error.context().get_as<std::string>(0);
     return std::string{describe(code_of(error))};
+  }
   return caf::actor_system_config::render(error);
 }
 

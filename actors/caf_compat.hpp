@@ -8,8 +8,8 @@
 // `inspect_as` and `field` (message types), `actor_pointer`, `state_of`,
 // `promise_of`, `ask`, `delegate`, `tell`, `tell_after`, `tell_anonymously`,
 // `kill`, `death_watch`, `drop_unexpected`, `bounded_actor`, `spawn_bounded`,
-// `make_error` and `code_of` (errors), `system_config`, `publish`,
-// `unpublish`, `connect`, and the NEUROPLEX_* macros for type ids.
+// `spawn_apart`, `make_error` and `code_of` (errors), `system_config`,
+// `publish`, `unpublish`, `connect`, and the NEUROPLEX_* macros for type ids.
 //
 // Threads: as CAF's own; functions that take `self` run in that actor.
 //
@@ -180,6 +180,9 @@ void drop_unexpected(Self* self) {
 
 [[nodiscard]] caf::error make_error(errc code);
 
+/// The same with the failure's own line, which `render` shows.
+[[nodiscard]] caf::error make_error(const failure& what);
+
 /// Our code when the error is ours; `unavailable` when the actor or its host
 /// is gone; `unknown_outcome` for a timeout; else `internal`.
 [[nodiscard]] errc code_of(const caf::error& error);
@@ -288,6 +291,12 @@ Handle spawn_bounded(
   std::function<typename Handle::behavior_type(actor_pointer<Handle, State>)>
     start) {
   return system.spawn<bounded_actor<Handle, State>>(limit, std::move(start));
+}
+
+/// An actor with a thread of its own, for what may block.
+template <class Function>
+auto spawn_apart(caf::actor_system& system, Function start) {
+  return system.spawn<caf::detached>(std::move(start));
 }
 
 // -- systems and connections --------------------------------------------------

@@ -1,8 +1,10 @@
 #include "actors/client.hpp"
 
+#include "actors/batch_pump.hpp"
 #include "actors/client_broker.hpp"
 #include "actors/client_scan.hpp"
 #include "actors/node.hpp"
+#include "actors/node_access.hpp"
 
 #include <caf/scoped_actor.hpp>
 
@@ -14,9 +16,6 @@
 namespace neuroplex::actors {
 
 namespace {
-
-// Batch messages of one call that are under way at once.
-constexpr std::size_t batches_in_flight = 4;
 
 std::uint64_t random_client_number() {
   std::random_device device;
@@ -36,8 +35,17 @@ expected<void> in_range(const char* field, std::uint64_t value,
                                  + std::to_string(most)};
 }
 
+// A node that refuses a message for its size says why in words.
+failure failure_of(const reply& answer) {
+  if (answer.status == errc::value_size && !answer.value.empty())
+    return {answer.status, answer.value};
+  return failure{answer.status};
+}
+
 expected<void> done(const reply& answer) {
-  return answer.status;
+  if (answer.status != errc::ok)
+    return failure_of(answer);
+  return {};
 }
 
 } // namespace
@@ -74,11 +82,11 @@ public:
                                    .reconnect_ms = options.reconnect_ms});
   }
 
-  implementation(node& here, const client_options& options)
-    : options_{options}, system_{&here.system()} {
+  implementation(const node_access& here, const client_options& options)
+    : options_{options}, system_{&here.system} {
     broker_ = spawn_client_broker(
       *system_, link_,
-      {.local = here.handle(), .host = {}, .port = 0, .reconnect_ms = 0});
+      {.local = here.handle, .host = {}, .port = 0, .reconnect_ms = 0});
   }
 
   implementation(const implementation&) = delete;
@@ -227,6 +235,11 @@ expected<client> client::connect(const client_options& options) {
 }
 
 expected<client> client::attach(node& here, const client_options& options) {
+  return attach({.system = here.system(), .handle = here.handle()}, options);
+}
+
+expected<client> client::attach(const node_access& here,
+                                const client_options& options) {
   if (auto valid = options.validate(); !valid)
     return valid.error();
   auto inside = std::make_shared<implementation>(here, options);
@@ -272,7 +285,7 @@ expected<std::string> client::get(std::string_view space,
                                   std::string_view key) {
   auto answer = apply(make_request(operation::get, space, key));
   if (answer.status != errc::ok)
-    return answer.status;
+    return failure_of(answer);
   return std::move(answer.value);
 }
 
@@ -294,14 +307,15 @@ expected<void> client::compare_and_swap(std::string_view space,
                                         std::string_view key,
                                         std::string_view expected_value,
                                         std::string_view desired,
-                                        std::string* actual) {
-  auto what = make_request(operation::compare_and_swap, space, key);
+                                        std::string* actual,
+                                        const memory::set_options& options) {
+  auto what =
+    make_write(operation::compare_and_swap, space, key, desired, options);
   what.expected = expected_value;
-  what.value = desired;
   auto answer = apply(std::move(what));
   if (actual != nullptr && answer.status == errc::mismatch)
-    *actual = std::move(answer.value);
-  return answer.status;
+    *actual = answer.value;
+  return done(answer);
 }
 
 expected<std::int64_t> client::increment(std::string_view space,
@@ -323,86 +337,8 @@ expected<void> client::erase(std::string_view space, std::string_view key) {
 
 namespace {
 
-// Batch messages of one call: sends the next when one comes back, and waits
-// for all of them.
-class batch_pump {
-public:
-  explicit batch_pump(std::size_t width) : free_{width} {
-  }
-
-  void acquire() {
-    std::unique_lock guard{mutex_};
-    changed_.wait(guard, [this] { return free_ > 0; });
-    --free_;
-    ++under_way_;
-  }
-
-  void release() {
-    std::lock_guard guard{mutex_};
-    ++free_;
-    --under_way_;
-    changed_.notify_all();
-  }
-
-  void drain() {
-    std::unique_lock guard{mutex_};
-    changed_.wait(guard, [this] { return under_way_ == 0; });
-  }
-
-private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::size_t free_;
-  std::size_t under_way_ = 0;
-};
-
-// The end of the batch message that begins at `begin`: bounded in items and in
-// bytes, at least one item.
-template <class Size>
-std::size_t end_of_batch(std::size_t begin, std::size_t count,
-                         std::size_t max_items, Size size_of) {
-  std::size_t bytes = 0;
-  auto end = begin;
-  while (end < count && end - begin < max_items) {
-    bytes += size_of(end);
-    if (bytes > limits::max_batch_bytes && end > begin)
-      break;
-    ++end;
-  }
-  return end;
-}
-
 errc overall(errc sum, errc item) {
   return sum == errc::ok && item != errc::not_found ? item : sum;
-}
-
-// Sends the items of one call in messages, and hands each answer to `store`.
-template <class Submit, class Size, class Item, class Store>
-void pump_batches(std::string_view space, operation op, std::size_t count,
-                  std::size_t max_items, Submit submit, Size size_of,
-                  Item item_at, Store store) {
-  batch_pump pump{batches_in_flight};
-  for (std::size_t begin = 0; begin < count;) {
-    auto end = end_of_batch(begin, count, max_items, size_of);
-    batch_request what;
-    what.op = op;
-    what.space = space;
-    for (auto i = begin; i < end; ++i)
-      what.items.push_back(item_at(i));
-    pump.acquire();
-    submit(std::move(what), [&, begin, end](batch_reply answer) {
-      if (answer.status == errc::ok && answer.answers.size() != end - begin)
-        answer.status = errc::protocol;
-      for (auto i = begin; i < end; ++i)
-        if (answer.status == errc::ok)
-          store(i, answer.answers[i - begin]);
-        else if (batch_answer refused{answer.status, {}}; true)
-          store(i, refused);
-      pump.release();
-    });
-    begin = end;
-  }
-  pump.drain();
 }
 
 } // namespace

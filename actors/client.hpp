@@ -46,6 +46,7 @@
 namespace neuroplex::actors {
 
 class node;
+struct node_access;
 
 struct client_options {
   std::string host = "127.0.0.1";
@@ -57,7 +58,8 @@ struct client_options {
   /// Requests under way at once: 1 to 1000000.
   std::uint32_t window = 1'024;
 
-  /// Keys in one batch message: 1 to limits::max_batch_items.
+  /// Keys in one batch message: 1 to limits::max_batch_items. A node that takes
+  /// less gets smaller ones.
   std::uint32_t batch_keys = 1'024;
 
   /// Must be those of the node, or healthy connections are cut.
@@ -95,6 +97,10 @@ public:
   static expected<client> attach(node& here,
                                  const client_options& options = {});
 
+  /// The same for the node's own components.
+  static expected<client> attach(const node_access& here,
+                                 const client_options& options = {});
+
   client(client&&) noexcept;
   client& operator=(client&&) noexcept;
   ~client();
@@ -109,10 +115,13 @@ public:
   expected<void> set_if_absent(std::string_view space, std::string_view key,
                                std::string_view value,
                                const memory::set_options& options = {});
+  /// Keeps the expiry unless told otherwise, as the store's does.
   expected<void> compare_and_swap(std::string_view space, std::string_view key,
                                   std::string_view expected_value,
                                   std::string_view desired,
-                                  std::string* actual = nullptr);
+                                  std::string* actual = nullptr,
+                                  const memory::set_options& options = {
+                                    .ttl_ms = 0, .keep_ttl = true});
   expected<std::int64_t> increment(std::string_view space, std::string_view key,
                                    std::int64_t delta);
   expected<void> erase(std::string_view space, std::string_view key);

@@ -66,6 +66,9 @@ using node_actor = interface_of<
   // The child actor of this name ("router", "store", "shard-7"), for diagnosis;
   // `not_found`.
   answers<caf::strong_actor_ptr>(child_atom, std::string),
+  // Starts the children whose restart was put off. Sent by itself; harmless at
+  // any other time.
+  answers<void>(pulse_atom),
   // Stops all children in order, then itself.
   answers<void>(halt_atom)>;
 
@@ -110,6 +113,11 @@ using scan_source_actor = interface_of<
 using peer_link_actor = interface_of<
   // Tries now. Sent by itself; harmless at any other time.
   answers<void>(pulse_atom)>;
+
+/// Keeps the gateway for Redis clients open.
+using resp_gateway_actor = interface_of<
+  // What the gateway has done so far.
+  answers<gateway_report>(stats_atom)>;
 
 /// Cleans up after dead participants and expired entries.
 using maintenance_actor = interface_of<

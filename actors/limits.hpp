@@ -7,10 +7,16 @@
 namespace neuroplex::limits {
 
 /// Version of the messages between nodes; peers must have the same.
-inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::uint32_t protocol_version = 2;
 
 /// Longest value that travels in a message. Larger ones go through the segment.
 inline constexpr std::size_t max_message_value_bytes = std::size_t{8} << 20;
+
+/// Longest request that any node can be told to take (two values of a
+/// compare_and_swap and a key), and what an item of a batch counts beside its
+/// key and value.
+inline constexpr std::size_t max_message_bytes = std::size_t{32} << 20;
+inline constexpr std::size_t batch_item_overhead_bytes = 24;
 
 /// Items, and bytes of keys and values, of one batch message (a single item may
 /// be larger). The client cuts larger batches into several messages.
@@ -20,10 +26,12 @@ inline constexpr std::size_t max_batch_bytes = std::size_t{1} << 20;
 /// Values that one answer to a batch carries; what does not fit is `busy`.
 inline constexpr std::size_t max_batch_reply_bytes = std::size_t{8} << 20;
 
-/// Entries and value bytes of one page of a scan. A value that does not fit is
-/// left out and marked.
+/// Entries of one page of a scan, and about so many bytes of keys and values:
+/// it ends after the step of entries that fills it. A value that does not fit
+/// is left out and marked.
 inline constexpr std::size_t max_scan_entries = 256;
 inline constexpr std::size_t max_scan_page_bytes = std::size_t{1} << 20;
+inline constexpr std::size_t scan_step_entries = 16;
 
 /// Pushed scans under way in one node, and pages one of them may be ahead.
 inline constexpr std::size_t max_scan_streams = 64;
@@ -56,6 +64,11 @@ inline constexpr std::int64_t connect_timeout_ms = 3'000;
 /// Restarts of child actors within restart_window_ms that a node survives.
 inline constexpr std::size_t max_restarts = 32;
 inline constexpr std::int64_t restart_window_ms = 10'000;
+
+/// Time that a node waits at its start for its gateway to listen, and the pause
+/// before a gateway that died is started again.
+inline constexpr std::int64_t gateway_start_ms = 10'000;
+inline constexpr std::int64_t gateway_restart_pause_ms = 100;
 
 /// How often a node looks for dead participants, and how many entries it
 /// checks for expiry each time.

@@ -167,6 +167,44 @@ auto inspect(Inspector& f, segment_report& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, gateway_report& x) {
+  return inspect_as(
+    f, x, "gateway_report", field("enabled", x.enabled), field("open", x.open),
+    field("port", x.port), field("openings", x.openings),
+    field("connections_open", x.connections_open),
+    field("connections_accepted", x.connections_accepted),
+    field("connections_refused", x.connections_refused),
+    field("accept_pauses", x.accept_pauses), field("commands", x.commands),
+    field("failed_commands", x.failed_commands),
+    field("remote_commands", x.remote_commands),
+    field("protocol_errors", x.protocol_errors),
+    field("auth_failures", x.auth_failures),
+    field("slow_readers_closed", x.slow_readers_closed),
+    field("bytes_in", x.bytes_in), field("bytes_out", x.bytes_out),
+    field("problem", x.problem));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, tunnel_ending& x) {
+  return inspect_as(f, x, "tunnel_ending", field("reason", x.reason),
+                    field("refused", x.refused), field("count", x.count));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, tunnel_report& x) {
+  return inspect_as(
+    f, x, "tunnel_report", field("enabled", x.enabled), field("port", x.port),
+    field("connections_accepted", x.connections_accepted),
+    field("connections_open", x.connections_open),
+    field("connections_pending", x.connections_pending),
+    field("streams_established", x.streams_established),
+    field("accept_pauses", x.accept_pauses),
+    field("bytes_from_peers", x.bytes_from_peers),
+    field("bytes_to_peers", x.bytes_to_peers), field("frames", x.frames),
+    field("endings", x.endings), field("last_failure", x.last_failure));
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, node_report& x) {
   return inspect_as(
     f, x, "node_report", field("status", x.status), field("cluster", x.cluster),
@@ -175,7 +213,8 @@ auto inspect(Inspector& f, node_report& x) {
     field("placement_epoch", x.placement_epoch), field("shards", x.shards),
     field("local_shards", x.local_shards), field("restarts", x.restarts),
     field("segment", x.segment), field("router", x.router),
-    field("requests", x.requests));
+    field("requests", x.requests), field("gateway", x.gateway),
+    field("tunnel", x.tunnel));
 }
 
 } // namespace neuroplex::actors
@@ -192,6 +231,7 @@ NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::space_request)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::hello)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::welcome)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::router_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::gateway_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::shard_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::node_report)
 

@@ -52,6 +52,34 @@ void settle(errc& status) {
 
 } // namespace
 
+expected<void> check(const request& what, const message_limits& most) {
+  auto bytes = body_bytes(what);
+  if (bytes <= most.message_bytes)
+    return {};
+  return failure{errc::value_size,
+                 "limits.message_bytes: a request of " + std::to_string(bytes)
+                   + " bytes: the node takes "
+                   + std::to_string(most.message_bytes)
+                   + ": raise it, or write through the segment"};
+}
+
+expected<void> check(const batch_request& what, const message_limits& most) {
+  if (what.items.size() > most.batch_keys)
+    return failure{errc::too_many, "limits.batch_keys: a batch of "
+                                     + std::to_string(what.items.size())
+                                     + " keys: the node takes "
+                                     + std::to_string(most.batch_keys)
+                                     + ": raise it, or send smaller batches"};
+  auto bytes = body_bytes(what);
+  if (bytes <= most.message_bytes)
+    return {};
+  return failure{errc::value_size, "limits.message_bytes: a batch of "
+                                     + std::to_string(bytes)
+                                     + " bytes: the node takes "
+                                     + std::to_string(most.message_bytes)
+                                     + ": raise it, or send smaller batches"};
+}
+
 errc check(const request& what) {
   if (!in_range(what.op))
     return errc::bad_argument;
@@ -120,7 +148,8 @@ std::size_t body_bytes(const request& what) {
 std::size_t body_bytes(const batch_request& what) {
   auto bytes = what.space.size();
   for (const auto& item : what.items)
-    bytes += item.key.size() + item.value.size();
+    bytes +=
+      item.key.size() + item.value.size() + limits::batch_item_overhead_bytes;
   return bytes;
 }
 

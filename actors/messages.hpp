@@ -17,6 +17,7 @@
 #include "actors/limits.hpp"
 #include "memory/status.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -32,7 +33,8 @@ enum class operation : std::uint8_t {
   set_if_absent,    ///< value, ttl_ms; `exists` when there is one
   set_if_present,   ///< value, ttl_ms or keep_ttl; `not_found` when none
   exchange,         ///< as set; answers the previous value (found tells)
-  compare_and_swap, ///< expected, value; by version instead when version != 0
+  compare_and_swap, ///< expected, value, ttl_ms or keep_ttl; by version instead
+                    ///< when version != 0
   increment,        ///< delta; answers the sum in number
   append,           ///< value; answers the new length in number
   erase,            ///< `not_found` when there is none
@@ -89,7 +91,8 @@ struct request {
 };
 
 /// The answer to a request. `value` of a compare_and_swap that answered
-/// `mismatch` is the actual value.
+/// `mismatch` is the actual value; of a request refused by a message limit it
+/// is the reason in words.
 struct reply {
   errc status = errc::ok;
   std::string value;
@@ -262,6 +265,52 @@ struct segment_report {
   std::uint64_t corrupt_reads = 0;
 };
 
+/// What the gateway for Redis clients has done since its node started, over
+/// all its restarts.
+struct gateway_report {
+  bool enabled = false; ///< the node is to have one
+  bool open = false;    ///< it serves at this moment
+  std::uint16_t port = 0;
+  std::uint64_t openings = 0; ///< 1 more than its restarts
+  std::uint64_t connections_open = 0;
+  std::uint64_t connections_accepted = 0;
+  std::uint64_t connections_refused = 0; ///< above resp.max_clients
+  std::uint64_t accept_pauses = 0;       ///< out of file descriptors
+  std::uint64_t commands = 0;
+  std::uint64_t failed_commands = 0; ///< unknown, malformed, or before AUTH
+  std::uint64_t remote_commands = 0; ///< for keys of other nodes
+  std::uint64_t protocol_errors = 0;
+  std::uint64_t auth_failures = 0;
+  std::uint64_t slow_readers_closed = 0;
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  std::string problem; ///< why it could not be opened the last time
+};
+
+/// How often connections of a tunnel ended for one reason.
+struct tunnel_ending {
+  std::string reason;   ///< as tunnel::reason_name
+  bool refused = false; ///< rather than an end that is in order
+  std::uint64_t count = 0;
+};
+
+/// The tunnel of a node: the server that peers dial and the clients that dial
+/// peers, added up.
+struct tunnel_report {
+  bool enabled = false;
+  std::uint16_t port = 0; ///< 0 when nobody dials this node
+  std::uint64_t connections_accepted = 0;
+  std::uint64_t connections_open = 0;
+  std::uint64_t connections_pending = 0; ///< open and not authenticated
+  std::uint64_t streams_established = 0; ///< ever
+  std::uint64_t accept_pauses = 0;
+  std::uint64_t bytes_from_peers = 0;
+  std::uint64_t bytes_to_peers = 0;
+  std::uint64_t frames = 0;           ///< whole ones let through
+  std::vector<tunnel_ending> endings; ///< only reasons that occurred
+  std::string last_failure;
+};
+
 /// A node at one moment.
 struct node_report {
   errc status = errc::ok;
@@ -277,7 +326,30 @@ struct node_report {
   segment_report segment;
   router_report router;
   shard_report requests; ///< summed over the shards and the store actor
+  gateway_report gateway;
+  tunnel_report tunnel;
 };
+
+/// What one node takes in a message, as its operator has set it.
+struct message_limits {
+  std::uint32_t batch_keys = limits::max_batch_items; ///< limits.batch_keys
+
+  /// limits.message_bytes: keys and values of a request or an answer.
+  std::uint64_t message_bytes = limits::max_message_bytes;
+
+  /// Longest value that one message carries.
+  [[nodiscard]] std::uint64_t value_bytes() const noexcept {
+    return std::min<std::uint64_t>(message_bytes,
+                                   limits::max_message_value_bytes);
+  }
+};
+
+/// ok; `value_size` for a message that is too long, `too_many` for a batch of
+/// too many keys.
+[[nodiscard]] expected<void> check(const request& what,
+                                   const message_limits& most);
+[[nodiscard]] expected<void> check(const batch_request& what,
+                                   const message_limits& most);
 
 /// ok, or why a request must be refused before anything is done: `bad_argument`
 /// (enumeration, deadline), `bad_key`, `key_size`, `value_size`,

@@ -3,6 +3,7 @@
 #include "actors/node_actor.hpp"
 #include "actors/node_lock.hpp"
 #include "actors/node_tunnel.hpp"
+#include "actors/resp_gateway.hpp"
 #include "consensus/placement/hash_slots.hpp"
 
 #include <caf/scoped_actor.hpp>
@@ -35,11 +36,22 @@ make_table(const config::node_options& options) {
   return failure{errc::config, "placement.strategy: unknown"};
 }
 
+namespace {
+
+// A name may mean two addresses. Our listeners, the tunnel in front of them and
+// the clients must mean the same one.
+void settle_host(std::string& host) {
+  if (host == "localhost")
+    host = "127.0.0.1";
+}
+
+} // namespace
+
 class node::implementation {
 public:
   implementation(config::node_options options, node_lock lock,
                  memory::store store, placement::placement_ptr table,
-                 node_tunnel ends)
+                 std::unique_ptr<node_tunnel> ends)
     : options_{std::move(options)}, lock_{std::move(lock)},
       store_{std::move(store)}, table_{std::move(table)}, tunnel_{std::move(
                                                             ends)},
@@ -48,6 +60,8 @@ public:
                .connection_timeout =
                  milliseconds{options_.timeouts.connection_timeout_ms}}},
       system_{std::make_unique<caf::actor_system>(config_)} {
+    if (options_.resp.port.enabled())
+      gateway_ = std::make_shared<resp_gateway>(store_, table_, options_);
   }
 
   ~implementation() {
@@ -61,7 +75,15 @@ public:
     if (!port)
       return port.error();
     basp_port_ = *port;
-    return tunnel_.listen(basp_port_);
+    if (auto opened = tunnel_->listen(basp_port_); !opened)
+      return opened;
+    if (!gateway_)
+      return {};
+    auto opened =
+      gateway_->await_opening(milliseconds{limits::gateway_start_ms});
+    if (!opened)
+      return opened.error();
+    return {};
   }
 
   void stop() noexcept {
@@ -71,7 +93,7 @@ public:
       unpublish(*system_, handle_, basp_port_);
     halt();
     handle_ = nullptr;
-    tunnel_.stop();
+    tunnel_->stop();
     system_.reset();
     store_.close();
   }
@@ -105,6 +127,8 @@ private:
 
   node_setup setup() {
     node_setup result;
+    const message_limits most{.batch_keys = options_.limits.batch_keys,
+                              .message_bytes = options_.limits.message_bytes};
     result.us.cluster = options_.cluster;
     result.us.self = options_.replica_id;
     result.us.incarnation = lock_.incarnation();
@@ -113,9 +137,12 @@ private:
     for (placement::shard_index i = 0; i < table_->shard_count(); ++i)
       if (table_->owners_of(i).front() == options_.replica_id)
         result.shards.emplace_back(
-          i, std::make_shared<shard_core>(store_, table_, i));
-    result.whole = std::make_shared<shard_core>(store_);
-    result.dial = tunnel_.dial();
+          i, std::make_shared<shard_core>(store_, table_, i, most));
+    result.whole = std::make_shared<shard_core>(store_, most);
+    result.most = most;
+    result.gateway = gateway_;
+    result.report_tunnel = [this] { return tunnel_->report(); };
+    result.dial = tunnel_->dial();
     result.request_ms = options_.timeouts.request_ms;
     result.reconnect_ms = options_.timeouts.reconnect_ms;
     result.request_credit = options_.limits.request_credit;
@@ -141,7 +168,8 @@ private:
   node_lock lock_;
   memory::store store_;
   placement::placement_ptr table_;
-  node_tunnel tunnel_;
+  std::unique_ptr<node_tunnel> tunnel_;
+  std::shared_ptr<resp_gateway> gateway_; // null for none
   system_config config_;
   std::unique_ptr<caf::actor_system> system_;
   node_actor handle_;
@@ -153,6 +181,8 @@ private:
 expected<std::unique_ptr<node>> node::start(config::node_options options) {
   if (auto valid = options.validate(); !valid)
     return valid.error();
+  settle_host(options.basp.host);
+  settle_host(options.resp.host);
   auto table = make_table(options);
   if (!table)
     return table.error();
@@ -209,7 +239,11 @@ std::uint16_t node::basp_port() const noexcept {
 }
 
 std::uint16_t node::tunnel_port() const noexcept {
-  return inside_->tunnel_.port();
+  return inside_->tunnel_->port();
+}
+
+std::uint16_t node::resp_port() const noexcept {
+  return inside_->gateway_ ? inside_->gateway_->port() : std::uint16_t{0};
 }
 
 std::uint64_t node::incarnation() const noexcept {

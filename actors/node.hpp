@@ -2,7 +2,7 @@
 //
 // Purpose: one place that starts, supervises and stops it all: the lock on its
 // directory, the segment, the actor system, the actors, the listener for other
-// nodes and the tunnel. Gateways are put in front of it (resp_gateway.hpp).
+// nodes, the tunnel, and the gateway for Redis clients if the options have one.
 //
 //   auto started = actors::node::start(options);
 //   if (!started)
@@ -38,8 +38,8 @@ namespace neuroplex::actors {
 
 class node {
 public:
-  /// `config`, `locked`, or any code of memory::store::open_or_create, or `io`
-  /// when a port is taken.
+  /// `config`, `locked`, or any code of memory::store::open_or_create; `io`
+  /// when a port is taken, `bad_path` or `denied` for a secret's file.
   static expected<std::unique_ptr<node>> start(config::node_options options);
 
   node(const node&) = delete;
@@ -66,6 +66,9 @@ public:
 
   /// Port of the tunnel on tunnel.host; 0 when it is off or has no peers.
   [[nodiscard]] std::uint16_t tunnel_port() const noexcept;
+
+  /// Port for Redis clients on resp.host; 0 when there is no gateway.
+  [[nodiscard]] std::uint16_t resp_port() const noexcept;
 
   [[nodiscard]] std::uint64_t incarnation() const noexcept;
 

@@ -2,92 +2,24 @@
 
 #include "actors/client.hpp"
 #include "actors/clock.hpp"
+#include "actors/node_fixture.test.hpp"
 #include "actors/node_lock.hpp"
 
 #include <caf/scoped_actor.hpp>
 
 #include <catch2/catch.hpp>
 
-#include <stdlib.h>
-
-#include <chrono>
-#include <filesystem>
 #include <fstream>
+#include <future>
 #include <set>
-#include <thread>
+#include <vector>
 
 using namespace neuroplex;
 using namespace neuroplex::actors;
+using namespace neuroplex::actors::testing;
 using namespace std::chrono_literals;
 
 namespace {
-
-class directory {
-public:
-  directory() {
-    char pattern[] = "/dev/shm/neuroplex-node-XXXXXX";
-    REQUIRE(::mkdtemp(pattern) != nullptr);
-    path_ = pattern;
-  }
-
-  directory(const directory&) = delete;
-  directory& operator=(const directory&) = delete;
-
-  ~directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  const std::string& path() const {
-    return path_;
-  }
-
-private:
-  std::string path_;
-};
-
-config::node_options options_in(const directory& where) {
-  config::node_options options;
-  options.data_dir = where.path();
-  options.worker_threads = 2;
-  options.segment.segment_bytes = std::uint64_t{32} << 20;
-  options.segment.huge_pages = false;
-  options.basp.port = config::listen_port::any();
-  options.resp.port = config::listen_port::none();
-  options.placement.shards = 4;
-  return options;
-}
-
-std::unique_ptr<node> start(const config::node_options& options) {
-  auto started = node::start(options);
-  if (!started)
-    FAIL(started.error().to_string());
-  return std::move(*started);
-}
-
-bool eventually(const std::function<bool()>& condition) {
-  auto end = std::chrono::steady_clock::now() + 20s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
-}
-
-// Kills a child of the node by name; false when there is none just now.
-bool kill_child(node& of, const std::string& name) {
-  caf::scoped_actor self{of.system()};
-  auto killed = false;
-  ask(&*self, of.handle(), milliseconds{2'000}, child_atom_v, name)
-    .receive(
-      [&](const caf::strong_actor_ptr& child) {
-        kill(child);
-        killed = true;
-      },
-      [](const caf::error&) {});
-  return killed;
-}
 
 std::uint64_t restarts_of(node& of) {
   auto report = of.report();
@@ -105,7 +37,7 @@ TEST_CASE("an actor that dies is started again and counted") {
   std::uint64_t deaths = 0;
   for (const auto* name :
        {"shard-0", "shard-3", "store", "router", "maintenance", "shard-0"}) {
-    REQUIRE(kill_child(*here, name));
+    REQUIRE(end_child(*here, name));
     ++deaths;
     REQUIRE(eventually([&] { return restarts_of(*here) == deaths; }));
     for (int i = 0; i < 40; ++i)
@@ -119,7 +51,7 @@ TEST_CASE("a node whose actor keeps dying says so") {
   directory where;
   auto here = start(options_in(where));
   REQUIRE(eventually([&] {
-    kill_child(*here, "maintenance");
+    end_child(*here, "maintenance");
     return here->failed().has_value();
   }));
   CHECK(here->failed()->message().find("maintenance") != std::string::npos);
@@ -195,6 +127,77 @@ TEST_CASE("a request is refused once its deadline is over or its id was used "
   CHECK(send(what) == errc::conflict);
   auto client = *client::attach(*here);
   CHECK(*client.get("default", "key") == "first");
+}
+
+TEST_CASE("a node refuses messages above its limits, and a client makes its "
+          "batches smaller") {
+  directory where;
+  auto options = options_in(where);
+  options.limits.batch_keys = 10;
+  options.limits.message_bytes = 65'536;
+  auto here = start(options);
+  auto client = *client::attach(*here);
+  auto stored = client.set("default", "key", std::string(70'000, 'x'));
+  REQUIRE(stored.code() == errc::value_size);
+  CHECK(stored.error().message().starts_with(
+    "limits.message_bytes: a request of 70010 bytes: the node takes 65536"));
+  CHECK(client.get("default", "key").code() == errc::not_found);
+  REQUIRE(here->store().set(memory::namespace_id::default_namespace, "key",
+                            std::string(70'000, 'x'))
+          == errc::ok);
+  auto read = client.get("default", "key");
+  REQUIRE(read.code() == errc::value_size);
+  CHECK(read.error().message().starts_with("limits.message_bytes: a value"));
+
+  batch_request batch;
+  batch.op = operation::set;
+  for (int i = 0; i < 11; ++i)
+    batch.items.push_back({"batch" + std::to_string(i), "value", 0});
+  auto send = [&](batch_request what) {
+    std::promise<batch_reply> promise;
+    client.submit(std::move(what), [&](batch_reply answer) {
+      promise.set_value(std::move(answer));
+    });
+    return promise.get_future().get();
+  };
+  CHECK(send(batch).status == errc::too_many);
+  CHECK(client.get("default", "batch0").code() == errc::not_found);
+  batch.items.pop_back();
+  CHECK(send(batch).status == errc::ok);
+
+  std::vector<std::string> keys;
+  std::vector<memory::set_request> sets;
+  std::vector<memory::get_request> gets;
+  for (int i = 0; i < 100; ++i)
+    keys.push_back("many" + std::to_string(i));
+  for (const auto& key : keys) {
+    sets.push_back({.key = key, .value = key});
+    gets.push_back({.key = key, .value = {}});
+  }
+  CHECK(client.set_many("default", sets) == errc::ok);
+  CHECK(client.get_many("default", gets) == errc::ok);
+  for (const auto& one : gets)
+    CHECK(one.value == one.key);
+}
+
+TEST_CASE("a swap by a client keeps the expiry unless told otherwise") {
+  directory where;
+  auto here = start(options_in(where));
+  auto client = *client::attach(*here);
+  auto expires = [&] {
+    request what;
+    what.op = operation::info;
+    what.key = "key";
+    return client.apply(what).expires_at_ms != 0;
+  };
+  REQUIRE(client.set("default", "key", "1", {.ttl_ms = 3'600'000}));
+  REQUIRE(client.compare_and_swap("default", "key", "1", "2"));
+  CHECK(expires());
+  REQUIRE(client.compare_and_swap("default", "key", "2", "3", nullptr, {}));
+  CHECK_FALSE(expires());
+  REQUIRE(client.compare_and_swap("default", "key", "3", "4", nullptr,
+                                  {.ttl_ms = 3'600'000}));
+  CHECK(expires());
 }
 
 TEST_CASE("a pushed scan sends as many pages as it has credit for") {

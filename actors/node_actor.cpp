@@ -32,7 +32,9 @@ struct child {
   stage stops_in = stage::doors;
   std::function<caf::strong_actor_ptr()> spawn;
   std::function<void(const caf::strong_actor_ptr&)> announce;
+  milliseconds restart_pause{0};
   caf::strong_actor_ptr handle; // null while it is down
+  bool put_off = false;         // it is to be started at the next pulse
 };
 
 struct acquainted_peer {
@@ -55,9 +57,11 @@ struct node_state {
   void start(self_pointer self_value, node_setup setup_value);
   void add(const std::string& name, stage stops_in,
            std::function<caf::strong_actor_ptr()> spawn,
-           std::function<void(const caf::strong_actor_ptr&)> announce);
+           std::function<void(const caf::strong_actor_ptr&)> announce,
+           milliseconds restart_pause = milliseconds{0});
   void launch(const std::string& name);
   void on_child_down(const std::string& name, const caf::error& reason);
+  void launch_put_off();
   bool may_restart();
   void introduce_all_to_router();
 
@@ -102,7 +106,8 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
         spawn_router(*system, {.self = setup.us.self,
                                .table = setup.us.table,
                                .request_credit = setup.request_credit,
-                               .mailbox_messages = setup.mailbox_messages});
+                               .mailbox_messages = setup.mailbox_messages,
+                               .most = setup.most});
       return pointer_to(router);
     },
     [this](const auto&) { introduce_all_to_router(); });
@@ -136,13 +141,22 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
                                             where, setup.reconnect_ms));
         },
         {});
+  if (setup.gateway)
+    add(
+      "gateway", stage::doors,
+      [this, system] {
+        return pointer_to(
+          spawn_resp_gateway(*system, node_actor{self}, setup.gateway));
+      },
+      {}, milliseconds{limits::gateway_restart_pause_ms});
 }
 
-void node_state::add(
-  const std::string& name, stage stops_in,
-  std::function<caf::strong_actor_ptr()> spawn,
-  std::function<void(const caf::strong_actor_ptr&)> announce) {
+void node_state::add(const std::string& name, stage stops_in,
+                     std::function<caf::strong_actor_ptr()> spawn,
+                     std::function<void(const caf::strong_actor_ptr&)> announce,
+                     milliseconds restart_pause) {
   auto& added = children[name];
+  added.restart_pause = restart_pause;
   added.stops_in = stops_in;
   added.spawn = std::move(spawn);
   added.announce = std::move(announce);
@@ -171,15 +185,26 @@ void node_state::introduce_all_to_router() {
 
 void node_state::on_child_down(const std::string& name,
                                const caf::error& reason) {
-  children[name].handle = nullptr;
+  auto& dead = children[name];
+  dead.handle = nullptr;
   if (halting)
     return stop_stage();
-  if (may_restart())
-    return launch(name);
+  if (may_restart()) {
+    if (dead.restart_pause.count() == 0)
+      return launch(name);
+    dead.put_off = true;
+    return tell_after(self, dead.restart_pause, node_actor{self}, pulse_atom_v);
+  }
   if (!failed && setup.on_failure)
     setup.on_failure("actor \"" + name
                      + "\" died too often: " + render(reason));
   failed = true;
+}
+
+void node_state::launch_put_off() {
+  for (auto& [name, each] : children)
+    if (std::exchange(each.put_off, false) && !halting)
+      launch(name);
 }
 
 bool node_state::may_restart() {
@@ -279,6 +304,10 @@ caf::result<node_report> node_state::report() {
   result.requests = setup.whole->report();
   for (const auto& [shard, core] : setup.shards)
     accumulate(result.requests, core->report());
+  if (setup.gateway)
+    result.gateway = setup.gateway->report();
+  if (setup.report_tunnel)
+    result.tunnel = setup.report_tunnel();
   if (failed)
     result.status = errc::internal;
   auto answer = make_promise<node_report>(self);
@@ -352,6 +381,7 @@ node_actor::behavior_type node(node_state::self_pointer self) {
         return make_error(errc::not_found);
       return found->second.handle;
     },
+    [state](pulse_atom) { state->launch_put_off(); },
     [state](halt_atom) { state->halt(); },
   };
 }

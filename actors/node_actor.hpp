@@ -12,14 +12,14 @@
 //  1. A child that ends while the node runs is started again and counted, up
 //     to limits::max_restarts within limits::restart_window_ms. Beyond that the
 //     node is failed: `on_failure` is called once and the child stays down.
-//  2. Children stop in the reverse order of what they need: links and scans,
-//  the
-//     router, shards, the store and maintenance.
+//  2. Children stop in the reverse order of what they need: links, scans and
+//     the gateway, the router, shards, the store and maintenance.
 #pragma once
 
 #include "actors/greeting.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/peer_link.hpp"
+#include "actors/resp_gateway.hpp"
 #include "actors/shard_core.hpp"
 
 #include <functional>
@@ -41,11 +41,19 @@ struct node_setup {
   /// Serves the segment as a whole.
   std::shared_ptr<shard_core> whole;
 
+  /// The gateway for Redis clients; null for none.
+  std::shared_ptr<resp_gateway> gateway;
+
   std::vector<peer_address> dial; ///< peers that this node has to dial
+
+  /// Figures of the tunnel, for reports; may be called until the actor ends.
+  std::function<tunnel_report()> report_tunnel;
+
   std::uint32_t request_ms = 1'000;
   std::uint32_t reconnect_ms = 500;
   std::uint32_t request_credit = 4'096;
   std::uint32_t mailbox_messages = 65'536;
+  message_limits most; ///< of a request
 
   /// Called when the node gave up on a child; must not block.
   std::function<void(const std::string& reason)> on_failure;

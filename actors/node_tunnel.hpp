@@ -10,12 +10,14 @@
 // enabled does nothing and dials peers directly.
 #pragma once
 
+#include "actors/messages.hpp"
 #include "actors/peer_link.hpp"
 #include "actors/tunnel/client.hpp"
 #include "actors/tunnel/server.hpp"
 #include "config/node_options.hpp"
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace neuroplex::actors {
@@ -23,8 +25,8 @@ namespace neuroplex::actors {
 class node_tunnel {
 public:
   /// Starts the clients.
-  static expected<node_tunnel> open(const config::node_options& options,
-                                    std::uint64_t incarnation);
+  static expected<std::unique_ptr<node_tunnel>>
+  open(const config::node_options& options, std::uint64_t incarnation);
 
   /// Starts the server, which leads to our listener for actor messages.
   expected<void> listen(std::uint16_t basp_port);
@@ -39,6 +41,9 @@ public:
     return server_ ? server_->port() : 0;
   }
 
+  /// The figures of all ends, added up.
+  [[nodiscard]] tunnel_report report() const;
+
   void stop() noexcept;
 
 private:
@@ -48,7 +53,8 @@ private:
   bool enabled_ = false;
   std::vector<peer_address> dial_;
   std::vector<std::unique_ptr<tunnel::client>> clients_;
-  std::unique_ptr<tunnel::server> server_;
+  mutable std::mutex mutex_;               // for the pointer that follows
+  std::unique_ptr<tunnel::server> server_; // null until it listens
 };
 
 } // namespace neuroplex::actors

@@ -1,5 +1,6 @@
 #include "actors/resp_cluster.hpp"
 
+#include "actors/client.hpp"
 #include "actors/resp/service.hpp"
 #include "actors/resp/session.hpp"
 #include "actors/resp_routed_keys.hpp"
@@ -96,27 +97,29 @@ private:
   std::thread thread_;
 };
 
-expected<std::unique_ptr<resp_cluster>> resp_cluster::make(node& here) {
-  std::unique_ptr<resp_cluster> result{new resp_cluster(here)};
-  auto members = here.table()->members();
+expected<std::unique_ptr<resp_cluster>>
+resp_cluster::make(const resp_cluster_setup& setup) {
+  std::unique_ptr<resp_cluster> result{new resp_cluster(setup)};
+  auto members = setup.table->members();
   auto self = static_cast<std::uint32_t>(
     std::find(members.begin(), members.end(), result->self_) - members.begin());
   client_options options;
-  options.request_timeout_ms = here.options().timeouts.request_ms;
+  options.request_timeout_ms = setup.request_ms;
+  options.batch_keys = setup.batch_keys;
   for (std::size_t i = 0; i < worker_count; ++i) {
-    auto way = client::attach(here, options);
+    auto way = client::attach(setup.node, options);
     if (!way)
       return way.error();
     result->workers_.push_back(std::make_unique<worker>(
-      here.store(), std::make_unique<resp_routed_keys>(
-                      std::move(*way), here.store(), self,
-                      static_cast<std::uint32_t>(members.size()))));
+      setup.segment, std::make_unique<resp_routed_keys>(
+                       std::move(*way), setup.segment, self,
+                       static_cast<std::uint32_t>(members.size()))));
   }
   return result;
 }
 
-resp_cluster::resp_cluster(node& here)
-  : table_{here.table()}, self_{here.options().replica_id} {
+resp_cluster::resp_cluster(const resp_cluster_setup& setup)
+  : table_{setup.table}, self_{setup.self} {
 }
 
 resp_cluster::~resp_cluster() {

@@ -16,20 +16,33 @@
 // Failure behaviour: beyond max_waiting commands a thread answers `busy`.
 #pragma once
 
-#include "actors/node.hpp"
+#include "actors/node_access.hpp"
 #include "actors/resp/remote.hpp"
 #include "actors/resp/server.hpp"
+#include "consensus/placement/placement.hpp"
 #include "memory/status.hpp"
+#include "memory/store.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
 namespace neuroplex::actors {
 
+struct resp_cluster_setup {
+  node_access node;
+  memory::store& segment; ///< of this node
+  placement::placement_ptr table;
+  placement::replica_id self = 0;
+  std::uint32_t request_ms = 1'000;
+  std::uint32_t batch_keys = 1'024;
+};
+
 class resp_cluster final : public resp::remote {
 public:
-  /// `here` must have other members beside it. Fails as client::attach.
-  static expected<std::unique_ptr<resp_cluster>> make(node& here);
+  /// The table must have members beside us. Fails as client::attach.
+  static expected<std::unique_ptr<resp_cluster>>
+  make(const resp_cluster_setup& setup);
 
   ~resp_cluster() override;
 
@@ -48,7 +61,7 @@ public:
 private:
   class worker;
 
-  explicit resp_cluster(node& here);
+  explicit resp_cluster(const resp_cluster_setup& setup);
 
   placement::placement_ptr table_;
   placement::replica_id self_;

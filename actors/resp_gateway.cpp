@@ -1,97 +1,22 @@
 #include "actors/resp_gateway.hpp"
 
-#include "actors/resp/socket.hpp"
-#include "actors/resp_cluster.hpp"
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <string>
-#include <system_error>
 #include <utility>
-
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace neuroplex::actors {
 
 namespace {
 
-struct resp_gateway_state {
-  std::shared_ptr<resp::server> gate;
-  static inline const char* name = "resp_gateway";
-};
-
-std::string report(const resp::server_stats& stats) {
-  const std::array<std::pair<const char*, std::uint64_t>, 13> lines{{
-    {"port", stats.port},
-    {"connections_open", stats.connections_open},
-    {"connections_accepted", stats.connections_accepted},
-    {"connections_refused", stats.connections_refused},
-    {"accept_pauses", stats.accept_pauses},
-    {"commands", stats.commands},
-    {"failed_commands", stats.failed_commands},
-    {"remote_commands", stats.remote_commands},
-    {"protocol_errors", stats.protocol_errors},
-    {"auth_failures", stats.auth_failures},
-    {"slow_readers_closed", stats.slow_readers_closed},
-    {"bytes_in", stats.bytes_in},
-    {"bytes_out", stats.bytes_out},
-  }};
-  std::string text;
-  for (const auto& [name, value] : lines)
-    text += std::string{name} + ":" + std::to_string(value) + "\n";
-  return text;
-}
-
-resp_gateway_actor::behavior_type
-gateway(actor_pointer<resp_gateway_actor, resp_gateway_state> self,
-        std::shared_ptr<resp::server> gate) {
-  state_of(self).gate = std::move(gate);
-  drop_unexpected(self);
-  return {
-    [self](stats_atom) { return report(state_of(self).gate->stats()); },
-    [self](halt_atom) {
-      state_of(self).gate->stop();
-      self->quit();
-    },
-  };
-}
-
-// First line of a file that only its owner may read. Never shown in an error.
-expected<std::string> read_password(const std::string& path) {
-  auto complain = [&path](errc code, const std::string& what) {
-    return failure{code, "resp.password_file: " + path + ": " + what};
-  };
-  resp::descriptor file{
-    ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-  struct stat status {};
-  if (!file.open() || fstat(file.get(), &status) != 0)
-    return complain(errc::bad_path, std::generic_category().message(errno));
-  if (!S_ISREG(status.st_mode))
-    return complain(errc::bad_path, "not a regular file");
-  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-    return complain(errc::config,
-                    "others may read it: give it mode 0600 (chmod 600)");
-  std::array<char, resp::bounds::max_password_bytes + 2> bytes{};
-  auto count = read(file.get(), bytes.data(), bytes.size());
-  if (count < 0)
-    return complain(errc::bad_path, std::generic_category().message(errno));
-  std::string password{bytes.data(), static_cast<std::size_t>(count)};
-  password.erase(std::min(password.find_first_of("\r\n"), password.size()));
-  if (password.empty())
-    return complain(errc::config, "its first line is empty");
-  if (password.size() > resp::bounds::max_password_bytes)
-    return complain(errc::config, "the password has more than 512 bytes");
-  return password;
+failure about_password(const failure& what) {
+  return {what.code(), "resp.password_file: " + what.message()};
 }
 
 expected<resp::server_options>
-server_options_of(const config::node_options& all) {
+server_options_of(const config::node_options& all, std::uint16_t port) {
   resp::server_options result;
   result.address = all.resp.host;
-  result.port = all.resp.port.bind_number();
+  result.port = port;
   result.service.max_clients = all.resp.max_clients;
   result.service.max_output_bytes = all.resp.output_limit_bytes;
   result.service.max_reply_bytes = std::max<std::uint64_t>(
@@ -101,78 +26,175 @@ server_options_of(const config::node_options& all) {
   result.service.idle_timeout_ms = all.resp.idle_timeout_ms;
   result.service.node_name = all.cluster + "-" + std::to_string(all.replica_id);
   if (!all.resp.password_file.empty()) {
-    auto password = read_password(all.resp.password_file);
+    auto password = config::read_secret(all.resp.password_file);
     if (!password)
-      return password.error();
+      return about_password(password.error());
+    if (password->size() > resp::bounds::max_password_bytes)
+      return about_password(
+        {errc::config, "a password of more than "
+                         + std::to_string(resp::bounds::max_password_bytes)
+                         + " bytes: give a shorter one"});
     result.service.password = std::move(*password);
   }
   return result;
 }
 
-} // namespace
-
-struct resp_gateway::parts {
-  node* here = nullptr;
-  std::unique_ptr<resp_cluster> cluster; // null when this node is alone
-  std::shared_ptr<resp::server> gate;
-  resp_gateway_actor handle;
-};
-
-expected<std::unique_ptr<resp_gateway>> resp_gateway::start(node& here) {
-  auto options = server_options_of(here.options());
-  if (!options)
-    return options.error();
-  auto inside = std::make_unique<parts>();
-  inside->here = &here;
-  if (here.table()->members().size() > 1) {
-    auto cluster = resp_cluster::make(here);
-    if (!cluster)
-      return cluster.error();
-    inside->cluster = std::move(*cluster);
-  }
-  auto gate = resp::server::start(here.store(), std::move(*options),
-                                  inside->cluster.get());
-  if (!gate)
-    return gate.error();
-  inside->gate = std::move(*gate);
-  if (inside->cluster)
-    inside->cluster->attach(*inside->gate);
-  inside->handle = here.system().spawn(
-    [gate = inside->gate](
-      actor_pointer<resp_gateway_actor, resp_gateway_state> self) {
-      return gateway(self, gate);
-    });
-  return std::unique_ptr<resp_gateway>{new resp_gateway(std::move(inside))};
+// Adds what a server has counted.
+void accumulate(gateway_report& sum, const resp::server_stats& part) {
+  sum.connections_accepted += part.connections_accepted;
+  sum.connections_refused += part.connections_refused;
+  sum.accept_pauses += part.accept_pauses;
+  sum.commands += part.commands;
+  sum.failed_commands += part.failed_commands;
+  sum.remote_commands += part.remote_commands;
+  sum.protocol_errors += part.protocol_errors;
+  sum.auth_failures += part.auth_failures;
+  sum.slow_readers_closed += part.slow_readers_closed;
+  sum.bytes_in += part.bytes_in;
+  sum.bytes_out += part.bytes_out;
 }
 
-resp_gateway::resp_gateway(std::unique_ptr<parts> inside) noexcept
-  : inside_{std::move(inside)} {
+struct resp_gateway_state {
+  // However the actor ends, the port is closed before others learn of it.
+  ~resp_gateway_state() {
+    if (gateway)
+      gateway->close();
+  }
+
+  std::shared_ptr<resp_gateway> gateway; // set while it is open
+  static inline const char* name = "resp_gateway";
+};
+
+resp_gateway_actor::behavior_type
+gateway_actor(actor_pointer<resp_gateway_actor, resp_gateway_state> self,
+              node_actor owner, const std::shared_ptr<resp_gateway>& gateway) {
+  drop_unexpected(self);
+  auto opened =
+    gateway->open({.system = self->home_system(), .handle = std::move(owner)});
+  if (opened)
+    state_of(self).gateway = gateway;
+  else
+    self->quit(make_error(opened.error()));
+  return {
+    [gateway](stats_atom) { return gateway->report(); },
+  };
+}
+
+} // namespace
+
+resp_gateway::resp_gateway(memory::store& segment,
+                           placement::placement_ptr table,
+                           config::node_options options)
+  : segment_{segment}, table_{std::move(table)}, options_{std::move(options)} {
 }
 
 resp_gateway::~resp_gateway() {
-  stop();
+  close();
 }
 
-void resp_gateway::stop() noexcept {
-  if (!inside_->handle)
+expected<void> resp_gateway::open(const node_access& here) {
+  auto started = start(here);
+  std::lock_guard guard{mutex_};
+  was_tried_ = true;
+  problem_.reset();
+  if (!started)
+    problem_ = started.error();
+  tried_.notify_all();
+  return started;
+}
+
+// The lock is for what others may look at, and never held while something is
+// waited for: whoever asks for a report must not wait for us.
+expected<void> resp_gateway::start(const node_access& here) {
+  auto known = port();
+  auto options = server_options_of(
+    options_, known != 0 ? known : options_.resp.port.bind_number());
+  if (!options)
+    return options.error();
+  std::unique_ptr<resp_cluster> cluster;
+  if (table_->members().size() > 1) {
+    auto made = resp_cluster::make({.node = here,
+                                    .segment = segment_,
+                                    .table = table_,
+                                    .self = options_.replica_id,
+                                    .request_ms = options_.timeouts.request_ms,
+                                    .batch_keys = options_.limits.batch_keys});
+    if (!made)
+      return made.error();
+    cluster = std::move(*made);
+  }
+  auto server =
+    resp::server::start(segment_, std::move(*options), cluster.get());
+  if (!server)
+    return server.error();
+  if (cluster)
+    cluster->attach(**server);
+  std::lock_guard guard{mutex_};
+  server_ = std::move(*server);
+  cluster_ = std::move(cluster);
+  port_ = server_->port();
+  ++past_.openings;
+  return {};
+}
+
+void resp_gateway::close() noexcept {
+  if (!server_)
     return;
-  inside_->gate->stop();
-  if (inside_->cluster)
-    inside_->cluster->stop();
-  tell_anonymously(inside_->handle, halt_atom_v);
-  inside_->handle = nullptr;
+  server_->stop();
+  if (cluster_)
+    cluster_->stop();
+  std::unique_ptr<resp::server> server;
+  {
+    std::lock_guard guard{mutex_};
+    accumulate(past_, server_->stats());
+    server = std::move(server_);
+  }
+  server.reset();
+  cluster_.reset();
 }
 
-std::uint16_t resp_gateway::port() const noexcept {
-  return inside_->gate->port();
+expected<std::uint16_t>
+resp_gateway::await_opening(milliseconds patience) const {
+  std::unique_lock guard{mutex_};
+  if (!tried_.wait_for(guard, patience, [this] { return was_tried_; }))
+    return failure{errc::deadline, "the gateway for Redis clients did not "
+                                   "open within "
+                                     + std::to_string(patience.count())
+                                     + " ms: is the machine overloaded?"};
+  if (problem_)
+    return *problem_;
+  return port_;
 }
 
-resp::server_stats resp_gateway::stats() const noexcept {
-  return inside_->gate->stats();
+std::uint16_t resp_gateway::port() const {
+  std::lock_guard guard{mutex_};
+  return port_;
 }
 
-const resp_gateway_actor& resp_gateway::handle() const noexcept {
-  return inside_->handle;
+gateway_report resp_gateway::report() const {
+  std::lock_guard guard{mutex_};
+  auto result = past_;
+  result.enabled = true;
+  result.open = server_ != nullptr;
+  result.port = port_;
+  if (problem_)
+    result.problem = problem_->message();
+  if (server_) {
+    auto present = server_->stats();
+    accumulate(result, present);
+    result.connections_open = present.connections_open;
+  }
+  return result;
+}
+
+resp_gateway_actor spawn_resp_gateway(caf::actor_system& system,
+                                      node_actor owner,
+                                      std::shared_ptr<resp_gateway> gateway) {
+  return spawn_apart(
+    system, [owner = std::move(owner), gateway = std::move(gateway)](
+              actor_pointer<resp_gateway_actor, resp_gateway_state> self) {
+      return gateway_actor(self, owner, gateway);
+    });
 }
 
 } // namespace neuroplex::actors

@@ -110,13 +110,7 @@ errc resp_routed_keys::compare_and_swap(std::string_view key,
   what.version = static_cast<std::uint64_t>(expected);
   what.ttl_ms = options.ttl_ms;
   what.keep_ttl = options.keep_ttl;
-  auto status = way_.apply(std::move(what)).status;
-  if (status != errc::ok || options.ttl_ms != 0 || options.keep_ttl)
-    return status;
-  // The request keeps the expiry unless it names another one, so taking it away
-  // is a second step: an expiry that somebody sets in between goes as well.
-  auto taken = persist(key);
-  return taken == errc::mismatch || taken == errc::not_found ? errc::ok : taken;
+  return way_.apply(std::move(what)).status;
 }
 
 errc resp_routed_keys::increment(std::string_view key, std::int64_t delta,

@@ -95,6 +95,11 @@ std::uint64_t router_state::group_of(std::string_view key) const {
 }
 
 caf::result<reply> router_state::apply(request& what) {
+  if (auto fits = check(what, options.most); !fits) {
+    auto refused = refusal<reply>(fits.code());
+    refused.value = fits.error().message();
+    return refused;
+  }
   if (auto code = admit(what.header, check(what)); code != errc::ok)
     return refusal<reply>(code);
   auto group = group_of(what.key);
@@ -124,6 +129,8 @@ caf::result<reply> router_state::apply(request& what) {
 }
 
 caf::result<batch_reply> router_state::apply(batch_request& what) {
+  if (auto fits = check(what, options.most); !fits)
+    return refusal<batch_reply>(fits.code());
   if (auto code = admit(what.header, check(what)); code != errc::ok)
     return refusal<batch_reply>(code);
   auto items = what.items.size();

@@ -28,6 +28,7 @@ struct router_options {
   placement::placement_ptr table;
   std::uint32_t request_credit = 4'096; ///< in flight to one peer
   std::uint32_t mailbox_messages = 65'536;
+  message_limits most; ///< of requests; longer ones are refused
 };
 
 /// Shards, store and peers are told by messages once it runs.

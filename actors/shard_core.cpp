@@ -48,21 +48,31 @@ void describe_entry(reply& answer, const memory::entry_info& info) {
 }
 
 // Values above the limit of the message plane stay in the segment.
-void refuse_large(errc& status, std::string& value) {
-  if (status == errc::ok && value.size() > limits::max_message_value_bytes) {
-    status = errc::value_size;
-    value = {};
-  }
+bool refuse_large(errc& status, std::string& value,
+                  const message_limits& most) {
+  if (status != errc::ok || value.size() <= most.value_bytes())
+    return false;
+  status = errc::value_size;
+  value = {};
+  return true;
+}
+
+std::string reason_for_large(std::int64_t value_bytes,
+                             const message_limits& most) {
+  return "limits.message_bytes: a value of " + std::to_string(value_bytes)
+         + " bytes: an answer of the node takes "
+         + std::to_string(most.value_bytes()) + ": read it from the segment";
 }
 
 } // namespace
 
 shard_core::shard_core(memory::store& store, placement::placement_ptr table,
-                       placement::shard_index shard)
-  : store_{store}, table_{std::move(table)}, shard_{shard} {
+                       placement::shard_index shard, const message_limits& most)
+  : store_{store}, table_{std::move(table)}, shard_{shard}, most_{most} {
 }
 
-shard_core::shard_core(memory::store& store) : store_{store} {
+shard_core::shard_core(memory::store& store, const message_limits& most)
+  : store_{store}, most_{most} {
 }
 
 bool shard_core::owns(std::string_view key) const {
@@ -154,8 +164,9 @@ reply shard_core::perform(const request& what) {
   switch (what.op) {
     case operation::get:
       answer.status = store_.get(space, what.key, answer.value, &info);
-      refuse_large(answer.status, answer.value);
       describe_entry(answer, info);
+      if (refuse_large(answer.status, answer.value, most_))
+        answer.value = reason_for_large(answer.number, most_);
       break;
     case operation::info:
       answer.status = store_.info(space, what.key, info);
@@ -177,8 +188,6 @@ reply shard_core::perform(const request& what) {
                                       answer.found, options);
       break;
     case operation::compare_and_swap:
-      // No expiry given means that the present one stays.
-      options.keep_ttl = what.ttl_ms == 0;
       if (what.version != 0) {
         auto actual = memory::version_token{};
         answer.status = store_.compare_and_swap(
@@ -260,12 +269,12 @@ void shard_core::read_batch(const batch_request& what,
       positions.push_back(i);
     }
   static_cast<void>(store_.get_many(space, gets));
-  auto budget = std::min<std::uint64_t>(what.reply_budget_bytes,
-                                        limits::max_batch_reply_bytes);
+  auto budget = std::min({what.reply_budget_bytes, most_.message_bytes,
+                          std::uint64_t{limits::max_batch_reply_bytes}});
   for (std::size_t i = 0; i < gets.size(); ++i) {
     auto& item = answer.answers[positions[i]];
     item.status = gets[i].status;
-    refuse_large(item.status, gets[i].value);
+    refuse_large(item.status, gets[i].value, most_);
     if (item.status != errc::ok)
       continue;
     if (gets[i].value.size() > budget) {
@@ -319,7 +328,7 @@ void accumulate(shard_report& sum, const shard_report& part) {
 }
 
 scan_page read_page(const memory::store& store, const scan_request& what,
-                    std::int64_t now_ms) {
+                    std::int64_t now_ms, const message_limits& most) {
   scan_page page;
   page.member = what.from.member;
   page.next = {what.from.member + 1, 0};
@@ -335,25 +344,33 @@ scan_page read_page(const memory::store& store, const scan_request& what,
       page.status = space.code();
     return page;
   }
-  auto budget = limits::max_scan_page_bytes;
-  auto cursor = memory::scan_cursor{what.from.cursor};
-  page.status = store.scan(
-    *space, cursor, what.entries,
-    [&](const memory::scan_entry& entry) {
-      auto& shown = page.entries.emplace_back();
-      shown.key = entry.key;
-      shown.value_bytes = entry.info.value_bytes;
-      shown.expires_at_ms = entry.info.expires_at_ms;
-      if (!what.with_values)
-        return;
-      if (entry.value.size() > budget) {
-        shown.value_omitted = true;
-        return;
-      }
-      budget -= entry.value.size();
+  auto budget =
+    std::min<std::uint64_t>(limits::max_scan_page_bytes, most.message_bytes);
+  auto take = [&budget](std::size_t bytes) {
+    auto fits = bytes <= budget;
+    budget -= fits ? bytes : 0;
+    return fits;
+  };
+  auto full = false;
+  auto show = [&](const memory::scan_entry& entry) {
+    auto& shown = page.entries.emplace_back();
+    shown.key = entry.key;
+    shown.value_bytes = entry.info.value_bytes;
+    shown.expires_at_ms = entry.info.expires_at_ms;
+    full |= !take(entry.key.size());
+    if (!what.with_values)
+      return;
+    shown.value_omitted = !take(entry.value.size());
+    if (!shown.value_omitted)
       shown.value = entry.value;
-    },
-    what.with_values);
+  };
+  auto cursor = memory::scan_cursor{what.from.cursor};
+  do {
+    auto step = std::min<std::size_t>(limits::scan_step_entries,
+                                      what.entries - page.entries.size());
+    page.status = store.scan(*space, cursor, step, show, what.with_values);
+  } while (page.status == errc::ok && !cursor.done() && !full
+           && page.entries.size() < what.entries);
   if (page.status == errc::ok && !cursor.done())
     page.next = {what.from.member, cursor.position};
   return page;

@@ -32,10 +32,15 @@ class shard_core {
 public:
   /// Serves one shard of `table`.
   shard_core(memory::store& store, placement::placement_ptr table,
-             placement::shard_index shard);
+             placement::shard_index shard, const message_limits& most = {});
 
   /// Serves the whole segment, whoever owns the keys.
-  explicit shard_core(memory::store& store);
+  explicit shard_core(memory::store& store, const message_limits& most = {});
+
+  /// What an answer may carry.
+  [[nodiscard]] const message_limits& most() const noexcept {
+    return most_;
+  }
 
   /// `now_ms` is the Unix time in milliseconds.
   [[nodiscard]] reply apply(const request& what, std::int64_t now_ms);
@@ -73,6 +78,7 @@ private:
   memory::store& store_;
   placement::placement_ptr table_; // null: the whole segment
   placement::shard_index shard_ = 0;
+  message_limits most_;
   dedup_table remembered_;
   counters counters_;
 };
@@ -80,8 +86,8 @@ private:
 /// One page of the entries in `store`. The answer's `next` stays with the same
 /// member until the segment is done, then names the next one.
 [[nodiscard]] scan_page read_page(const memory::store& store,
-                                  const scan_request& what,
-                                  std::int64_t now_ms);
+                                  const scan_request& what, std::int64_t now_ms,
+                                  const message_limits& most = {});
 
 /// Counts, clears or drops a namespace of `store`.
 [[nodiscard]] reply apply_to_space(memory::store& store,

@@ -78,6 +78,98 @@ TEST_CASE("each operation does what the store's function of its name does") {
   CHECK(in_space(make(operation::erase, "k")).status == errc::not_found);
 }
 
+TEST_CASE("a swap keeps the expiry, sets one, or takes it, as it was asked") {
+  test_segment segment;
+  shard_core core{segment.store()};
+  auto by_version = GENERATE(false, true);
+  auto expiry = [&] {
+    return core.apply(make(operation::info, "k"), now).expires_at_ms;
+  };
+  auto swap = [&](std::int64_t ttl_ms, bool keep_ttl) {
+    auto what = make(operation::compare_and_swap, "k", "v");
+    what.header.id = {};
+    what.expected = "v";
+    if (by_version)
+      what.version = core.apply(make(operation::get, "k"), now).version;
+    what.ttl_ms = ttl_ms;
+    what.keep_ttl = keep_ttl;
+    return core.apply(what, now).status;
+  };
+  auto first = make(operation::set, "k", "v");
+  first.ttl_ms = 3'600'000;
+  REQUIRE(core.apply(first, now).status == errc::ok);
+  auto expires = expiry();
+  REQUIRE(expires > 0);
+  CHECK(swap(0, true) == errc::ok);
+  CHECK(expiry() == expires);
+  CHECK(swap(7'200'000, false) == errc::ok);
+  CHECK(expiry() > expires);
+  CHECK(swap(0, false) == errc::ok);
+  CHECK(expiry() == 0);
+  CHECK(swap(0, true) == errc::ok);
+  CHECK(expiry() == 0);
+  CHECK(swap(1'000, true) == errc::bad_ttl);
+}
+
+TEST_CASE("an answer carries no more than the node's message limit") {
+  test_segment segment;
+  const std::string value(50'000, 'x');
+  shard_core writer{segment.store()};
+  for (const auto* key : {"a", "b", "c"}) {
+    auto what = make(operation::set, key, value);
+    what.header.id = {};
+    REQUIRE(writer.apply(what, now).status == errc::ok);
+  }
+  shard_core tight{segment.store(), {.message_bytes = 40'000}};
+  auto refused = tight.apply(make(operation::get, "a"), now);
+  CHECK(refused.status == errc::value_size);
+  CHECK(refused.value.starts_with("limits.message_bytes: a value of 50000 "));
+  CHECK(refused.value.find("40000") != std::string::npos);
+  shard_core roomy{segment.store(), {.message_bytes = 120'000}};
+  CHECK(roomy.apply(make(operation::get, "a"), now).value == value);
+  batch_request what;
+  what.header.deadline_ms = now + 1'000;
+  what.items = {{"a", {}, 0}, {"b", {}, 0}, {"c", {}, 0}};
+  auto answer = roomy.apply(what, now);
+  REQUIRE(answer.answers.size() == 3);
+  CHECK(answer.answers[0].status == errc::ok);
+  CHECK(answer.answers[1].status == errc::ok);
+  CHECK(answer.answers[2].status == errc::busy);
+}
+
+TEST_CASE("a page of a scan ends when its keys and values fill it") {
+  test_segment segment;
+  constexpr std::size_t key_bytes = 10'000;
+  constexpr std::size_t count = 120;
+  for (std::size_t i = 0; i < count; ++i)
+    REQUIRE(segment.store().set(memory::namespace_id::default_namespace,
+                                std::string(key_bytes, 'k') + std::to_string(i),
+                                "v")
+            == errc::ok);
+  scan_request what;
+  what.header.deadline_ms = now + 1'000;
+  what.entries = limits::max_scan_entries;
+  std::size_t pages = 0;
+  std::set<std::string> seen;
+  for (;;) {
+    auto page =
+      read_page(segment.store(), what, now, {.message_bytes = 200'000});
+    REQUIRE(page.status == errc::ok);
+    std::size_t bytes = 0;
+    for (const auto& entry : page.entries) {
+      bytes += entry.key.size() + entry.value.size();
+      seen.insert(entry.key);
+    }
+    CHECK(bytes < 3 * 200'000);
+    ++pages;
+    if (page.next.member != 0)
+      break;
+    what.from = page.next;
+  }
+  CHECK(seen.size() == count);
+  CHECK(pages > 2);
+}
+
 TEST_CASE("a repeated write happens once and gets its first answer") {
   test_segment segment;
   shard_core core{segment.store()};

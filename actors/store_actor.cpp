@@ -26,7 +26,8 @@ store_actor::behavior_type store(actor_pointer<store_actor, store_state> self,
       return state_of(self).core->apply(what, unix_ms());
     },
     [self](scan_atom, const scan_request& what) {
-      return read_page(*state_of(self).store, what, unix_ms());
+      return read_page(*state_of(self).store, what, unix_ms(),
+                       state_of(self).core->most());
     },
     [self](space_atom, const space_request& what) {
       return apply_to_space(*state_of(self).store, what, unix_ms());

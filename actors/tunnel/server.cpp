@@ -17,11 +17,11 @@ expected<void> server_options::validate() const {
   if (!numeric_host(listen_address))
     return failure{errc::config, "tunnel listen address: '" + listen_address
                                    + "': an IPv4 or IPv6 address in numbers"};
-  if (!loopback_host(basp_address))
-    return failure{errc::config, "tunnel BASP address: '" + basp_address
+  if (!loopback_host(basp_host))
+    return failure{errc::config, "basp.host: '" + basp_host
                                    + "': a loopback address in numbers"};
   if (basp_port == 0)
-    return failure{errc::config, "tunnel BASP port: 0: the port that this "
+    return failure{errc::config, "basp.port: 0: the port that this "
                                  "node's CAF listens on"};
   if (peers.empty() && !any_peer_of_authority)
     return failure{errc::config, "tunnel peers: empty: name the replica ids "
@@ -52,7 +52,7 @@ expected<std::unique_ptr<server>> server::start(server_options options) {
   auto addresses = resolve(options.listen_address, options.listen_port, true);
   if (!addresses)
     return addresses.error();
-  auto targets = resolve(options.basp_address, options.basp_port, true);
+  auto targets = resolve(options.basp_host, options.basp_port, true);
   if (!targets)
     return targets.error();
   relay_settings settings;

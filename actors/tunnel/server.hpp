@@ -46,8 +46,9 @@ struct server_options {
   std::string listen_address = "127.0.0.1";
   /// 0 lets the system choose; see `server::port`.
   std::uint16_t listen_port = 0;
-  /// Where this node's CAF listens: a loopback address in numbers, and a port.
-  std::string basp_address = "127.0.0.1";
+  /// Where this node's CAF listens, as the node's options name it: a loopback
+  /// address in numbers, and a port.
+  std::string basp_host = "127.0.0.1";
   std::uint16_t basp_port = 0;
 
   /// Replica ids that may connect. Empty is an error unless

@@ -483,11 +483,10 @@ TEST_CASE("options that cannot work are refused in words", "[tunnel][server]") {
           o.listen_address = "localhost";
         }).find("in numbers")
         != std::string::npos);
-  CHECK(server_error([](auto& o) { o.basp_port = 0; }).find("BASP port")
+  CHECK(server_error([](auto& o) { o.basp_port = 0; }).find("basp.port")
         != std::string::npos);
-  CHECK(
-    server_error([](auto& o) { o.basp_address = "10.0.0.1"; }).find("loopback")
-    != std::string::npos);
+  CHECK(server_error([](auto& o) { o.basp_host = "10.0.0.1"; }).find("loopback")
+        != std::string::npos);
   CHECK(server_error([](auto& o) { o.self.id = 9; }).find("replica/9")
         != std::string::npos);
   CHECK(server_error([](auto& o) { o.self.cluster = ""; }).find("cluster name")

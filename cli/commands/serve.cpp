@@ -1,7 +1,6 @@
 #include "cli/commands/serve.hpp"
 
 #include "actors/node.hpp"
-#include "actors/resp_gateway.hpp"
 #include "cli/flags.hpp"
 #include "cli/settings_flags.hpp"
 #include "cli/terminal/interrupt.hpp"
@@ -72,9 +71,7 @@ private:
   bool written_ = false;
 };
 
-using gateway_ptr = std::unique_ptr<actors::resp_gateway>;
-
-std::string ready_text(actors::node& running, std::uint16_t resp_port) {
+std::string ready_text(actors::node& running) {
   auto& options = running.options();
   nlohmann::ordered_json object{
     {"cluster", options.cluster},
@@ -84,13 +81,13 @@ std::string ready_text(actors::node& running, std::uint16_t resp_port) {
     {"basp_host", options.basp.host},
     {"basp_port", running.basp_port()},
     {"tunnel_port", running.tunnel_port()},
-    {"resp_port", resp_port},
+    {"resp_port", running.resp_port()},
     {"segment", options.segment_path()},
   };
   return object.dump(2) + "\n";
 }
 
-void say_ready(context& ctx, actors::node& running, std::uint16_t resp_port) {
+void say_ready(context& ctx, actors::node& running) {
   auto& options = running.options();
   ctx.out << "node " << options.replica_id << " of cluster \""
           << options.cluster << "\" is ready\n"
@@ -99,8 +96,9 @@ void say_ready(context& ctx, actors::node& running, std::uint16_t resp_port) {
   if (running.tunnel_port() != 0)
     ctx.out << "  tunnel   " << options.tunnel.host << ':'
             << running.tunnel_port() << '\n';
-  if (resp_port != 0)
-    ctx.out << "  redis    " << options.resp.host << ':' << resp_port << '\n';
+  if (running.resp_port() != 0)
+    ctx.out << "  redis    " << options.resp.host << ':' << running.resp_port()
+            << '\n';
   ctx.out << "  segment  " << config::escape(options.segment_path()) << '\n'
           << "  peers    " << options.peers.size() << '\n'
           << "Ctrl-C or SIGTERM ends it." << std::endl;
@@ -119,25 +117,16 @@ outcome run_serve(context& ctx, const serve_arguments& given) {
   if (!started)
     return failed(started.error());
   auto& running = **started;
-  gateway_ptr gateway;
-  if (running.options().resp.port.enabled()) {
-    auto opened = actors::resp_gateway::start(running);
-    if (!opened)
-      return failed(opened.error());
-    gateway = std::move(*opened);
-  }
-  auto resp_port = gateway ? gateway->port() : std::uint16_t{0};
   ready_mark ready{given.ready_file};
   if (!given.ready_file.empty())
-    if (auto written = ready.write(ready_text(running, resp_port)); !written)
+    if (auto written = ready.write(ready_text(running)); !written)
       return failed(written.error());
-  say_ready(ctx, running, resp_port);
+  say_ready(ctx, running);
   while (ctx.out && !interrupt_guard::requested()) {
     if (auto why = running.failed())
       return failed(*why);
     std::this_thread::sleep_for(watch_interval);
   }
-  gateway.reset();
   running.stop();
   if (ctx.out)
     ctx.out << "stopped\n";

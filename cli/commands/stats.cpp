@@ -66,6 +66,46 @@ json segment_json(const actors::segment_report& s) {
           {"corrupt_reads", s.corrupt_reads}};
 }
 
+json gateway_json(const actors::gateway_report& g) {
+  return {{"enabled", g.enabled},
+          {"open", g.open},
+          {"port", g.port},
+          {"openings", g.openings},
+          {"connections_open", g.connections_open},
+          {"connections_accepted", g.connections_accepted},
+          {"connections_refused", g.connections_refused},
+          {"accept_pauses", g.accept_pauses},
+          {"commands", g.commands},
+          {"failed_commands", g.failed_commands},
+          {"remote_commands", g.remote_commands},
+          {"protocol_errors", g.protocol_errors},
+          {"auth_failures", g.auth_failures},
+          {"slow_readers_closed", g.slow_readers_closed},
+          {"bytes_in", g.bytes_in},
+          {"bytes_out", g.bytes_out},
+          {"problem", g.problem}};
+}
+
+json tunnel_json(const actors::tunnel_report& t) {
+  auto ended = json::object();
+  auto refused = json::object();
+  for (auto& each : t.endings)
+    (each.refused ? refused : ended)[each.reason] = each.count;
+  return {{"enabled", t.enabled},
+          {"port", t.port},
+          {"connections_open", t.connections_open},
+          {"connections_pending", t.connections_pending},
+          {"connections_accepted", t.connections_accepted},
+          {"streams_established", t.streams_established},
+          {"accept_pauses", t.accept_pauses},
+          {"bytes_from_peers", t.bytes_from_peers},
+          {"bytes_to_peers", t.bytes_to_peers},
+          {"frames", t.frames},
+          {"ended", ended},
+          {"refused", refused},
+          {"last_failure", t.last_failure}};
+}
+
 json report_json(const node_report& r) {
   auto& router = r.router;
   auto& requests = r.requests;
@@ -96,6 +136,8 @@ json report_json(const node_report& r) {
             {"late", requests.late},
             {"refused", requests.refused},
             {"remembered", requests.remembered}}},
+          {"gateway", gateway_json(r.gateway)},
+          {"tunnel", tunnel_json(r.tunnel)},
           {"peers", peers_json(router.peers)}};
 }
 
@@ -115,6 +157,45 @@ void show_peers(context& ctx, const std::vector<peer_report>& peers) {
                   human_count(peer.meetings), human_count(peer.losses),
                   human_count(peer.in_flight), config::escape(peer.reason)});
   rows.print(ctx.out, ctx.terminal, 0);
+}
+
+void add_gateway(fact_list& facts, const actors::gateway_report& g) {
+  if (!g.enabled)
+    return;
+  facts.add("redis",
+            g.open ? "port " + std::to_string(g.port) + ", "
+                       + human_count(g.connections_open) + " connections open, "
+                       + human_count(g.connections_accepted) + " accepted, "
+                       + human_count(g.connections_refused) + " refused"
+                   : "down: " + config::escape(g.problem));
+  facts.add("redis commands", human_count(g.commands) + ", "
+                                + human_count(g.remote_commands)
+                                + " for other nodes, " + human_bytes(g.bytes_in)
+                                + " in, " + human_bytes(g.bytes_out) + " out");
+  facts.add("redis errors",
+            human_count(g.failed_commands) + " refused commands, "
+              + human_count(g.protocol_errors) + " protocol errors, "
+              + human_count(g.auth_failures) + " wrong passwords, "
+              + human_count(g.slow_readers_closed) + " slow readers");
+}
+
+void add_tunnel(fact_list& facts, const actors::tunnel_report& t) {
+  if (!t.enabled)
+    return;
+  facts.add(
+    "tunnel",
+    (t.port != 0 ? "port " + std::to_string(t.port) + ", " : std::string{})
+      + human_count(t.connections_open) + " connections open, "
+      + human_bytes(t.bytes_from_peers) + " in, "
+      + human_bytes(t.bytes_to_peers) + " out");
+  std::string refused;
+  for (auto& each : t.endings)
+    if (each.refused)
+      refused += (refused.empty() ? "" : ", ") + human_count(each.count) + " "
+                 + config::escape(each.reason);
+  facts.add("tunnel refused", refused.empty() ? "none" : refused);
+  if (!t.last_failure.empty())
+    facts.add("tunnel said", config::escape(t.last_failure));
 }
 
 void show_report(context& ctx, const node_report& r) {
@@ -152,6 +233,8 @@ void show_report(context& ctx, const node_report& r) {
   facts.add("restarts", human_count(r.restarts) + " of actors, "
                           + human_count(s.recoveries) + " of participants, "
                           + human_count(s.corrupt_reads) + " corrupt reads");
+  add_gateway(facts, r.gateway);
+  add_tunnel(facts, r.tunnel);
   show_peers(ctx, r.router.peers);
 }
 

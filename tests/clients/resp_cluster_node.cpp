@@ -6,7 +6,6 @@
 // Prints "port <RESP port>" once it serves, and runs until standard input ends.
 
 #include "actors/node.hpp"
-#include "actors/resp_gateway.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -54,15 +53,11 @@ int main(int argc, char** argv) {
   auto started = actors::node::start(options);
   if (!started)
     return complain(started.error());
-  auto gateway = actors::resp_gateway::start(**started);
-  if (!gateway)
-    return complain(gateway.error());
-  std::printf("port %u\n", unsigned{(*gateway)->port()});
+  std::printf("port %u\n", unsigned{(*started)->resp_port()});
   std::fflush(stdout);
   char ignored[64];
   while (read(STDIN_FILENO, ignored, sizeof ignored) > 0) {
   }
-  (*gateway)->stop();
   (*started)->stop();
   return 0;
 }
