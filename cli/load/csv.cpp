@@ -150,7 +150,7 @@ expected<void> csv_reader::read_header() {
   return {};
 }
 
-expected<read_step> csv_reader::read_record() {
+expected<read_step> csv_reader::read_record(record& result) {
   if (!header_read_) {
     auto read = read_header();
     if (!read)
@@ -166,29 +166,18 @@ expected<read_step> csv_reader::read_record() {
                       + (field_count_ == 1 ? " field" : " fields")
                       + ": expected " + std::to_string(column_count_)
                       + " as in the header");
-  pending_.key = fields_[key_index_];
-  pending_.value = fields_[value_index_];
-  pending_.ttl_ms = 0;
+  result.key = fields_[key_index_];
+  result.value = fields_[value_index_];
+  result.ttl_ms = 0;
   if (ttl_index_ && !fields_[*ttl_index_].empty()
-      && !parse_ttl(fields_[*ttl_index_], pending_.ttl_ms))
+      && !parse_ttl(fields_[*ttl_index_], result.ttl_ms))
     return refuse_row("\"" + options_.ttl_column
                       + "\" must be a whole number of milliseconds from 1, or "
                         "empty");
-  auto checked = check_record(pending_, source_->name(), row_line_);
+  auto checked = check_record(result, source_->name(), row_line_);
   if (!checked)
     return checked.error();
   return read_step::record;
-}
-
-expected<read_step> csv_reader::next(record& result) {
-  if (refused_)
-    return *refused_;
-  auto step = read_record();
-  if (!step)
-    refused_ = step.error();
-  else if (*step == read_step::record)
-    std::swap(result, pending_);
-  return step;
 }
 
 std::uint64_t csv_reader::bytes_read() const noexcept {

@@ -35,11 +35,9 @@ struct csv_options {
   char delimiter = ',';              ///< ',', ';', '|' or a tab
 };
 
-class csv_reader final : public record_reader {
+class csv_reader final : public strict_reader {
 public:
   csv_reader(std::unique_ptr<byte_source> source, csv_options options);
-
-  expected<read_step> next(record& result) override;
 
   [[nodiscard]] std::uint64_t bytes_read() const noexcept override;
   [[nodiscard]] std::uint64_t total_bytes() const noexcept override;
@@ -48,7 +46,7 @@ private:
   expected<bool> read_row();
   expected<bool> read_byte(char& byte);
   expected<void> read_header();
-  expected<read_step> read_record();
+  expected<read_step> read_record(record& result) override;
   failure refuse_row(std::string_view message) const;
 
   std::unique_ptr<byte_source> source_;
@@ -66,8 +64,6 @@ private:
   std::size_t value_index_ = 0;
   std::optional<std::size_t> ttl_index_;
   bool header_read_ = false;
-  record pending_;
-  std::optional<failure> refused_;
 };
 
 } // namespace neuroplex::cli

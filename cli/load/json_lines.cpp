@@ -184,7 +184,7 @@ json_lines_reader::json_lines_reader(std::unique_ptr<byte_source> source)
   : lines_{std::move(source)} {
 }
 
-expected<read_step> json_lines_reader::read_record() {
+expected<read_step> json_lines_reader::read_record(record& result) {
   std::string_view line;
   do {
     auto more = lines_.next(line);
@@ -196,25 +196,14 @@ expected<read_step> json_lines_reader::read_record() {
       line.remove_prefix(byte_order_mark.size());
   } while (is_blank(line));
   const auto& name = lines_.source().name();
-  auto parsed = parse_json_line(line, pending_);
+  auto parsed = parse_json_line(line, result);
   if (!parsed)
     return failure_at(errc::protocol, name, lines_.line_number(),
                       parsed.error().message());
-  auto checked = check_record(pending_, name, lines_.line_number());
+  auto checked = check_record(result, name, lines_.line_number());
   if (!checked)
     return checked.error();
   return read_step::record;
-}
-
-expected<read_step> json_lines_reader::next(record& result) {
-  if (refused_)
-    return *refused_;
-  auto step = read_record();
-  if (!step)
-    refused_ = step.error();
-  else if (*step == read_step::record)
-    std::swap(result, pending_);
-  return step;
 }
 
 std::uint64_t json_lines_reader::bytes_read() const noexcept {

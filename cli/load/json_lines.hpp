@@ -19,29 +19,23 @@
 #include "cli/load/input.hpp"
 #include "cli/load/record.hpp"
 
-#include <optional>
-
 namespace neuroplex::cli {
 
 /// Parses one line into `result`. The failure's message has no file and line.
 [[nodiscard]] expected<void> parse_json_line(std::string_view line,
                                              record& result);
 
-class json_lines_reader final : public record_reader {
+class json_lines_reader final : public strict_reader {
 public:
   explicit json_lines_reader(std::unique_ptr<byte_source> source);
-
-  expected<read_step> next(record& result) override;
 
   [[nodiscard]] std::uint64_t bytes_read() const noexcept override;
   [[nodiscard]] std::uint64_t total_bytes() const noexcept override;
 
 private:
-  expected<read_step> read_record();
+  expected<read_step> read_record(record& result) override;
 
   line_reader lines_;
-  record pending_; // filled before it is handed out, so that no half is
-  std::optional<failure> refused_;
 };
 
 } // namespace neuroplex::cli

@@ -2,7 +2,20 @@
 
 #include "memory/limits.hpp"
 
+#include <utility>
+
 namespace neuroplex::cli {
+
+expected<read_step> strict_reader::next(record& result) {
+  if (refused_)
+    return *refused_;
+  auto step = read_record(pending_);
+  if (!step)
+    refused_ = step.error();
+  else if (*step == read_step::record)
+    std::swap(result, pending_);
+  return step;
+}
 
 failure failure_at(errc code, std::string_view file, std::uint64_t line,
                    std::string_view message) {

@@ -20,6 +20,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -56,6 +57,21 @@ public:
 
   /// Bytes of the whole input, or 0 when that is not known (a pipe).
   [[nodiscard]] virtual std::uint64_t total_bytes() const noexcept = 0;
+};
+
+/// Keeps invariant 1 and the repeated failure for a reader that has only to say
+/// how one record is read.
+class strict_reader : public record_reader {
+public:
+  expected<read_step> next(record& result) final;
+
+protected:
+  /// As `next`; may leave `result` half filled with a failure.
+  virtual expected<read_step> read_record(record& result) = 0;
+
+private:
+  record pending_; // filled before it is handed out, so that no half is
+  std::optional<failure> refused_;
 };
 
 /// "file:line: message" under `code`.

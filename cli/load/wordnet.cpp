@@ -34,19 +34,10 @@ wordnet_reader::wordnet_reader(
   }
 }
 
-failure wordnet_reader::refuse(failure what) {
-  refused_.assign(1, what);
-  return what;
-}
-
-expected<read_step> wordnet_reader::next(record& result) {
-  if (!refused_.empty())
-    return refused_.front();
+expected<read_step> wordnet_reader::read_record(record& result) {
   if (file_index_ < files_.size()) {
     auto step = next_synset(result);
-    if (!step)
-      return refuse(step.error());
-    if (*step == read_step::record)
+    if (!step || *step == read_step::record)
       return step;
   }
   return next_word(result);

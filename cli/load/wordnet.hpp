@@ -62,7 +62,7 @@ struct wordnet_totals {
   std::map<std::string, std::uint64_t, std::less<>> pointer_kinds;
 };
 
-class wordnet_reader final : public record_reader {
+class wordnet_reader final : public strict_reader {
 public:
   /// Opens the four data files in `directory`.
   static expected<std::unique_ptr<wordnet_reader>>
@@ -70,8 +70,6 @@ public:
 
   /// Reads four sources in the order noun, verb, adjective, adverb.
   explicit wordnet_reader(std::array<std::unique_ptr<byte_source>, 4> sources);
-
-  expected<read_step> next(record& result) override;
 
   [[nodiscard]] std::uint64_t bytes_read() const noexcept override;
   [[nodiscard]] std::uint64_t total_bytes() const noexcept override;
@@ -82,10 +80,10 @@ public:
   }
 
 private:
+  expected<read_step> read_record(record& result) override;
   expected<read_step> next_synset(record& result);
   read_step next_word(record& result);
   expected<void> index_words();
-  failure refuse(failure what);
 
   std::vector<line_reader> files_;
   std::size_t file_index_ = 0;
@@ -97,7 +95,6 @@ private:
   std::map<std::string, std::string, std::less<>> words_; // word -> JSON list
   std::map<std::string, std::string, std::less<>>::const_iterator word_;
   bool words_begun_ = false;
-  std::vector<failure> refused_; // at most one: the failure to repeat
 };
 
 } // namespace neuroplex::cli
