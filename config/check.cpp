@@ -65,6 +65,17 @@ maybe_violation check_tunnel(const node_options& options) {
   return std::nullopt;
 }
 
+// A message that fits must fit into a frame too, with all that is around it.
+maybe_violation check_message(const node_options& options) {
+  auto most = options.tunnel.max_frame_bytes / 4 * 3;
+  if (!options.tunnel.enabled || options.limits.message_bytes <= most)
+    return std::nullopt;
+  return violation{problem::size, "limits.message_bytes",
+                   display_bytes(options.limits.message_bytes),
+                   "at most " + display_bytes(most)
+                     + ", three quarters of tunnel.max_frame_bytes"};
+}
+
 maybe_violation check_ports(const node_options& options) {
   auto fixed = listen_port::kind::fixed;
   auto clash = [fixed](listen_port a, listen_port b) {
@@ -108,7 +119,7 @@ maybe_violation check_peers(const node_options& options) {
 
 std::optional<violation> check(const node_options& options) {
   for (auto rule : {check_ranges, check_segment, check_timing, check_tunnel,
-                    check_ports, check_peers})
+                    check_message, check_ports, check_peers})
     if (auto found = rule(options))
       return found;
   return std::nullopt;

@@ -185,11 +185,13 @@ struct limit_options {
   /// 65536.
   std::uint32_t mailbox_messages = 65'536;
 
-  /// Keys in one batch message: 1 to 65536; 1024.
+  /// Keys in one batch message; longer batches are refused: 1 to 65536; 1024.
   std::uint32_t batch_keys = 1'024;
 
-  /// Longest message between nodes: 64 KiB to 1 GiB; 64 MiB.
-  std::uint64_t message_bytes = std::uint64_t{64} << 20;
+  /// Keys and values of one message; longer requests are refused: 64 KiB to
+  /// 32 MiB, and three quarters of tunnel.max_frame_bytes when the tunnel is
+  /// enabled; 12 MiB.
+  std::uint64_t message_bytes = std::uint64_t{12} << 20;
 };
 
 /// The gateway for Redis clients. It has no encryption: loopback only.

@@ -74,6 +74,23 @@ TEST_CASE("the defaults of a node are valid", "[config]") {
   CHECK_FALSE(check(node_options{}));
 }
 
+TEST_CASE("a message must fit into a frame of the tunnel", "[config]") {
+  node_options options;
+  options.limits.message_bytes = 16U << 20;
+  CHECK_FALSE(check(options));
+  options.tunnel.enabled = true;
+  options.tunnel.ca_file = "ca.pem";
+  options.tunnel.certificate_file = "node.pem";
+  options.tunnel.key_file = "node.key";
+  auto found = check(options);
+  REQUIRE(found);
+  CHECK(found->field == "limits.message_bytes");
+  CHECK(found->expected
+        == "at most 12 MiB, three quarters of tunnel.max_frame_bytes");
+  options.limits.message_bytes = 12U << 20;
+  CHECK_FALSE(check(options));
+}
+
 TEST_CASE("names, flags and variables of settings are unique and well formed",
           "[config]") {
   std::set<std::string> seen;
