@@ -20,7 +20,7 @@ call send(const std::vector<std::size_t>& sizes, std::size_t max_items,
           const message_limits& most) {
   call result;
   result.answers.resize(sizes.size(), errc::internal);
-  auto submit = [&](batch_request what, auto done) {
+  auto submit = [&](const batch_request& what, auto done) {
     result.messages.push_back(what.items.size());
     batch_reply answer;
     answer.status = check(what, most).code();
