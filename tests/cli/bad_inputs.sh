@@ -12,10 +12,10 @@ home=$(mktemp -d /tmp/neuroplex-bad-inputs-XXXXXX) || exit 2
 canary=canary-3f9a7c
 failures=0
 cases=0
-node=
+. "$(dirname "$0")/node.sh"
 
 cleanup() {
-  [ -n "$node" ] && kill "$node" 2>/dev/null && wait "$node" 2>/dev/null
+  [ -z "$node" ] || stop_node
   chmod -R u+rwx "$home" && rm -rf "$home"
 }
 trap cleanup EXIT
@@ -228,23 +228,13 @@ done
 # -- one node a data directory -------------------------------------------------
 
 mkdir data
-"$program" serve --data-dir data --port auto --resp-port off --segment-size 1M \
-  --ready-file "$home/out/ready" >"$home/out/node" 2>&1 &
-node=$!
-for _ in $(seq 300); do
-  [ -e "$home/out/ready" ] && break
-  kill -0 "$node" 2>/dev/null || break
-  sleep 0.1
-done
-if [ -e "$home/out/ready" ]; then
+if start_node --data-dir data --port auto --resp-port off --segment-size 1M; then
   run 6 E-LOCKED "$node" serve --data-dir data --port auto --resp-port off
   kill -0 "$node" || fail "the first node is gone"
-  kill "$node"
-  wait "$node" || fail "the first node did not end well: $(cat "$home/out/node")"
+  stop_node || fail "the first node did not end well: $node_said"
 else
-  fail "no node can be started: $(cat "$home/out/node")"
+  fail "no node can be started: $node_said"
 fi
-node=
 
 echo "$cases bad inputs, $failures wrong answers"
 [ "$failures" = 0 ]

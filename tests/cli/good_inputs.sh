@@ -9,10 +9,10 @@ program=$(readlink -f "$1") || exit 2
 source=$(readlink -f "$2") || exit 2
 home=$(mktemp -d /tmp/neuroplex-good-inputs-XXXXXX) || exit 2
 failures=0
-node=
+. "$(dirname "$0")/node.sh"
 
 cleanup() {
-  [ -n "$node" ] && kill "$node" 2>/dev/null && wait "$node" 2>/dev/null
+  [ -z "$node" ] || stop_node
   rm -rf "$home"
 }
 trap cleanup EXIT
@@ -125,15 +125,8 @@ json 'x["authority"]' cert show certs/ca.pem
 # -- one node ------------------------------------------------------------------
 
 mkdir data
-"$program" serve --data-dir data --port auto --resp-port off --segment-size 4M \
-  --ready-file ready >node.log 2>&1 &
-node=$!
-for _ in $(seq 300); do
-  [ -e ready ] && break
-  kill -0 "$node" 2>/dev/null || break
-  sleep 0.1
-done
-[ -e ready ] || fail "no node can be started: $(cat node.log)"
+start_node --data-dir data --port auto --resp-port off --segment-size 4M \
+  --ready-file ready || fail "no node can be started: $node_said"
 at=127.0.0.1:$(python3 -c 'import json; print(json.load(open("ready"))["basp_port"])')
 is stored set greeting hello --node "$at" --timeout 10s
 is hello get greeting --node "$at" --timeout 10s
@@ -146,9 +139,7 @@ printf '%s\n' '{"key":"k1","value":"v1"}' '{"key":"k2","value":"v2"}' >two.jsonl
 "$program" load jsonl two.jsonl --node "$at" --timeout 10s >/dev/null 2>errors \
   || fail "load: $(cat errors)"
 is v2 get k2 --segment data
-kill "$node"
-wait "$node" || fail "the node did not end well: $(cat node.log)"
-node=
+stop_node || fail "the node did not end well: $node_said"
 [ ! -e ready ] || fail "the ready file stays"
 is v1 attach data get k1
 
