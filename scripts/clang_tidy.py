@@ -2,9 +2,12 @@
 """Runs clang-tidy over the compile database, in parallel, remembering results.
 
 A file that passed is not read again until it, a header of the project that it
-includes, its flags, .clang-tidy or clang-tidy itself changes. Files without CAF
-go first; with --budget, what is not reached in time is named and left for the
-next run (`scripts/lint.sh --all` has no budget).
+includes, its flags, .clang-tidy or clang-tidy itself changes. With --budget,
+what is not reached in time is named and left for the next run
+(`scripts/lint.sh --all` has no budget). So that a budget is spent well, files
+changed lately go first, the latest first; the others follow in an order that is
+another one at each commit, so that each has its turn even where no run finds
+what the last one remembered.
 
 usage: clang_tidy.py [--build DIR] [--budget SECONDS] [--jobs N] [FILE...]
 """
@@ -23,12 +26,15 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 QUOTED = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
-CAF = re.compile(r"^\s*#\s*include\s*<caf/", re.MULTILINE)
 
 # Flags of GCC that clang 14 does not know, and flags of no use to it.
 DROPPED = {"-fpch-preprocess", "-Winvalid-pch", "-Wno-tsan",
            "-Wno-maybe-uninitialized", "-Wno-restrict", "-c"}
 DROPPED_WITH_VALUE = {"-o", "-include", "-MF", "-MT", "-MQ"}
+
+# A file is changed lately when it is not as committed, or one of so many
+# commits changed it or the header of its name.
+LATE_COMMITS = 10
 
 
 def closure(path, seen):
@@ -66,6 +72,34 @@ def clang_flags(command):
     return flags
 
 
+def git_lines(*arguments):
+    """What git says; nothing outside a checkout."""
+    try:
+        said = subprocess.run(["git", "-C", str(ROOT), *arguments],
+                              capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return []
+    return said.stdout.splitlines() if said.returncode == 0 else []
+
+
+def reading_order(units):
+    """The units, those changed lately first; see the top of this file."""
+    changed = (git_lines("diff", "--name-only", "HEAD")
+               + git_lines("ls-files", "--others", "--exclude-standard")
+               + git_lines("log", f"-{LATE_COMMITS}", "--format=",
+                           "--name-only"))
+    rank = {}
+    for index, name in enumerate(changed):
+        rank.setdefault(name.rsplit(".", 1)[0], index)
+    head = "".join(git_lines("rev-parse", "HEAD"))
+
+    def place(unit):
+        turn = hashlib.sha256((head + unit.name).encode()).hexdigest()
+        return rank.get(unit.name.rsplit(".", 1)[0], len(changed)), turn
+
+    return sorted(units, key=place)
+
+
 class Unit:
     """One translation unit and what its result depends on."""
 
@@ -75,13 +109,9 @@ class Unit:
         self.flags = clang_flags(entry["command"])
         digest = hashlib.sha256(salt)
         digest.update("\0".join(self.flags).encode())
-        self.uses_caf = False
         for source in closure(self.path, set()):
-            content = source.read_bytes()
             digest.update(str(source.relative_to(ROOT)).encode() + b"\0")
-            digest.update(content)
-            if CAF.search(content.decode("utf-8")):
-                self.uses_caf = True
+            digest.update(source.read_bytes())
         self.key = digest.hexdigest()
 
 
@@ -119,7 +149,7 @@ def read_units(arguments, salt):
     missing = wanted - units.keys()
     if missing:
         sys.exit(f"not in the compile database: {', '.join(sorted(missing))}")
-    return sorted(units.values(), key=lambda unit: (unit.uses_caf, unit.name))
+    return reading_order(units.values())
 
 
 def main():
