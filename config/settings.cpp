@@ -73,7 +73,7 @@ bool is_zero_or_power_of_two(const setting_value& value) {
     o.field = static_cast<decltype(o.field)>(std::get<std::uint64_t>(v));      \
   }
 #define NEUROPLEX_WORD(field, list)                                            \
-  .words = list,                                                               \
+  .words = (list),                                                             \
   .get = [](const node_options& o) -> setting_value {                          \
     return std::string{to_string(o.field)};                                    \
   },                                                                           \
