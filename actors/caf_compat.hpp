@@ -198,7 +198,7 @@ public:
   using callback = std::function<void(const caf::error& reason)>;
 
   template <class Self, class Handle>
-  void watch(Self* self, const Handle& target, callback on_death) {
+  void watch(Self* self, const Handle& target, callback&& on_death) {
     if (!installed_) {
       installed_ = true;
       self->set_down_handler([this](caf::down_msg& message) { //
