@@ -168,6 +168,7 @@ TEST_CASE("a node refuses messages above its limits, and a client makes its "
   std::vector<std::string> keys;
   std::vector<memory::set_request> sets;
   std::vector<memory::get_request> gets;
+  keys.reserve(100);
   for (int i = 0; i < 100; ++i)
     keys.push_back("many" + std::to_string(i));
   for (const auto& key : keys) {
