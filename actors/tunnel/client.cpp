@@ -27,62 +27,35 @@ expected<void> client_options::validate() const {
   return {};
 }
 
-client::client(client_options options, std::unique_ptr<relay> loop)
-  : options_{std::move(options)}, relay_{std::move(loop)} {
+client::client(std::unique_ptr<relay> loop) : endpoint{std::move(loop)} {
 }
-
-client::~client() = default;
 
 expected<std::unique_ptr<client>> client::start(client_options options) {
   if (auto ok = options.validate(); !ok)
     return ok.error();
-  auto context = tls_context::load(options.files, options.self.id);
-  if (!context)
-    return context.error();
   relay_settings settings;
   settings.streams.role = tls_role::client;
   settings.streams.self = options.self;
   settings.streams.limits = options.limits;
   settings.streams.peer = options.peer;
-  settings.streams.claims = options.claims;
+  settings.streams.claims = std::move(options.claims);
   settings.listen_address = loopback_address(0);
   if (auto numeric = resolve(options.peer_address, options.peer_port, true);
       numeric)
     settings.targets = *std::move(numeric);
   else
     settings.target_name = {options.peer_address, options.peer_port};
-  settings.files = options.files;
+  settings.files = std::move(options.files);
   settings.max_connections = options.max_connections;
   settings.max_pending = options.max_connections;
-  auto loop = relay::start(std::move(settings), *context);
+  auto loop = relay::start(std::move(settings));
   if (!loop)
     return loop.error();
-  return std::unique_ptr<client>{
-    new client{std::move(options), *std::move(loop)}};
+  return std::unique_ptr<client>{new client{*std::move(loop)}};
 }
 
 std::uint16_t client::local_port() const noexcept {
-  return relay_->port();
-}
-
-tunnel::stats client::stats() const noexcept {
-  return relay_->stats();
-}
-
-std::string client::last_failure() const {
-  return relay_->last_failure();
-}
-
-expected<void> client::reload_credentials() {
-  auto context = tls_context::load(options_.files, options_.self.id);
-  if (!context)
-    return context.error();
-  relay_->use(*context);
-  return {};
-}
-
-void client::stop() noexcept {
-  relay_->stop();
+  return listening_port();
 }
 
 } // namespace neuroplex::tunnel

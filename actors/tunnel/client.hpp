@@ -25,15 +25,13 @@
 #include <memory>
 #include <string>
 
+#include "actors/tunnel/endpoint.hpp"
 #include "actors/tunnel/identity.hpp"
 #include "actors/tunnel/node_claims.hpp"
 #include "actors/tunnel/options.hpp"
-#include "actors/tunnel/stats.hpp"
 #include "memory/status.hpp"
 
 namespace neuroplex::tunnel {
-
-class relay;
 
 struct client_options {
   node_identity self;
@@ -56,33 +54,15 @@ struct client_options {
   [[nodiscard]] expected<void> validate() const;
 };
 
-class client {
+class client : public endpoint {
 public:
   static expected<std::unique_ptr<client>> start(client_options options);
-
-  client(const client&) = delete;
-  client& operator=(const client&) = delete;
-  ~client();
 
   /// The port on 127.0.0.1 that stands for the peer.
   [[nodiscard]] std::uint16_t local_port() const noexcept;
 
-  [[nodiscard]] tunnel::stats stats() const noexcept;
-
-  /// Why the latest connection failed, in words; empty when none did.
-  [[nodiscard]] std::string last_failure() const;
-
-  /// As server::reload_credentials.
-  expected<void> reload_credentials();
-
-  /// Ends all streams and the thread. Idempotent.
-  void stop() noexcept;
-
 private:
-  client(client_options options, std::unique_ptr<relay> loop);
-
-  client_options options_;
-  std::unique_ptr<relay> relay_;
+  explicit client(std::unique_ptr<relay> loop);
 };
 
 } // namespace neuroplex::tunnel

@@ -90,11 +90,12 @@ struct relay::connection {
   std::uint64_t counted_frames = 0;
 };
 
-expected<std::unique_ptr<relay>>
-relay::start(relay_settings settings,
-             std::shared_ptr<const tls_context> context) {
+expected<std::unique_ptr<relay>> relay::start(relay_settings settings) {
+  auto context = tls_context::load(settings.files, settings.streams.self.id);
+  if (!context)
+    return context.error();
   std::unique_ptr<relay> result{
-    new relay{std::move(settings), std::move(context)}};
+    new relay{std::move(settings), *std::move(context)}};
   auto listener = listen_on(result->settings_.listen_address);
   if (!listener)
     return listener.error();
@@ -144,9 +145,13 @@ std::string relay::last_failure() const {
   return last_failure_;
 }
 
-void relay::use(std::shared_ptr<const tls_context> context) {
+expected<void> relay::reload_credentials() {
+  auto context = tls_context::load(settings_.files, settings_.streams.self.id);
   std::lock_guard guard{mutex_};
-  context_ = std::move(context);
+  if (!context)
+    return context.error();
+  context_ = *std::move(context);
+  return {};
 }
 
 void relay::run() {
@@ -412,12 +417,10 @@ void relay::check_credentials(std::int64_t now_ms) {
   known_times_ = times;
   // A rotation replaces one file after the other. Between them certificate and
   // key do not match: then the old ones stay, and the next change is read.
-  auto context = tls_context::load(settings_.files, settings_.streams.self.id);
-  std::lock_guard guard{mutex_};
-  if (context)
-    context_ = *context;
-  else
-    last_failure_ = "credentials kept: " + context.error().message();
+  if (auto read = reload_credentials(); !read) {
+    std::lock_guard guard{mutex_};
+    last_failure_ = "credentials kept: " + read.error().message();
+  }
 }
 
 bool relay::finished(connection& c, std::int64_t now_ms) {

@@ -57,8 +57,8 @@ struct relay_settings {
 
 class relay {
 public:
-  static expected<std::unique_ptr<relay>>
-  start(relay_settings settings, std::shared_ptr<const tls_context> context);
+  /// Reads `settings.files` and begins; `config` or `io` when it cannot.
+  static expected<std::unique_ptr<relay>> start(relay_settings settings);
 
   relay(const relay&) = delete;
   relay& operator=(const relay&) = delete;
@@ -74,7 +74,9 @@ public:
 
   [[nodiscard]] std::string last_failure() const;
 
-  void use(std::shared_ptr<const tls_context> context);
+  /// Reads the credential files again; connections made from now on use them.
+  /// After a failure the old ones stay in use.
+  expected<void> reload_credentials();
 
   void stop() noexcept;
 

@@ -37,18 +37,12 @@ expected<void> server_options::validate() const {
   return {};
 }
 
-server::server(server_options options, std::unique_ptr<relay> loop)
-  : options_{std::move(options)}, relay_{std::move(loop)} {
+server::server(std::unique_ptr<relay> loop) : endpoint{std::move(loop)} {
 }
-
-server::~server() = default;
 
 expected<std::unique_ptr<server>> server::start(server_options options) {
   if (auto ok = options.validate(); !ok)
     return ok.error();
-  auto context = tls_context::load(options.files, options.self.id);
-  if (!context)
-    return context.error();
   auto addresses = resolve(options.listen_address, options.listen_port, true);
   if (!addresses)
     return addresses.error();
@@ -62,45 +56,24 @@ expected<std::unique_ptr<server>> server::start(server_options options) {
   settings.streams.claims = options.claims != nullptr
                               ? options.claims
                               : std::make_shared<node_claims>();
-  settings.rules = {options.self.id, options.peers,
+  settings.rules = {options.self.id, std::move(options.peers),
                     options.any_peer_of_authority,
                     options.max_streams_per_peer};
   std::sort(settings.rules.peers.begin(), settings.rules.peers.end());
   settings.listen_address = addresses->front();
   settings.targets = *std::move(targets);
   settings.max_connections = options.max_connections;
-  settings.files = options.files;
+  settings.files = std::move(options.files);
   settings.max_pending = options.max_pending;
   settings.max_pending_per_address = options.max_pending_per_address;
-  auto loop = relay::start(std::move(settings), *context);
+  auto loop = relay::start(std::move(settings));
   if (!loop)
     return loop.error();
-  return std::unique_ptr<server>{
-    new server{std::move(options), *std::move(loop)}};
+  return std::unique_ptr<server>{new server{*std::move(loop)}};
 }
 
 std::uint16_t server::port() const noexcept {
-  return relay_->port();
-}
-
-tunnel::stats server::stats() const noexcept {
-  return relay_->stats();
-}
-
-std::string server::last_failure() const {
-  return relay_->last_failure();
-}
-
-expected<void> server::reload_credentials() {
-  auto context = tls_context::load(options_.files, options_.self.id);
-  if (!context)
-    return context.error();
-  relay_->use(*context);
-  return {};
-}
-
-void server::stop() noexcept {
-  relay_->stop();
+  return listening_port();
 }
 
 } // namespace neuroplex::tunnel

@@ -28,15 +28,13 @@
 #include <string>
 #include <vector>
 
+#include "actors/tunnel/endpoint.hpp"
 #include "actors/tunnel/identity.hpp"
 #include "actors/tunnel/node_claims.hpp"
 #include "actors/tunnel/options.hpp"
-#include "actors/tunnel/stats.hpp"
 #include "memory/status.hpp"
 
 namespace neuroplex::tunnel {
-
-class relay;
 
 struct server_options {
   node_identity self;
@@ -72,34 +70,15 @@ struct server_options {
   [[nodiscard]] expected<void> validate() const;
 };
 
-class server {
+class server : public endpoint {
 public:
   static expected<std::unique_ptr<server>> start(server_options options);
-
-  server(const server&) = delete;
-  server& operator=(const server&) = delete;
-  ~server();
 
   /// The port that other hosts connect to.
   [[nodiscard]] std::uint16_t port() const noexcept;
 
-  [[nodiscard]] tunnel::stats stats() const noexcept;
-
-  /// The latest refusal in words; empty when there was none.
-  [[nodiscard]] std::string last_failure() const;
-
-  /// Reads the credential files again; connections made from now on use them.
-  /// After a failure the old ones stay in use.
-  expected<void> reload_credentials();
-
-  /// Ends all streams and the thread. Idempotent.
-  void stop() noexcept;
-
 private:
-  server(server_options options, std::unique_ptr<relay> loop);
-
-  server_options options_;
-  std::unique_ptr<relay> relay_;
+  explicit server(std::unique_ptr<relay> loop);
 };
 
 } // namespace neuroplex::tunnel
