@@ -74,8 +74,8 @@ TEST_CASE("live entries can take most of the pool", "[space]") {
   for (std::size_t size : {50U, 100U, 1000U, 5000U}) {
     CAPTURE(size);
     // ThreadSanitizer copies byte by byte, and one thread shows it nothing new.
-    segment s{{.segment_bytes = (under_tsan ? 8 : 64) * mebibyte,
-               .huge_pages = false}};
+    segment s{
+      {.segment_bytes = (under_tsan ? 8 : 64) * mebibyte, .huge_pages = false}};
     fill(s.db, [&](std::size_t) { return size; });
     auto stats = s.db.stats();
     CHECK(stats.live_block_bytes > stats.pool_bytes / 100 * 90);
