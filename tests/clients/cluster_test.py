@@ -7,11 +7,9 @@ Use: cluster_test.py PATH-OF-resp_cluster_node
 import socket
 import sys
 import tempfile
-import time
 
-from harness import Connection, Gateway, main_binary
+from harness import Connection, Gateway, main_binary, wait_for
 
-DEADLINE_S = 60
 KEYS = [f"key:{i}" for i in range(300)]
 
 
@@ -23,14 +21,6 @@ def free_ports(count):
     for probe in probes:
         probe.close()
     return ports
-
-
-def eventually(condition, what):
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"not in time: {what}")
-        time.sleep(0.05)
 
 
 def bulk(text):
@@ -54,8 +44,8 @@ def scan_all(connection):
 
 def whole_cluster(ways):
     one, two, three = ways
-    eventually(lambda: all(way.ask("DBSIZE") == b":0\r\n" for way in ways),
-               "the nodes have met")
+    wait_for(lambda: all(way.ask("DBSIZE") == b":0\r\n" for way in ways),
+             "the nodes have met")
     for index, key in enumerate(KEYS):
         expect(ways[index % 3].ask("SET", key, f"v{index}"), b"+OK\r\n")
     for way in ways:
@@ -106,7 +96,7 @@ def one_node_killed(nodes, ways):
         return any(reply.startswith(b"-UNAVAILABLE")
                    for reply in replies.values())
 
-    eventually(settled, "the death of a node is noticed")
+    wait_for(settled, "the death of a node is noticed")
     lost = [key for key, reply in replies.items() if reply.startswith(b"-")]
     kept = len(KEYS) - len(lost)
     print(f"one of three nodes killed: {kept} keys served, {len(lost)} told "

@@ -15,6 +15,8 @@ import time
 
 SKIPPED = 77
 START_DEADLINE_S = 20
+CONDITION_DEADLINE_S = 60
+POLL_S = 0.02
 REPLY_DEADLINE_S = 20
 
 
@@ -28,6 +30,14 @@ def tool(name, package):
     if path is None:
         skip(f"{name} is not installed: apt-get install {package}")
     return path
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + CONDITION_DEADLINE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"not in time: {what}")
+        time.sleep(POLL_S)
 
 
 class Gateway:
@@ -86,7 +96,7 @@ class Redis:
                 if time.monotonic() > deadline:
                     self.process.kill()
                     raise RuntimeError("redis-server did not start")
-                time.sleep(0.02)
+                time.sleep(POLL_S)
 
     def __enter__(self):
         return self

@@ -8,19 +8,10 @@ import socket
 import sys
 import time
 
-from harness import Connection, Gateway, main_binary
+from harness import Connection, Gateway, main_binary, wait_for
 
 MIB = 1 << 20
 ALLOWED_GROWTH = 16 * MIB
-DEADLINE_S = 30
-
-
-def wait_for(condition, what):
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"not in time: {what}")
-        time.sleep(0.02)
 
 
 def info(connection, field):
