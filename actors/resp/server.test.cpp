@@ -255,10 +255,12 @@ TEST_CASE("Without descriptors accepting pauses and nobody spins") {
   tcp_client before{s.gate->port()};
   CHECK(before.ask("PING\r\n", 7) == "+PONG\r\n");
   // Clients first, so that the limit hits only the server's accept.
+  constexpr int client_count = 20;
   std::vector<descriptor> clients;
+  clients.reserve(client_count);
   rlimit old{};
   getrlimit(RLIMIT_NOFILE, &old);
-  for (int i = 0; i < 20; ++i)
+  for (int i = 0; i < client_count; ++i)
     clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   descriptor probe{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   auto tight = old;
