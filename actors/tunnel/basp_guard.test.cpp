@@ -226,9 +226,10 @@ TEST_CASE("a handshake whose payload does not parse is refused whole",
   CHECK(from_client(frame({1}, node(7, 0))) == reason::basp_handshake_payload);
   CHECK(from_client(frame({1}, node(0, 9))) == reason::basp_handshake_payload);
   // A sequence that claims 2^32 - 1 entries, and one whose length never ends.
-  for (auto tail : {bytes{std::byte{0xFF}, std::byte{0xFF}, std::byte{0xFF},
-                          std::byte{0xFF}, std::byte{0x0F}},
-                    bytes(40, std::byte{0xFF})})
+  for (const auto& tail :
+       {bytes{std::byte{0xFF}, std::byte{0xFF}, std::byte{0xFF},
+              std::byte{0xFF}, std::byte{0x0F}},
+        bytes(40, std::byte{0xFF})})
     CHECK(from_server(frame({0, 0, 0, 3}, node() + tail))
           == reason::basp_handshake_payload);
 }

@@ -55,7 +55,7 @@ std::string text_of(byte_queue& queue) {
 /// A client and a server whose sockets are two queues.
 struct pair {
   explicit pair(
-    std::function<void(pair&)> prepare = {},
+    const std::function<void(pair&)>& prepare = {},
     std::shared_ptr<const tls_context> client_context = shared().client)
     : sessions{{server_id, {client_id, 3}, false, 4}} {
     server_settings.role = tls_role::server;
