@@ -162,7 +162,7 @@ TEST_CASE("credentials that peers would refuse are refused at the start",
   test_authority other;
   const auto good = authority.issue(1);
   const auto foreign = other.issue(1);
-  auto load = [](credentials files, replica_id id = 1) {
+  auto load = [](const credentials& files, replica_id id = 1) {
     auto result = tls_context::load(files, id);
     return result ? std::string{} : result.error().message();
   };

@@ -299,6 +299,7 @@ TEST_CASE("1,000 silent connections are closed in time and leave nothing",
   const auto cpu_before = cpu_seconds();
   {
     std::vector<std::unique_ptr<plain_client>> silent;
+    silent.reserve(1'000);
     for (int i = 0; i < 1'000; ++i)
       silent.push_back(std::make_unique<plain_client>(server->port()));
     CHECK(eventually(
@@ -325,6 +326,7 @@ TEST_CASE("at the cap on connections accepting pauses without spinning",
   auto server = take(server::start(options));
   std::vector<std::unique_ptr<plain_client>> silent;
   const auto cpu_before = cpu_seconds();
+  silent.reserve(9);
   for (int i = 0; i < 9; ++i)
     silent.push_back(std::make_unique<plain_client>(server->port()));
   CHECK(eventually([&] {
@@ -345,6 +347,7 @@ TEST_CASE("without descriptors accepting pauses and then goes on",
   // Descriptors of the finished connection may still come free, so more
   // connections wait than those can serve.
   std::vector<socket_handle> waiting;
+  waiting.reserve(8);
   for (int i = 0; i < 8; ++i)
     waiting.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   rlimit old{};
