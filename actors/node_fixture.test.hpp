@@ -6,6 +6,7 @@
 
 #include "actors/caf_compat.hpp"
 #include "actors/node.hpp"
+#include "memory/eventually.test.hpp"
 
 #include <caf/scoped_actor.hpp>
 
@@ -17,13 +18,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 
 namespace neuroplex::actors::testing {
 
@@ -71,15 +69,7 @@ inline std::unique_ptr<node> start(const config::node_options& options) {
   return std::move(*started);
 }
 
-inline bool eventually(const std::function<bool()>& condition) {
-  auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds{1});
-  }
-  return true;
-}
+using memory::testing::eventually;
 
 /// A TCP connection to a port of this host. Every wait for bytes has a
 /// deadline.

@@ -126,8 +126,7 @@ NEUROPLEX_INLINE errc get_value(store_impl& impl, std::uint64_t hash,
     to.tell(where.fields.value_bytes);
     if (info != nullptr) [[unlikely]]
       *info = impl.info_of(where, 0);
-    if (auto* self = impl.self(); self != nullptr) [[likely]]
-      bump(self->slot->reads, 1U);
+    count_read(impl.self(), errc::ok);
     return errc::ok;
   }
   return get_with_care(impl, hash, ns, key, to, info);

@@ -2,14 +2,13 @@
 // is removed again, self-describing values, and a deadline to wait under.
 #pragma once
 
+#include "memory/eventually.test.hpp"
 #include "memory/store.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include <catch2/catch.hpp>
 #include <unistd.h>
@@ -132,19 +131,6 @@ inline bool describes_itself(std::string_view key, std::string_view value) {
   auto sequence = std::stoull(std::string{rest.substr(0, colon)});
   auto payload = rest.substr(colon + 1);
   return payload == bytes_of(payload.size(), sequence);
-}
-
-/// Waits until `condition()` holds; false when `limit` passed first.
-template <class Condition>
-bool eventually(Condition&& condition,
-                std::chrono::milliseconds limit = std::chrono::seconds{20}) {
-  auto deadline = std::chrono::steady_clock::now() + limit;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() >= deadline)
-      return false;
-    std::this_thread::yield();
-  }
-  return true;
 }
 
 /// The value of a key, or "(E-CODE)".

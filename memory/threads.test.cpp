@@ -5,6 +5,7 @@
 #include <array>
 #include <functional>
 #include <random>
+#include <thread>
 #include <vector>
 
 using namespace neuroplex;
