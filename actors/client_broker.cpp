@@ -85,9 +85,10 @@ void client_broker_state::lost(const failure& why) {
                client_broker_actor{self}, hello_atom_v);
 }
 
-client_broker_actor spawn_client_broker(caf::actor_system& system,
-                                        std::shared_ptr<client_link> link,
-                                        client_target target) {
+client_broker_actor
+spawn_client_broker(caf::actor_system& system,
+                    const std::shared_ptr<client_link>& link,
+                    const client_target& target) {
   return system.spawn([=](client_broker_state::self_pointer self)
                         -> client_broker_actor::behavior_type {
     auto* state = &state_of(self);

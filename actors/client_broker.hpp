@@ -121,8 +121,9 @@ struct client_broker_state {
   static inline const char* name = "client";
 };
 
-client_broker_actor spawn_client_broker(caf::actor_system& system,
-                                        std::shared_ptr<client_link> link,
-                                        client_target target);
+client_broker_actor
+spawn_client_broker(caf::actor_system& system,
+                    const std::shared_ptr<client_link>& link,
+                    const client_target& target);
 
 } // namespace neuroplex::actors

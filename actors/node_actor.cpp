@@ -345,7 +345,7 @@ node_state::open_stream(const scan_request& what,
   return source;
 }
 
-node_actor::behavior_type node(node_state::self_pointer self) {
+node_actor::behavior_type behavior(node_state::self_pointer self) {
   drop_unexpected(self);
   auto* state = &state_of(self);
   return {
@@ -394,7 +394,7 @@ node_actor spawn_node(caf::actor_system& system, node_setup setup) {
     system, mailbox_messages,
     [setup = std::move(setup)](node_state::self_pointer self) {
       state_of(self).start(self, setup);
-      return node(self);
+      return behavior(self);
     });
 }
 

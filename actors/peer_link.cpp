@@ -20,13 +20,13 @@ struct peer_link_state {
     dialling = true;
     connect<node_actor>(
       self, where.host, where.port, patience,
-      [this](node_actor peer) { ask_for_hello(std::move(peer)); },
+      [this](const node_actor& peer) { ask_for_hello(peer); },
       [this](const caf::error& error) {
         give_up("cannot be reached: " + render(error), false);
       });
   }
 
-  void greet(const node_actor& to, const hello& who, node_actor reach,
+  void greet(const node_actor& to, const hello& who, const node_actor& reach,
              std::function<void(const welcome&)> next) {
     ask(self, to, patience, hello_atom_v, who,
         caf::actor_cast<caf::strong_actor_ptr>(reach))
@@ -42,7 +42,7 @@ struct peer_link_state {
         });
   }
 
-  void ask_for_hello(node_actor peer) {
+  void ask_for_hello(const node_actor& peer) {
     auto asked_ms = unix_ms();
     greet(peer, us.introduce(asked_ms), owner,
           [this, peer, asked_ms](const welcome& answer) {
@@ -106,8 +106,9 @@ struct peer_link_state {
 
 } // namespace
 
-peer_link_actor spawn_peer_link(caf::actor_system& system, node_actor owner,
-                                acquaintance us, peer_address where,
+peer_link_actor spawn_peer_link(caf::actor_system& system,
+                                const node_actor& owner, const acquaintance& us,
+                                const peer_address& where,
                                 std::uint32_t reconnect_ms) {
   return system.spawn(
     [=](peer_link_state::self_pointer self) -> peer_link_actor::behavior_type {

@@ -24,8 +24,9 @@ struct peer_address {
   std::uint16_t port = 0;
 };
 
-peer_link_actor spawn_peer_link(caf::actor_system& system, node_actor owner,
-                                acquaintance us, peer_address where,
+peer_link_actor spawn_peer_link(caf::actor_system& system,
+                                const node_actor& owner, const acquaintance& us,
+                                const peer_address& where,
                                 std::uint32_t reconnect_ms);
 
 } // namespace neuroplex::actors

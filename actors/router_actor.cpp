@@ -248,7 +248,7 @@ caf::result<reply> router_state::apply_to_spaces(space_request& what) {
   };
   auto answer = make_promise<reply>(self);
   auto total = std::make_shared<sum>(sum{{}, members.size()});
-  auto done = [total, answer](reply part) mutable {
+  auto done = [total, answer](const reply& part) mutable {
     total->whole.number += part.number;
     if (part.status != errc::ok && total->whole.status == errc::ok)
       total->whole.status = part.status;
@@ -263,7 +263,7 @@ caf::result<reply> router_state::apply_to_spaces(space_request& what) {
     }
     auto patience = remaining(what.header.deadline_ms);
     ask(self, store, std::max(patience, milliseconds{1}), space_atom_v, what)
-      .then([done](reply& part) mutable { done(std::move(part)); },
+      .then([done](const reply& part) mutable { done(part); },
             [done, effect](const caf::error&) mutable {
               done(refusal<reply>(outcome_without_answer(effect)));
             });

@@ -78,10 +78,10 @@ struct scan_source_state {
 
 } // namespace
 
-scan_source_actor spawn_scan_source(caf::actor_system& system,
-                                    router_actor router, scan_request what,
-                                    scan_sink_actor sink, std::uint32_t credit,
-                                    std::uint32_t request_ms) {
+scan_source_actor
+spawn_scan_source(caf::actor_system& system, const router_actor& router,
+                  const scan_request& what, const scan_sink_actor& sink,
+                  std::uint32_t credit, std::uint32_t request_ms) {
   return system.spawn([=](scan_source_state::self_pointer self)
                         -> scan_source_actor::behavior_type {
     auto* state = &state_of(self);

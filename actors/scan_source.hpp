@@ -13,9 +13,9 @@
 namespace neuroplex::actors {
 
 /// `what.header` gives the id; each page has request_ms to be read.
-scan_source_actor spawn_scan_source(caf::actor_system& system,
-                                    router_actor router, scan_request what,
-                                    scan_sink_actor sink, std::uint32_t credit,
-                                    std::uint32_t request_ms);
+scan_source_actor
+spawn_scan_source(caf::actor_system& system, const router_actor& router,
+                  const scan_request& what, const scan_sink_actor& sink,
+                  std::uint32_t credit, std::uint32_t request_ms);
 
 } // namespace neuroplex::actors

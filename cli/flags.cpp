@@ -128,6 +128,14 @@ void add_output(CLI::App& app, context& ctx) {
     ->type_name("text|json");
 }
 
+CLI::App& add_subcommand(CLI::App& app, context& ctx, const std::string& name,
+                         const std::string& doc, std::function<outcome()> run) {
+  auto& added = *app.add_subcommand(name, doc);
+  add_output(added, ctx);
+  added.callback([&ctx, run = std::move(run)] { ctx.action = run; });
+  return added;
+}
+
 void add_examples(CLI::App& app,
                   std::initializer_list<std::string_view> lines) {
   std::string text = "Examples:";

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,6 +68,20 @@ CLI::Option* add_argument(CLI::App& app, const std::string& name,
 
 /// --output text|json.
 void add_output(CLI::App& app, context& ctx);
+
+/// A subcommand with --output, whose action is `run`.
+CLI::App& add_subcommand(CLI::App& app, context& ctx, const std::string& name,
+                         const std::string& doc, std::function<outcome()> run);
+
+/// The same, where `run` gets what the flags of the subcommand put in `given`.
+template <class Given>
+CLI::App& add_subcommand(CLI::App& app, context& ctx,
+                         const std::shared_ptr<Given>& given,
+                         const std::string& name, const std::string& doc,
+                         outcome (*run)(context&, const Given&)) {
+  return add_subcommand(app, ctx, name, doc,
+                        [&ctx, given, run] { return run(ctx, *given); });
+}
 
 /// What --help shows last.
 void add_examples(CLI::App& app, std::initializer_list<std::string_view> lines);

@@ -76,8 +76,8 @@ bool is_shown(const CLI::Option& option) {
 std::string usage_line(const CLI::App& app) {
   std::string line;
   for (auto* at = &app; at != nullptr; at = at->get_parent())
-    line = at->get_name() + (line.empty() ? "" : " ") + line;
-  line = "Usage: " + line;
+    line.insert(0, " " + at->get_name());
+  line.insert(0, "Usage:");
   auto flags = app.get_options([](const CLI::Option* option) {
     return option->nonpositional() && is_shown(*option);
   });

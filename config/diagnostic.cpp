@@ -19,7 +19,7 @@ constexpr int exit_use = 2;
 constexpr int exit_config = 3;
 constexpr int exit_resource = 6;
 
-constexpr std::array<problem_row, problem_count> rows{{
+constexpr std::array<problem_row, problem_count> problem_rows{{
   {problem::use, "E-USE", exit_use},
   {problem::unknown_flag, "E-FLAG", exit_use},
   {problem::duplicate_flag, "E-DUPFLAG", exit_use},
@@ -34,8 +34,8 @@ constexpr std::array<problem_row, problem_count> rows{{
 }};
 
 constexpr bool rows_in_order() {
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (static_cast<std::size_t>(rows[i].code) != i)
+  for (std::size_t i = 0; i < problem_rows.size(); ++i)
+    if (static_cast<std::size_t>(problem_rows[i].code) != i)
       return false;
   return true;
 }
@@ -52,11 +52,11 @@ void append_hex(std::string& out, unsigned char byte) {
 } // namespace
 
 std::string_view code_name(problem code) noexcept {
-  return rows[static_cast<std::size_t>(code)].name;
+  return problem_rows[static_cast<std::size_t>(code)].name;
 }
 
 int exit_status(problem code) noexcept {
-  return rows[static_cast<std::size_t>(code)].exit_status;
+  return problem_rows[static_cast<std::size_t>(code)].exit_status;
 }
 
 diagnostic::diagnostic(problem code, std::string message)

@@ -1,4 +1,5 @@
 // How values of settings are read, checked and written.
+#include "config/byte_sizes.hpp"
 #include "config/diagnostic.hpp"
 #include "config/settings.hpp"
 
@@ -13,19 +14,14 @@ namespace neuroplex::config {
 
 namespace {
 
-constexpr std::uint64_t kib = 1'024;
-
 struct unit {
   std::string_view name;
   std::uint64_t factor;
 };
 
 constexpr std::array byte_units{
-  unit{"TiB", kib* kib* kib* kib},
-  unit{"GiB", kib* kib* kib},
-  unit{"MiB", kib* kib},
-  unit{"KiB", kib},
-  unit{"B", 1},
+  unit{"TiB", tib}, unit{"GiB", gib}, unit{"MiB", mib},
+  unit{"KiB", kib}, unit{"B", 1},
 };
 
 // A decimal integer at the front of `text`, which is left with the rest.
@@ -60,16 +56,9 @@ std::optional<std::uint64_t> read_scaled(std::string_view text,
 
 std::optional<std::uint64_t> read_bytes(std::string_view text) {
   static constexpr std::array units{
-    unit{"", 1},
-    unit{"B", 1},
-    unit{"K", kib},
-    unit{"KiB", kib},
-    unit{"M", kib * kib},
-    unit{"MiB", kib * kib},
-    unit{"G", kib * kib * kib},
-    unit{"GiB", kib * kib * kib},
-    unit{"T", kib * kib * kib * kib},
-    unit{"TiB", kib * kib * kib * kib},
+    unit{"", 1},    unit{"B", 1},     unit{"K", kib}, unit{"KiB", kib},
+    unit{"M", mib}, unit{"MiB", mib}, unit{"G", gib}, unit{"GiB", gib},
+    unit{"T", tib}, unit{"TiB", tib},
   };
   return read_scaled(text, units);
 }

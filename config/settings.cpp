@@ -1,6 +1,8 @@
 // The rows. How values are read and written is in setting_values.cpp.
 #include "config/settings.hpp"
 
+#include "config/byte_sizes.hpp"
+
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -9,9 +11,6 @@ namespace neuroplex::config {
 
 namespace {
 
-constexpr std::uint64_t kib = 1'024;
-constexpr std::uint64_t mib = 1'024 * kib;
-constexpr std::uint64_t gib = 1'024 * mib;
 constexpr std::uint64_t max_path_bytes = 4'000;
 constexpr std::uint64_t max_host_bytes = 253;
 
@@ -83,7 +82,7 @@ bool is_zero_or_power_of_two(const setting_value& value) {
 
 using enum setting_kind;
 
-constexpr std::array rows{
+constexpr std::array setting_rows{
   setting{.name = "node.replica_id",
           .flag = "--replica-id",
           .kind = number,
@@ -406,13 +405,13 @@ constexpr std::array rows{
 } // namespace
 
 std::span<const setting> settings() {
-  return rows;
+  return setting_rows;
 }
 
 const setting* find_setting(std::string_view name) {
-  auto found = std::find_if(rows.begin(), rows.end(),
+  auto found = std::find_if(setting_rows.begin(), setting_rows.end(),
                             [name](auto& row) { return row.name == name; });
-  return found == rows.end() ? nullptr : &*found;
+  return found == setting_rows.end() ? nullptr : &*found;
 }
 
 } // namespace neuroplex::config

@@ -2,14 +2,15 @@
 """Runs clang-tidy over the compile database, in parallel, remembering results.
 
 A file that passed is not read again until it, a header of the project that it
-includes, its flags, .clang-tidy or clang-tidy itself changes. With --budget,
-what is not reached in time is named and left for the next run
-(`scripts/lint.sh --all` has no budget). So that a budget is spent well, files
-changed lately go first, the latest first; the others follow in an order that is
-another one at each commit, so that each has its turn even where no run finds
-what the last one remembered.
+includes, its flags, .clang-tidy or clang-tidy itself changes.
 
-usage: clang_tidy.py [--build DIR] [--budget SECONDS] [--jobs N] [FILE...]
+Most of the time of a file that includes CAF goes into CAF's headers, so files
+of one folder with the same flags are read as one translation unit, which
+includes them one after the other. Where two of them use one name for different
+things and so do not compile together, the group is halved until it does, which
+takes longer and is told.
+
+usage: clang_tidy.py [--build DIR] [--jobs N] [FILE...]
 """
 
 import argparse
@@ -32,9 +33,14 @@ DROPPED = {"-fpch-preprocess", "-Winvalid-pch", "-Wno-tsan",
            "-Wno-maybe-uninitialized", "-Wno-restrict", "-c"}
 DROPPED_WITH_VALUE = {"-o", "-include", "-MF", "-MT", "-MQ"}
 
-# A file is changed lately when it is not as committed, or one of so many
-# commits changed it or the header of its name.
-LATE_COMMITS = 10
+# Two programs do not compile together.
+PROGRAM = re.compile(r"^int main\(", re.MULTILINE)
+
+# Files read together: more save more, fewer share the cores out more evenly.
+GROUP_FILES = 12
+
+NOISE = re.compile(r"^\d+ warnings? (generated|treated)|^Suppressed \d+|"
+                   r"^Use -header-filter|^Error while processing")
 
 
 def closure(path, seen):
@@ -72,34 +78,6 @@ def clang_flags(command):
     return flags
 
 
-def git_lines(*arguments):
-    """What git says; nothing outside a checkout."""
-    try:
-        said = subprocess.run(["git", "-C", str(ROOT), *arguments],
-                              capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return []
-    return said.stdout.splitlines() if said.returncode == 0 else []
-
-
-def reading_order(units):
-    """The units, those changed lately first; see the top of this file."""
-    changed = (git_lines("diff", "--name-only", "HEAD")
-               + git_lines("ls-files", "--others", "--exclude-standard")
-               + git_lines("log", f"-{LATE_COMMITS}", "--format=",
-                           "--name-only"))
-    rank = {}
-    for index, name in enumerate(changed):
-        rank.setdefault(name.rsplit(".", 1)[0], index)
-    head = "".join(git_lines("rev-parse", "HEAD"))
-
-    def place(unit):
-        turn = hashlib.sha256((head + unit.name).encode()).hexdigest()
-        return rank.get(unit.name.rsplit(".", 1)[0], len(changed)), turn
-
-    return sorted(units, key=place)
-
-
 class Unit:
     """One translation unit and what its result depends on."""
 
@@ -115,18 +93,60 @@ class Unit:
         self.key = digest.hexdigest()
 
 
-def check(unit, cache):
+def clang_tidy(path, flags):
     """Answers (passed, output)."""
-    result = subprocess.run(
-        ["clang-tidy", "--quiet", str(unit.path), "--", *unit.flags],
-        cwd=ROOT, capture_output=True, text=True, check=False)
-    if result.returncode == 0:
-        (cache / unit.key).touch()
-        return True, ""
-    noise = re.compile(r"^\d+ warnings? (generated|treated)|^Suppressed \d+|"
-                       r"^Use -header-filter|^Error while processing")
+    result = subprocess.run(["clang-tidy", "--quiet", str(path), "--", *flags],
+                            cwd=ROOT, capture_output=True, text=True,
+                            check=False)
     lines = (result.stdout + result.stderr).splitlines()
-    return False, "\n".join(line for line in lines if not noise.match(line))
+    return (result.returncode == 0,
+            "\n".join(line for line in lines if not NOISE.match(line)))
+
+
+def first_error(output):
+    return next(line for line in output.splitlines()
+                if "clang-diagnostic-error" in line)
+
+
+def check(group, cache):
+    """Answers the number of files that passed and what the others got."""
+    if len(group) == 1:
+        path = group[0].path
+    else:
+        names = "".join(unit.name for unit in group)
+        path = cache / (hashlib.sha256(names.encode()).hexdigest() + ".cpp")
+        path.write_text("".join(
+            f'#include "{unit.name}" // NOLINT(bugprone-suspicious-include)\n'
+            for unit in group), encoding="utf-8")
+    passed, output = clang_tidy(path, group[0].flags)
+    if passed:
+        for unit in group:
+            (cache / unit.key).touch()
+        return len(group), ""
+    if len(group) > 1 and "clang-diagnostic-error" in output:
+        print(f"{' '.join(unit.name for unit in group)}: do not compile "
+              f"together\n{first_error(output)}", flush=True)
+        middle = len(group) // 2
+        halves = [check(half, cache)
+                  for half in (group[:middle], group[middle:])]
+        return (sum(count for count, _ in halves),
+                "\n".join(said for _, said in halves if said))
+    return 0, f"{' '.join(unit.name for unit in group)}: refused\n{output}"
+
+
+def groups_of(units):
+    """The units by folder and flags, programs alone, largest groups first."""
+    alike = {}
+    for unit in units:
+        alone = PROGRAM.search(unit.path.read_text(encoding="utf-8"))
+        key = (str(unit.path if alone else unit.path.parent), *unit.flags)
+        alike.setdefault(key, []).append(unit)
+    groups = []
+    for members in alike.values():
+        members.sort(key=lambda unit: unit.name)
+        parts = -(-len(members) // GROUP_FILES)
+        groups += [members[part::parts] for part in range(parts)]
+    return sorted(groups, key=len, reverse=True)
 
 
 def read_units(arguments, salt):
@@ -149,7 +169,7 @@ def read_units(arguments, salt):
     missing = wanted - units.keys()
     if missing:
         sys.exit(f"not in the compile database: {', '.join(sorted(missing))}")
-    return reading_order(units.values())
+    return list(units.values())
 
 
 def main():
@@ -157,8 +177,6 @@ def main():
     parser.add_argument("--build", default=str(ROOT / "build/release"))
     parser.add_argument("--cache", default="",
                         help="where passed files are remembered")
-    parser.add_argument("--budget", type=float, default=float("inf"),
-                        help="seconds after which no file is begun")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("files", nargs="*")
     arguments = parser.parse_args()
@@ -174,27 +192,17 @@ def main():
           f"unchanged since they passed", flush=True)
 
     began = time.monotonic()
-    failed = []
-    late = []
-
-    def run(unit):
-        if time.monotonic() - began > arguments.budget:
-            late.append(unit.name)
-            return
-        passed, output = check(unit, cache)
-        if not passed:
-            failed.append(unit.name)
-            print(f"{unit.name}: refused\n{output}", flush=True)
-
+    passed = 0
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for done in [pool.submit(run, unit) for unit in todo]:
-            done.result()
-    print(f"clang-tidy: {len(todo) - len(failed) - len(late)} passed now, "
-          f"{len(failed)} refused, {time.monotonic() - began:.0f} s")
-    if late:
-        print(f"not reached within {arguments.budget:.0f} s, run "
-              f"scripts/lint.sh --all: {' '.join(sorted(late))}")
-    return 1 if failed else 0
+        for done in [pool.submit(check, group, cache)
+                     for group in groups_of(todo)]:
+            count, output = done.result()
+            passed += count
+            if output:
+                print(output, flush=True)
+    print(f"clang-tidy: {passed} passed now, {len(todo) - passed} refused, "
+          f"{time.monotonic() - began:.0f} s")
+    return 0 if passed == len(todo) else 1
 
 
 if __name__ == "__main__":

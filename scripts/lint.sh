@@ -6,10 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
   cat <<'TEXT'
-usage: scripts/lint.sh [--all] [--fix] [FILE...]
+usage: scripts/lint.sh [--fix] [FILE...]
 
-  (nothing)   clang-format, the house rules, and clang-tidy for five minutes
-  --all       the same with as much time as clang-tidy takes
+  (nothing)   clang-format, the house rules, and clang-tidy
   --fix       let clang-format rewrite what it would complain about
   FILE...     clang-tidy for these files only
 
@@ -17,12 +16,10 @@ clang-tidy needs a configured build: cmake --preset release.
 TEXT
 }
 
-budget=300
 fix=no
 files=()
 while (($#)); do
   case $1 in
-    --all) budget=86400 ;;
     --fix) fix=yes ;;
     -h | --help) usage; exit 0 ;;
     -*) echo "lint.sh: unknown option $1" >&2; usage >&2; exit 2 ;;
@@ -41,5 +38,5 @@ if [[ $fix == yes ]]; then
 fi
 python3 scripts/clang_format.py || result=1
 python3 tests/architecture/check_source.py . || result=1
-python3 scripts/clang_tidy.py --budget "$budget" || result=1
+python3 scripts/clang_tidy.py || result=1
 exit "$result"

@@ -210,6 +210,12 @@ bool context::too_much_output() {
   return true;
 }
 
+void reply_lines(context& ctx, std::initializer_list<std::string_view> lines) {
+  ctx.reply.array(lines.size());
+  for (auto line : lines)
+    ctx.reply.status(line);
+}
+
 void reply_bad_expiry(context& ctx, std::string_view command) {
   ctx.reply.error("ERR invalid expire time in '" + std::string{command}
                   + "' command");

@@ -18,6 +18,8 @@
 #include "memory/store.hpp"
 
 #include <cstdint>
+#include <initializer_list>
+#include <limits>
 #include <span>
 #include <string_view>
 
@@ -92,13 +94,20 @@ find_subcommand(const command_row& command, std::string_view name) noexcept;
                     : count >= static_cast<std::size_t>(-arity);
 }
 
-// -- replies that many handlers share ----------------------------------------
+// -- what many handlers share ------------------------------------------------
+
+inline constexpr auto max_int64 = std::numeric_limits<std::int64_t>::max();
+inline constexpr auto min_int64 = std::numeric_limits<std::int64_t>::min();
+inline constexpr std::int64_t ms_a_second = 1'000;
 
 inline constexpr std::string_view not_an_integer =
   "ERR value is not an integer or out of range";
 inline constexpr std::string_view syntax_error = "ERR syntax error";
 inline constexpr std::string_view string_too_long =
   "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+
+/// Replies with an array of lines, as the HELP of a command.
+void reply_lines(context& ctx, std::initializer_list<std::string_view> lines);
 
 /// "ERR invalid expire time in 'set' command".
 void reply_bad_expiry(context& ctx, std::string_view command);

@@ -25,12 +25,6 @@ bool valid_name(context& ctx, std::string_view name) {
   return false;
 }
 
-void reply_lines(context& ctx, std::initializer_list<std::string_view> lines) {
-  ctx.reply.array(lines.size());
-  for (auto line : lines)
-    ctx.reply.status(line);
-}
-
 constexpr std::string_view wrong_password =
   "WRONGPASS invalid username-password pair or user is disabled.";
 

@@ -15,9 +15,6 @@ using memory::entry_info;
 using memory::scan_cursor;
 using memory::scan_entry;
 
-constexpr auto max_int64 = std::numeric_limits<std::int64_t>::max();
-constexpr auto min_int64 = std::numeric_limits<std::int64_t>::min();
-constexpr std::int64_t ms_a_second = 1'000;
 constexpr std::int64_t no_key = -2;
 constexpr std::int64_t no_expiry = -1;
 

@@ -16,7 +16,6 @@ namespace neuroplex::resp {
 
 namespace {
 
-constexpr std::int64_t ms_a_second = 1'000;
 constexpr std::int64_t seconds_a_day = 86'400;
 
 class info_text {
@@ -181,12 +180,6 @@ std::vector<setting> settings(context& ctx) {
     {"tcp-keepalive", "300"},
     {"timeout", std::to_string(options.idle_timeout_ms / ms_a_second)},
   };
-}
-
-void reply_lines(context& ctx, std::initializer_list<std::string_view> lines) {
-  ctx.reply.array(lines.size());
-  for (auto line : lines)
-    ctx.reply.status(line);
 }
 
 } // namespace

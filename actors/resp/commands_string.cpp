@@ -14,10 +14,6 @@ namespace {
 using memory::entry_info;
 using memory::set_options;
 
-constexpr auto max_int64 = std::numeric_limits<std::int64_t>::max();
-constexpr auto min_int64 = std::numeric_limits<std::int64_t>::min();
-constexpr std::int64_t ms_a_second = 1'000;
-
 // Values of scratch strings above this are not kept for the next command.
 constexpr std::size_t kept_scratch_bytes = std::size_t{64} << 10;
 

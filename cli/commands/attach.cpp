@@ -24,8 +24,6 @@ struct attach_arguments {
   bool exact = false;
 };
 
-using arguments_ptr = std::shared_ptr<attach_arguments>;
-
 outcome run_stats(context& ctx, const attach_arguments& given) {
   auto data = open_segment(given.path, access_mode::read_only);
   if (!data)
@@ -87,17 +85,6 @@ outcome run_verify(context& ctx, const attach_arguments& given) {
   return std::nullopt;
 }
 
-CLI::App& add_part(CLI::App& app, context& ctx, const arguments_ptr& given,
-                   const std::string& name, const std::string& doc,
-                   outcome (*run)(context&, const attach_arguments&)) {
-  auto& part = *app.add_subcommand(name, doc);
-  add_output(part, ctx);
-  part.callback([&ctx, given, run] {
-    ctx.action = [&ctx, given, run] { return run(ctx, *given); };
-  });
-  return part;
-}
-
 } // namespace
 
 void add_attach(CLI::App& app, context& ctx) {
@@ -118,24 +105,24 @@ void add_attach(CLI::App& app, context& ctx) {
                 "--limit 5",
                 "neuroplex attach /var/lib/neuroplex verify"});
 
-  auto& stats = add_part(command, ctx, given, "stats",
-                         "Counters and geometry; the default", run_stats);
+  auto& stats = add_subcommand(command, ctx, given, "stats",
+                               "Counters and geometry; the default", run_stats);
   add_examples(stats, {"neuroplex attach FILE stats --output json"});
 
-  auto& spaces = add_part(command, ctx, given, "namespaces",
-                          "List the namespaces", run_namespaces);
+  auto& spaces = add_subcommand(command, ctx, given, "namespaces",
+                                "List the namespaces", run_namespaces);
   add_examples(spaces, {"neuroplex attach FILE namespaces"});
 
-  auto& get =
-    add_part(command, ctx, given, "get", "Print the value of a key", run_get);
+  auto& get = add_subcommand(command, ctx, given, "get",
+                             "Print the value of a key", run_get);
   add_argument(get, "KEY", given->key, "The key, 1 to 65535 bytes");
   add_text(get, "--namespace", given->space, "Namespace [default]")
     ->type_name("NAME");
   add_switch(get, "--exact", given->exact, "Print no line end after the value");
   add_examples(get, {"neuroplex attach FILE get word/dog --namespace wordnet"});
 
-  auto& scan = add_part(command, ctx, given, "scan",
-                        "List the entries of a namespace", run_scan);
+  auto& scan = add_subcommand(command, ctx, given, "scan",
+                              "List the entries of a namespace", run_scan);
   add_text(scan, "--namespace", given->space, "Namespace [default]")
     ->type_name("NAME");
   add_number(scan, "--limit", given->limit, 1, ~std::uint64_t{0},
@@ -143,8 +130,8 @@ void add_attach(CLI::App& app, context& ctx) {
   add_switch(scan, "--keys-only", given->keys_only, "Leave values out");
   add_examples(scan, {"neuroplex attach FILE scan --limit 10"});
 
-  auto& verify = add_part(command, ctx, given, "verify",
-                          "Check every entry's checksum", run_verify);
+  auto& verify = add_subcommand(command, ctx, given, "verify",
+                                "Check every entry's checksum", run_verify);
   add_examples(verify, {"neuroplex attach FILE verify"});
 }
 

@@ -120,20 +120,8 @@ outcome run_show(context& ctx, const cert_arguments& given) {
   return std::nullopt;
 }
 
-using arguments_ptr = std::shared_ptr<cert_arguments>;
-
-CLI::App& add_part(CLI::App& app, context& ctx, const arguments_ptr& given,
-                   const std::string& name, const std::string& doc,
-                   outcome (*run)(context&, const cert_arguments&)) {
-  auto& part = *app.add_subcommand(name, doc);
-  add_output(part, ctx);
-  part.callback([&ctx, given, run] {
-    ctx.action = [&ctx, given, run] { return run(ctx, *given); };
-  });
-  return part;
-}
-
-void add_making_flags(CLI::App& part, const arguments_ptr& given,
+void add_making_flags(CLI::App& part,
+                      const std::shared_ptr<cert_arguments>& given,
                       std::uint64_t& days) {
   add_text(part, "--out", given->directory, "Existing directory to write to")
     ->type_name("DIR")
@@ -156,8 +144,8 @@ void add_cert(CLI::App& app, context& ctx) {
                          "neuroplex cert show certs/replica-1.pem"});
 
   auto given = std::make_shared<cert_arguments>();
-  auto& authority =
-    add_part(command, ctx, given, "ca", "Make the cluster's authority", run_ca);
+  auto& authority = add_subcommand(command, ctx, given, "ca",
+                                   "Make the cluster's authority", run_ca);
   add_making_flags(authority, given, given->authority_days);
   add_text(authority, "--cluster", given->cluster,
            "Name of the cluster, the subject [neuroplex]")
@@ -165,9 +153,9 @@ void add_cert(CLI::App& app, context& ctx) {
   add_examples(authority, {"mkdir -m 700 certs && neuroplex cert ca --out "
                            "certs --cluster production"});
 
-  auto& node =
-    add_part(command, ctx, given, "node",
-             "Make a node's key and have the authority sign it", run_node);
+  auto& node = add_subcommand(
+    command, ctx, given, "node",
+    "Make a node's key and have the authority sign it", run_node);
   add_making_flags(node, given, given->node_days);
   add_number(node, "--replica-id", given->replica_id, 1, 0xffff'ffff,
              "The node's number");
@@ -184,8 +172,8 @@ void add_cert(CLI::App& app, context& ctx) {
                       "neuroplex cert node --ca certs --out host-2 "
                       "--replica-id 2"});
 
-  auto& show = add_part(command, ctx, given, "show",
-                        "Tell what a certificate says", run_show);
+  auto& show = add_subcommand(command, ctx, given, "show",
+                              "Tell what a certificate says", run_show);
   add_argument(show, "FILE", given->file, "A PEM file");
   add_examples(show, {"neuroplex cert show certs/replica-1.pem"});
 }

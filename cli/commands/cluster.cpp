@@ -21,7 +21,6 @@ namespace {
 
 constexpr std::chrono::milliseconds start_timeout{30'000};
 constexpr std::chrono::milliseconds stop_grace{10'000};
-constexpr std::chrono::milliseconds watch_interval{50};
 constexpr const char* scratch_prefix = "neuroplex-cluster-";
 
 struct cluster_arguments {

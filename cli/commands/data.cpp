@@ -33,10 +33,9 @@ struct data_arguments {
   bool keys_only = false;
 };
 
-using arguments_ptr = std::shared_ptr<data_arguments>;
-
 // A subcommand on one target, whose action is `run`.
-CLI::App& add_command(CLI::App& app, context& ctx, const arguments_ptr& given,
+CLI::App& add_command(CLI::App& app, context& ctx,
+                      const std::shared_ptr<data_arguments>& given,
                       const std::string& name, const std::string& doc,
                       outcome (*run)(context&, data_arguments&)) {
   auto& command = *app.add_subcommand(name, doc);
@@ -182,8 +181,7 @@ void add_get(CLI::App& app, context& ctx) {
              "Print no line end after the value");
   add_examples(command,
                {"neuroplex get greeting",
-                "neuroplex get synset/n/02084071 --namespace wordnet --output "
-                "json",
+                "neuroplex get word/dog --namespace wordnet --output json",
                 "neuroplex get greeting --segment /dev/shm/neuroplex-local-1",
                 "neuroplex get --encoding hex 00ff",
                 "neuroplex get -- --key-that-looks-like-a-flag"});

@@ -33,8 +33,6 @@ struct load_arguments {
   std::string note; // printed first, as text
 };
 
-using arguments_ptr = std::shared_ptr<load_arguments>;
-
 expected<reader_ptr> open_wordnet(const load_arguments& given) {
   auto reader = wordnet_reader::open(given.input);
   if (!reader)
@@ -202,7 +200,8 @@ outcome run_compare(context& ctx, const load_arguments& given) {
 }
 
 // A format as a subcommand of `load`.
-CLI::App& add_format(CLI::App& load, context& ctx, const arguments_ptr& given,
+CLI::App& add_format(CLI::App& load, context& ctx,
+                     const std::shared_ptr<load_arguments>& given,
                      const std::string& name, const std::string& doc) {
   constexpr std::uint64_t max_batch_entries = 65'536;
   auto& command = *load.add_subcommand(name, doc);

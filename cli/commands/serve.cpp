@@ -22,9 +22,6 @@ namespace neuroplex::cli {
 
 namespace {
 
-// How often a node that runs is asked whether it shall go on.
-constexpr std::chrono::milliseconds watch_interval{50};
-
 struct serve_arguments {
   settings_flags settings;
   std::string ready_file;

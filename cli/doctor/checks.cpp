@@ -2,6 +2,7 @@
 
 #include "cli/target/segment_target.hpp"
 #include "cli/terminal/units.hpp"
+#include "config/byte_sizes.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -22,9 +23,9 @@ namespace neuroplex::cli {
 
 namespace {
 
+using config::kib;
+using config::mib;
 using config::node_options;
-
-constexpr std::uint64_t kib = 1'024;
 
 // Descriptors a node needs beside its connections.
 constexpr std::uint64_t base_descriptors = 128;
@@ -146,11 +147,10 @@ finding check_space(const node_options& options) {
     result.fix = "chown it to the user that runs the node";
   } else if (free_bytes < need) {
     result.state = health::bad;
-    result.fix =
-      directory == "/dev/shm"
-        ? "mount -o remount,size=" + std::to_string(need / (kib * kib) + 64)
-            + "M /dev/shm, or a smaller --segment-size"
-        : "a larger disk, or a smaller --segment-size";
+    result.fix = directory == "/dev/shm"
+                   ? "mount -o remount,size=" + std::to_string(need / mib + 64)
+                       + "M /dev/shm, or a smaller --segment-size"
+                   : "a larger disk, or a smaller --segment-size";
   }
   return result;
 }

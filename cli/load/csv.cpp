@@ -6,8 +6,6 @@ namespace neuroplex::cli {
 
 namespace {
 
-constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-
 bool parse_ttl(std::string_view text, std::int64_t& ttl_ms) {
   auto [end, code] =
     std::from_chars(text.data(), text.data() + text.size(), ttl_ms);

@@ -24,6 +24,9 @@
 
 namespace neuroplex::cli {
 
+/// What some programs write before the first line of UTF-8.
+inline constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+
 class byte_source {
 public:
   byte_source() = default;

@@ -10,7 +10,6 @@ namespace neuroplex::cli {
 
 namespace {
 
-constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 constexpr std::size_t shown_name_bytes = 40;
 
 // Receives the events of one line and accepts only the shape of a record.

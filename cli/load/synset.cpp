@@ -10,7 +10,6 @@ namespace neuroplex::cli {
 
 namespace {
 
-constexpr std::array<char, 4> parts_of_speech{'n', 'v', 'a', 'r'};
 constexpr std::size_t offset_digits = 8;
 constexpr unsigned max_frame_number = 35;
 

@@ -14,12 +14,16 @@
 
 #include "memory/status.hpp"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace neuroplex::cli {
+
+/// Nouns, verbs, adjectives, adverbs.
+inline constexpr std::array<char, 4> parts_of_speech{'n', 'v', 'a', 'r'};
 
 struct synset_word {
   std::string_view text;   ///< underscores for blanks, case as in the file

@@ -7,9 +7,9 @@ namespace neuroplex::cli {
 
 namespace {
 
-constexpr std::array<char, 4> parts_of_speech{'n', 'v', 'a', 'r'};
 constexpr std::array<std::string_view, 4> file_names{"data.noun", "data.verb",
                                                      "data.adj", "data.adv"};
+
 } // namespace
 
 expected<std::unique_ptr<wordnet_reader>>

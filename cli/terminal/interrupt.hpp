@@ -11,7 +11,12 @@
 // dispositions from before are back when the guard is gone.
 #pragma once
 
+#include <chrono>
+
 namespace neuroplex::cli {
+
+/// How often loops that wait for nothing else ask.
+inline constexpr std::chrono::milliseconds watch_interval{50};
 
 class interrupt_guard {
 public:

@@ -82,6 +82,11 @@ std::string human_duration(std::chrono::nanoseconds duration) {
          + " min";
 }
 
+std::string human_nanoseconds(double nanoseconds) {
+  return human_duration(
+    std::chrono::nanoseconds{static_cast<std::int64_t>(nanoseconds)});
+}
+
 std::string human_rate(double per_second) {
   constexpr double thousand = 1000;
   if (per_second < thousand - 0.5)

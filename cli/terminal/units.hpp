@@ -22,6 +22,9 @@ namespace neuroplex::cli {
 /// "85 ns", "1.2 us", "45 ms", "3.4 s", "2 min 05 s", "1 h 02 min".
 [[nodiscard]] std::string human_duration(std::chrono::nanoseconds duration);
 
+/// The same of a figure that was reckoned, such as a percentile.
+[[nodiscard]] std::string human_nanoseconds(double nanoseconds);
+
 /// "812 /s", "45.2 k/s", "1.3 M/s".
 [[nodiscard]] std::string human_rate(double per_second);
 

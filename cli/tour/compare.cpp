@@ -15,7 +15,6 @@ namespace neuroplex::cli {
 
 namespace {
 
-constexpr std::size_t keys_per_call = 8'192;
 constexpr std::chrono::milliseconds compare_timeout{60'000};
 constexpr std::chrono::milliseconds compare_poll{50};
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t segment_operations = 200'000;
 constexpr std::size_t message_gets = 1'000;
-constexpr std::uint64_t draw_seed = 3;
+constexpr std::uint64_t message_draw_seed = 3;
 
 } // namespace
 
@@ -73,7 +73,7 @@ expected<void> tour::measure_messages() {
   latency_samples all;
   progress bar{out_, terminal_, "  measure messages",
                message_gets * node_count};
-  std::mt19937_64 random{draw_seed};
+  std::mt19937_64 random{message_draw_seed};
   std::string value;
   for (std::size_t node = 0; node < node_count; ++node) {
     auto door = open_door(node);

@@ -12,7 +12,6 @@ namespace neuroplex::cli {
 namespace {
 
 constexpr std::size_t victim_index = 1;
-constexpr std::size_t keys_per_call = 8'192;
 constexpr std::size_t unavailable_gets = 500;
 constexpr std::chrono::milliseconds restart_timeout{20'000};
 constexpr std::chrono::milliseconds answer_timeout{20'000};
@@ -22,11 +21,6 @@ std::chrono::milliseconds
 milliseconds_since(std::chrono::steady_clock::time_point then) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
     std::chrono::steady_clock::now() - then);
-}
-
-std::string duration_text(double nanoseconds) {
-  return human_duration(
-    std::chrono::nanoseconds{static_cast<std::int64_t>(nanoseconds)});
 }
 
 } // namespace
@@ -78,8 +72,9 @@ expected<void> tour::kill_one() {
   }
   tell("its keys answer unavailable " + std::to_string(outage.noticed_ms)
        + " ms after the kill; such an answer");
-  tell("  takes " + duration_text(outage.unavailable_get.p50_ns) + " (p50), "
-       + duration_text(outage.unavailable_get.p99_ns) + " (p99)");
+  tell("  takes " + human_nanoseconds(outage.unavailable_get.p50_ns)
+       + " (p50), " + human_nanoseconds(outage.unavailable_get.p99_ns)
+       + " (p99)");
   return {};
 }
 

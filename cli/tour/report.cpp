@@ -15,11 +15,6 @@ using json = nlohmann::ordered_json;
 
 constexpr double nanoseconds_per_microsecond = 1000;
 
-std::string duration_text(double nanoseconds) {
-  return human_duration(
-    std::chrono::nanoseconds{static_cast<std::int64_t>(nanoseconds)});
-}
-
 json latency_as_json(const latency_summary& from) {
   return {{"samples", from.samples},
           {"p50_ns", from.p50_ns},
@@ -64,17 +59,17 @@ void print_report(std::ostream& out, const terminal_traits& traits,
   add("bytes of keys and values",
       [](auto& node) { return human_bytes(node.bytes); });
   add("get in the segment, p50",
-      [](auto& node) { return duration_text(node.segment_get.p50_ns); });
+      [](auto& node) { return human_nanoseconds(node.segment_get.p50_ns); });
   add("get in the segment, p99",
-      [](auto& node) { return duration_text(node.segment_get.p99_ns); });
+      [](auto& node) { return human_nanoseconds(node.segment_get.p99_ns); });
   add("set in the segment, p50",
-      [](auto& node) { return duration_text(node.segment_set.p50_ns); });
+      [](auto& node) { return human_nanoseconds(node.segment_set.p50_ns); });
   add("set in the segment, p99",
-      [](auto& node) { return duration_text(node.segment_set.p99_ns); });
+      [](auto& node) { return human_nanoseconds(node.segment_set.p99_ns); });
   add("get by messages, p50",
-      [](auto& node) { return duration_text(node.message_get.p50_ns); });
+      [](auto& node) { return human_nanoseconds(node.message_get.p50_ns); });
   add("get by messages, p99",
-      [](auto& node) { return duration_text(node.message_get.p99_ns); });
+      [](auto& node) { return human_nanoseconds(node.message_get.p99_ns); });
   add("segment, used",
       [](auto& node) { return human_bytes(node.segment_used_bytes); });
   add("segment, size",

@@ -35,6 +35,9 @@ namespace neuroplex::cli {
 /// Namespace that the tour loads WordNet into.
 inline constexpr std::string_view tour_namespace = "wordnet";
 
+/// Keys that one request of the tour asks for.
+inline constexpr std::size_t keys_per_call = 8'192;
+
 struct tour_options {
   /// Where data.noun and its kin are.
   std::string wordnet_directory;

@@ -49,10 +49,11 @@ TEST_CASE("timing a segment leaves it as it was") {
   REQUIRE(segment);
   auto space = segment->open_namespace("data");
   REQUIRE(space);
-  std::vector<record> entries;
-  for (int i = 0; i < 100; ++i)
-    entries.push_back({"key-" + std::to_string(i), std::to_string(i * i), 0});
+  std::vector<record> entries(100);
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    entries[i] = {"key-" + std::to_string(i), std::to_string(i * i), 0};
   std::vector<const record*> pointers;
+  pointers.reserve(entries.size());
   for (const auto& entry : entries) {
     REQUIRE(segment->set(*space, entry.key, entry.value) == errc::ok);
     pointers.push_back(&entry);
