@@ -27,15 +27,16 @@ public:
   using namespace_type = layout::namespace_record<Sync>;
   using participant_type = layout::participant<Sync>;
 
+  /// What a reader of a usual entry may read without asking where the file
+  /// ends.
+  static constexpr std::uint64_t usual_room_bytes = 1024;
+
   basic_arena(std::byte* base, const geometry& shape) noexcept
     : base_{base}, end_{base + shape.file_bytes}, shape_{shape} {
     granule_begin_ =
       static_cast<std::uint32_t>(shape.pool_offset >> shape.granule_shift);
-    granule_count_ =
-      static_cast<std::uint32_t>(
-        ((shape.file_bytes - layout::min_block_bytes) >> shape.granule_shift)
-        + 1)
-      - granule_begin_;
+    granule_count_ = granules_with(layout::min_block_bytes) - granule_begin_;
+    granules_with_room_ = granules_with(usual_room_bytes);
     for (unsigned level = 0; level < shape.index_levels; ++level)
       tables_[level] = {at<line_type>(shape.table_offset(level)),
                         shape.lines(level)};
@@ -97,6 +98,12 @@ public:
     return granule - granule_begin_ < granule_count_;
   }
 
+  /// Whether the file goes on for `usual_room_bytes` from the granule. Says
+  /// nothing of the pool: what is read there must be checked.
+  [[nodiscard]] bool has_room(std::uint32_t granule) const noexcept {
+    return granule < granules_with_room_;
+  }
+
   /// Block of a granule that `in_pool` accepted.
   [[nodiscard]] block_type*
   block_unchecked(std::uint32_t granule) const noexcept {
@@ -141,6 +148,13 @@ private:
     std::uint64_t count;
   };
 
+  /// Number of granules of the file from which it goes on for `bytes`.
+  [[nodiscard]] std::uint32_t
+  granules_with(std::uint64_t bytes) const noexcept {
+    return static_cast<std::uint32_t>(
+      ((shape_.file_bytes - bytes) >> shape_.granule_shift) + 1);
+  }
+
   template <class T>
   [[nodiscard]] T* at(std::uint64_t offset) const noexcept {
     return reinterpret_cast<T*>(base_ + offset);
@@ -151,6 +165,7 @@ private:
   geometry shape_;
   std::uint32_t granule_begin_;
   std::uint32_t granule_count_;
+  std::uint32_t granules_with_room_;
   std::array<table, layout::max_index_levels> tables_{};
 };
 

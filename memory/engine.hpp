@@ -120,7 +120,7 @@ public:
                                    std::int64_t expires,
                                    std::string_view value) noexcept {
     return value_checksum(
-             checksum_seed(hash, where.fields.checked_bits(), expires), value)
+             checksum_seed(hash, where.fields.value_bytes, expires), value)
            == where.fields.checksum;
   }
 
@@ -391,7 +391,7 @@ private:
       if (granule == 0)
         return errc::no_space;
     }
-    auto seed = checksum_seed(hash, fields.checked_bits(), expires);
+    auto seed = checksum_seed(hash, fields.value_bytes, expires);
     if (tail.empty()) {
       fields.checksum = value_checksum(seed, head);
     } else {

@@ -14,6 +14,7 @@ using detail::store_impl;
 namespace {
 
 using context = store_impl::context;
+using block_header = layout::block_header<native_sync>;
 
 std::uint8_t number(namespace_id ns) noexcept {
   return static_cast<std::uint8_t>(ns);
@@ -65,71 +66,115 @@ bool parse_integer(std::string_view text, std::int64_t& value) {
   return text == "0" || digits.front() != '0';
 }
 
-/// Counts a read in the thread's slot, if it has one.
-NEUROPLEX_INLINE void count_read(context* self, errc answer) noexcept {
-  if (self == nullptr) [[unlikely]]
-    return;
-  bump(self->slot->reads, 1U);
-  if (answer == errc::ok) [[likely]]
-    return;
-  bump(self->slot->misses, 1U);
-  if (answer == errc::corrupt)
-    bump(self->slot->corrupt_reads, 1U);
-}
+/// Longest key of a usual entry; with its header and a short value it fits into
+/// the room that the arena grants.
+constexpr std::size_t most_usual_key_bytes = 512;
+static_assert(sizeof(layout::block_header<native_sync>) + most_usual_key_bytes
+                + short_value_bytes
+              <= store_impl::arena_type::usual_room_bytes);
 
-/// Copies what `where` names to `to`, and judges the copy by its checksum.
+/// Copies what `where` names, judges the copy by its checksum, and tells of it.
 template <class To>
-NEUROPLEX_INLINE errc copy_out(std::uint64_t hash,
-                               const basic_location<native_sync>& where,
-                               const std::byte* value, std::int64_t expires,
-                               const To& to) {
+errc copy_out(const store_impl& impl, std::uint64_t hash,
+              const basic_location<native_sync>& where, std::int64_t expires,
+              const To& to, entry_info* info) {
   auto length = where.fields.value_bytes;
-  if (!to.make_room(length)) [[unlikely]]
+  if (!to.make_room(length)) // scribbled over
     return errc::value_size;
-  auto seed = checksum_seed(hash, where.fields.checked_bits(), expires);
-  return read_summed<native_sync>(to.data(), value, length, seed)
-             == where.fields.checksum
-           ? errc::ok
-           : errc::corrupt;
+  auto seed = checksum_seed(hash, where.fields.value_bytes, expires);
+  auto* value = where.payload() + where.fields.key_bytes();
+  auto sum = read_summed<native_sync>(to.data(), value, length, seed);
+  to.tell(length);
+  if (info != nullptr)
+    *info = impl.info_of(where, expires);
+  if (sum != where.fields.checksum)
+    return errc::corrupt;
+  if (length <= short_value_bytes)
+    store_impl::last_used.value_bytes = length;
+  return errc::ok;
 }
 
-/// A read in every case; out of line, so that the usual one stays small.
-template <class To>
-[[gnu::noinline]] errc get_with_care(store_impl& impl, std::uint64_t hash,
-                                     std::uint8_t ns, std::string_view key,
-                                     To to, entry_info* info) {
-  auto answer = impl.engine().read(
-    hash, ns, key, [&](const auto& where, std::int64_t expires) {
-      auto* value = where.payload() + where.fields.key_bytes();
-      auto copied = copy_out(hash, where, value, expires, to);
-      to.tell(where.fields.value_bytes);
-      if (copied == errc::ok && info != nullptr)
-        *info = impl.info_of(where, expires);
-      return copied;
-    });
-  count_read(impl.self(), answer);
-  return answer;
-}
-
-/// Reads one entry whose hash is known. The usual case is written out, because
-/// what a get costs on entries that are not in the cache is decided by whether
-/// the next get fits into the processor's window beside it.
-template <class To>
-NEUROPLEX_INLINE errc get_value(store_impl& impl, std::uint64_t hash,
-                                std::uint8_t ns, std::string_view key, To to,
-                                entry_info* info) {
-  basic_location<native_sync> where;
+/// Reads one entry in the usual case: a short value that does not expire, in a
+/// target that has room for it. False says nothing, and `get_with_care` is to
+/// be asked. Written out, because what a get costs on entries that are not in
+/// the cache is decided by whether the next get fits into the processor's
+/// window beside it.
+template <class Key, class To>
+NEUROPLEX_INLINE bool get_usual(store_impl& impl, std::uint64_t hash,
+                                std::uint8_t ns, const Key& key, const To& to) {
+  auto& recent = store_impl::last_used;
+  if (recent.store_id != impl.id()) [[unlikely]]
+    return false;
   auto& index = impl.engine().index();
-  if (const auto* value = index.find_usual(hash, ns, key, where);
-      value != nullptr && copy_out(hash, where, value, 0, to) == errc::ok
-      && index.unchanged(where)) [[likely]] {
-    to.tell(where.fields.value_bytes);
-    if (info != nullptr) [[unlikely]]
-      *info = impl.info_of(where, 0);
-    count_read(impl.self(), errc::ok);
-    return errc::ok;
+  // Where the length is the expected one, what is done with it does not hang on
+  // the block.
+  auto expected = native_sync::opaque(recent.value_bytes);
+  auto length = native_sync::opaque(recent.value_bytes);
+  basic_location<native_sync> where;
+  const auto* value =
+    index.find_usual(hash, layout::make_entry_kind(key.size(), ns, 0), key,
+                     impl.open_levels(), where);
+  if (value == nullptr) [[unlikely]]
+    return false;
+  auto* header = reinterpret_cast<const std::byte*>(where.block);
+  if (auto stored = native_sync::read_object<std::uint32_t>(
+        header + offsetof(block_header, value_bytes));
+      stored != expected) [[unlikely]] {
+    if (stored > short_value_bytes)
+      return false;
+    recent.value_bytes = stored;
+    length = stored;
   }
-  return get_with_care(impl, hash, ns, key, to, info);
+  if (!to.has_room(length)) [[unlikely]]
+    return false;
+  auto sum = read_short<native_sync>(to.data(), value, length,
+                                     checksum_seed(hash, length, 0));
+  if (sum
+        != native_sync::read_object<std::uint32_t>(
+          header + offsetof(block_header, checksum))
+      || !index.unchanged(where)) [[unlikely]]
+    return false;
+  to.tell(length);
+  bump(*recent.reads, 1U);
+  return true;
+}
+
+/// Copies what `where` names, judges the copy by its checksum, and tells of it.
+template <class To>
+errc copy_out(std::uint64_t hash, const basic_location<native_sync>& where,
+              std::int64_t expires, const To& to) {
+  auto length = where.fields.value_bytes;
+  if (!to.make_room(length)) // scribbled over
+    return errc::value_size;
+  auto seed = checksum_seed(hash, where.fields.value_bytes, expires);
+  auto* value = where.payload() + where.fields.key_bytes();
+  auto sum = read_summed<native_sync>(to.data(), value, length, seed);
+  to.tell(length);
+  return sum == where.fields.checksum ? errc::ok : errc::corrupt;
+}
+
+/// A read in every case, with the checks of its arguments.
+template <class To>
+errc get_with_care(store_impl& impl, namespace_id ns, std::string_view key,
+                   const To& to, entry_info* info = nullptr) {
+  if (auto state = impl.usable(); state != errc::ok)
+    return state;
+  if (auto bad = check_key(key); bad != errc::ok)
+    return bad;
+  auto hash = hash_key(number(ns), key);
+  auto answer = errc::ok;
+  if (info != nullptr || key.size() > most_usual_key_bytes
+      || short_key::fits(key.size())
+      || !get_usual(impl, hash, number(ns), key, to)) {
+    answer = impl.engine().read(hash, number(ns), key,
+                                [&](const auto& where, std::int64_t expires) {
+                                  if (info != nullptr)
+                                    *info = impl.info_of(where, expires);
+                                  return copy_out(hash, where, expires, to);
+                                });
+    impl.count_read(answer);
+  }
+  return answer;
 }
 
 /// A string that is made to fit. Resizing stores to an address that hangs on
@@ -137,14 +182,16 @@ NEUROPLEX_INLINE errc get_value(store_impl& impl, std::uint64_t hash,
 /// alone.
 struct string_target {
   std::string* value;
-  std::size_t most;
+  std::size_t most = 0;
 
-  NEUROPLEX_INLINE bool make_room(std::size_t length) const {
-    if (value->size() != length) [[unlikely]] {
-      if (length > most) // scribbled over
-        return false;
-      value->resize(length);
-    }
+  [[nodiscard]] bool has_room(std::size_t length) const {
+    return value->size() == length;
+  }
+
+  [[nodiscard]] bool make_room(std::size_t length) const {
+    if (length > most)
+      return false;
+    value->resize(length);
     return true;
   }
 
@@ -161,18 +208,38 @@ struct buffer_target {
   std::span<char> buffer;
   std::size_t* length;
 
-  NEUROPLEX_INLINE bool make_room(std::size_t value_bytes) const {
+  [[nodiscard]] bool has_room(std::size_t value_bytes) const {
     return value_bytes <= buffer.size();
+  }
+
+  [[nodiscard]] bool make_room(std::size_t value_bytes) const {
+    return has_room(value_bytes);
   }
 
   [[nodiscard]] char* data() const {
     return buffer.data();
   }
 
-  NEUROPLEX_INLINE void tell(std::size_t value_bytes) const {
+  void tell(std::size_t value_bytes) const {
     *length = value_bytes;
   }
 };
+
+// The two kinds of get when the usual way does not do. Out of line and with the
+// arguments of the public functions, so that these stay small.
+
+[[gnu::noinline]] errc get_into(store_impl& impl, namespace_id ns,
+                                std::string_view key, std::string& value,
+                                entry_info* info) {
+  return get_with_care(
+    impl, ns, key, string_target{&value, impl.shape().max_value_bytes}, info);
+}
+
+[[gnu::noinline]] errc get_into(store_impl& impl, namespace_id ns,
+                                std::string_view key, std::span<char> buffer,
+                                std::size_t& value_bytes) {
+  return get_with_care(impl, ns, key, buffer_target{buffer, &value_bytes});
+}
 
 } // namespace
 
@@ -180,22 +247,26 @@ struct buffer_target {
 
 errc store::get(namespace_id ns, std::string_view key, std::string& value,
                 entry_info* info) const {
-  if (auto state = impl_->usable(); state != errc::ok) [[unlikely]]
-    return state;
-  if (auto bad = check_key(key); bad != errc::ok) [[unlikely]]
-    return bad;
-  return get_value(*impl_, hash_key(number(ns), key), number(ns), key,
-                   string_target{&value, impl_->shape().max_value_bytes}, info);
+  auto& impl = *impl_;
+  if (short_key::fits(key.size()) && info == nullptr) [[likely]] {
+    short_key words{key};
+    if (get_usual(impl, hash_key(number(ns), words), number(ns), words,
+                  string_target{&value}))
+      return errc::ok;
+  }
+  return get_into(impl, ns, key, value, info);
 }
 
 errc store::get(namespace_id ns, std::string_view key, std::span<char> buffer,
                 std::size_t& value_bytes) const {
-  if (auto state = impl_->usable(); state != errc::ok) [[unlikely]]
-    return state;
-  if (auto bad = check_key(key); bad != errc::ok) [[unlikely]]
-    return bad;
-  return get_value(*impl_, hash_key(number(ns), key), number(ns), key,
-                   buffer_target{buffer, &value_bytes}, nullptr);
+  auto& impl = *impl_;
+  if (short_key::fits(key.size())) [[likely]] {
+    short_key words{key};
+    if (get_usual(impl, hash_key(number(ns), words), number(ns), words,
+                  buffer_target{buffer, &value_bytes}))
+      return errc::ok;
+  }
+  return get_into(impl, ns, key, buffer, value_bytes);
 }
 
 errc store::view(namespace_id ns, std::string_view key,
@@ -465,11 +536,12 @@ errc store::get_many(namespace_id ns, std::span<get_request> requests) const {
     [&](std::size_t i) { return requests[i].key; },
     [&](std::size_t i, std::uint64_t hash) {
       auto& request = requests[i];
-      request.status = check_key(request.key);
-      if (request.status == errc::ok)
-        request.status =
-          get_value(*impl_, hash, number(ns), request.key,
-                    string_target{&request.value, most}, nullptr);
+      string_target to{&request.value, most};
+      request.status =
+        short_key::fits(request.key.size())
+            && get_usual(*impl_, hash, number(ns), short_key{request.key}, to)
+          ? errc::ok
+          : get_with_care(*impl_, ns, request.key, to);
       if (request.status != errc::ok && request.status != errc::not_found)
         result = request.status;
     });

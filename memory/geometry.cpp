@@ -119,7 +119,7 @@ expected<layout::header> plan_segment(const segment_options& options,
   constexpr std::uint64_t bytes_a_line = 4096;
   auto lines = options.bucket_count;
   if (lines == 0 && options.max_entries != 0)
-    lines = options.max_entries / 10 + 1; // 12 slots at five sixths
+    lines = options.max_entries / 9 + 1; // 12 slots at three quarters
   if (lines == 0)
     lines = segment / bytes_a_line;
   lines = round_up(lines, layout::lines_per_group);

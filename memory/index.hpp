@@ -145,41 +145,40 @@ public:
   // -- lookups ----------------------------------------------------------------
 
   /// The usual lookup in as few instructions as it takes, so that the next one
-  /// fits into the processor's window beside it: an entry without expiry, in
-  /// its home line, at the first tag that matches, while the index does not
-  /// double. Answers where the value begins; null says nothing, and `find` is
-  /// to be asked. What was found is checked after its use as with `find`,
-  /// except that no doubling is to be watched.
+  /// fits into the processor's window beside it: an entry in its home line, at
+  /// the first tag that matches, in a table below `open_levels` that does not
+  /// double. Null says nothing, and `find` is to be asked. Else the answer is
+  /// where the value begins, which may be read as far as `usual_room_bytes`
+  /// allow. What was found is checked after its use as with `find`, except that
+  /// no doubling is to be watched. `result.fields` is not filled.
+  template <class Key>
   [[nodiscard]] NEUROPLEX_INLINE const std::byte*
-  find_usual(std::uint64_t hash, std::uint8_t ns, std::string_view key,
-             location& result) const noexcept {
+  find_usual(std::uint64_t hash, std::uint32_t kind, const Key& key,
+             std::uint32_t open_levels, location& result) const noexcept {
     auto level = arena_.control().index_state.load(std::memory_order_acquire);
-    if (level >= arena_.shape().index_levels) [[unlikely]]
-      return nullptr; // doubling
+    if (level >= open_levels) [[unlikely]]
+      return nullptr; // doubling, or not usable
     auto& line = arena_.line(level, line_of(hash, arena_.lines(level)));
     auto mask = Sync::match_tags(line.tags, tag_of(hash));
     if (mask == 0) [[unlikely]]
       return nullptr;
-    auto& slot = line.slots[std::countr_zero(mask)];
+    auto& slot = line.slots[static_cast<unsigned>(std::countr_zero(mask))];
     result.slot = &slot;
     result.raw = slot.load(std::memory_order_acquire);
-    // What is empty, closed or frozen is no granule of the pool.
-    if (!arena_.in_pool(result.raw)) [[unlikely]]
+    // What is frozen has no room, what is empty or closed has no live block.
+    if (!arena_.has_room(result.raw)) [[unlikely]]
       return nullptr;
     result.block = arena_.block_unchecked(result.raw);
-    prefetch_rest(result.block);
     result.word = result.block->word.load(std::memory_order_acquire);
     auto* bytes = reinterpret_cast<const std::byte*>(result.block);
-    result.fields = layout::read_entry_fields<Sync>(bytes);
-    auto* payload = bytes + sizeof(block_type);
-    auto* value = payload + key.size();
-    return layout::state_of(result.word) == state::live
-               && result.fields.kind
-                    == layout::make_entry_kind(key.size(), ns, 0)
-               && value + result.fields.value_bytes <= arena_.end()
-               && Sync::equal(payload, key.data(), key.size())
-             ? value
-             : nullptr;
+    auto* value = bytes + sizeof(block_type) + key.size();
+    if (layout::state_of(result.word) != state::live
+        || Sync::template read_object<std::uint32_t>(
+             bytes + offsetof(block_type, kind))
+             != kind
+        || !same_key<Sync>(value, key)) [[unlikely]]
+      return nullptr;
+    return value;
   }
 
   /// Whether what `find_usual` found still stands.
@@ -396,6 +395,11 @@ public:
   NEUROPLEX_INLINE bool read_fields(location& where) const noexcept {
     where.fields = layout::read_entry_fields<Sync>(
       reinterpret_cast<const std::byte*>(where.block));
+    return fields_fit(where);
+  }
+
+  /// Whether an entry with the fields of `where` fits into limits and file.
+  [[nodiscard]] bool fields_fit(const location& where) const noexcept {
     return where.fields.value_bytes <= arena_.shape().max_value_bytes
            && where.fields.total_bytes() <= arena_.room_after(where.block);
   }

@@ -374,11 +374,6 @@ struct entry_fields {
     return (kind >> 24 & flag_expires) != 0;
   }
 
-  /// What the checksum covers beside key hash, expiry and value.
-  [[nodiscard]] std::uint64_t checked_bits() const noexcept {
-    return std::uint64_t{value_bytes} | std::uint64_t{kind} << 32;
-  }
-
   [[nodiscard]] std::uint64_t payload_offset() const noexcept {
     return sizeof(block_header<native_sync>) + (expires() ? 8U : 0U);
   }
@@ -390,19 +385,17 @@ struct entry_fields {
 static_assert(sizeof(entry_fields) == 12);
 inline constexpr std::size_t entry_fields_offset = 12;
 
-/// The fields of the block that begins at `block`. Read as two words, so that
-/// they stay in registers; the second is what `checked_bits` answers.
+/// The fields of the block that begins at `block`, each in a register.
 template <class Sync>
 NEUROPLEX_INLINE entry_fields
 read_entry_fields(const std::byte* block) noexcept {
-  auto* fields = block + entry_fields_offset;
-  entry_fields result;
-  result.checksum = Sync::template read_object<std::uint32_t>(fields);
-  auto bits =
-    Sync::template read_object<std::uint64_t>(fields + sizeof(std::uint32_t));
-  result.value_bytes = static_cast<std::uint32_t>(bits);
-  result.kind = static_cast<std::uint32_t>(bits >> 32);
-  return result;
+  auto field = [&](std::size_t offset) {
+    return Sync::template read_object<std::uint32_t>(block + entry_fields_offset
+                                                     + offset);
+  };
+  return {.checksum = field(offsetof(entry_fields, checksum)),
+          .value_bytes = field(offsetof(entry_fields, value_bytes)),
+          .kind = field(offsetof(entry_fields, kind))};
 }
 
 } // namespace neuroplex::memory::layout

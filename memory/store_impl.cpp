@@ -100,7 +100,8 @@ store_impl::store_impl(mapping file, const geometry& shape, std::string path,
              [](void* owner, std::uint32_t index_state) {
                auto* store = static_cast<store_impl*>(owner);
                return store->grow_index(index_state) == errc::ok;
-             }}} {
+             }}},
+    open_levels_{shape.index_levels} {
   auto& registry = registry::instance();
   std::lock_guard guard{registry.mutex};
   id_ = registry.next_id++;
@@ -178,6 +179,7 @@ void store_impl::close() noexcept {
   auto open = errc::ok;
   if (!condition_.compare_exchange_strong(open, errc::closed))
     return;
+  open_levels_.store(0, std::memory_order_relaxed);
   if (joined_)
     leave();
 }
@@ -203,27 +205,45 @@ void store_impl::leave() noexcept {
 void store_impl::abandon_after_fork() noexcept {
   auto open = errc::ok;
   condition_.compare_exchange_strong(open, errc::forked);
+  open_levels_.store(0, std::memory_order_relaxed);
   file_.close_after_fork();
 }
 
 // -- threads ------------------------------------------------------------------
 
-thread_local constinit store_impl::recent store_impl::last_used{0, nullptr};
+thread_local constinit store_impl::recent store_impl::last_used{};
 
 store_impl::context* store_impl::find_self() noexcept {
-  if (mode_ == access_mode::read_only)
+  // Counts the reads of who has no slot to count them in.
+  static thread_local std::atomic<std::uint64_t> lost_reads;
+  if (mode_ == access_mode::read_only) {
+    last_used = {id_, nullptr, &lost_reads, last_used.value_bytes};
     return nullptr;
+  }
   auto& known = this_thread.all;
   auto mine = std::find_if(known.begin(), known.end(),
                            [this](auto& each) { return each.store_id == id_; });
   if (mine == known.end()) {
     auto* made = acquire_context();
     if (made == nullptr)
-      return nullptr;
+      return nullptr; // asked for again: a slot may become free
     mine = known.insert(known.end(), {id_, made});
   }
-  last_used = {id_, mine->context};
+  last_used = {id_, mine->context, &mine->context->slot->reads,
+               last_used.value_bytes};
   return mine->context;
+}
+
+void store_impl::count_read(errc answer) noexcept {
+  auto* mine = self();
+  if (mine == nullptr)
+    return;
+  bump(mine->slot->reads, 1U);
+  if (answer == errc::ok)
+    return;
+  bump(mine->slot->misses, 1U);
+  if (answer == errc::corrupt)
+    bump(mine->slot->corrupt_reads, 1U);
 }
 
 store_impl::context* store_impl::acquire_context() {

@@ -73,6 +73,32 @@ public:
     return find_self();
   }
 
+  /// Number of index levels, or none while the store is not usable: what a
+  /// reader compares the index' state with asks for both at once.
+  [[nodiscard]] std::uint32_t open_levels() const noexcept {
+    return open_levels_.load(std::memory_order_relaxed);
+  }
+
+  /// What the calling thread used last, of whatever store.
+  struct recent {
+    std::uint64_t store_id;
+    basic_thread_context<native_sync>* context;
+    /// Its counter of reads.
+    std::atomic<std::uint64_t>* reads;
+    /// Length of the last short value it read. Where the next one is as long,
+    /// the addresses of the copy do not hang on a number that is still on its
+    /// way from memory.
+    std::uint32_t value_bytes;
+  };
+  static thread_local constinit recent last_used;
+
+  [[nodiscard]] std::uint64_t id() const noexcept {
+    return id_;
+  }
+
+  /// Counts a read in the thread's slot, if it has one.
+  void count_read(errc answer) noexcept;
+
   [[nodiscard]] engine_type& engine() noexcept {
     return engine_;
   }
@@ -156,13 +182,6 @@ private:
   store_impl(mapping file, const geometry& shape, std::string path,
              access_mode mode);
 
-  /// The context that this thread used last, of whatever store.
-  struct recent {
-    std::uint64_t store_id;
-    basic_thread_context<native_sync>* context;
-  };
-  static thread_local constinit recent last_used;
-
   context* find_self() noexcept;
   expected<void> join();
   errc expand(std::uint64_t least, std::uint64_t wanted);
@@ -179,6 +198,7 @@ private:
   access_mode mode_;
   engine_type engine_;
   std::atomic<errc> condition_{errc::ok};
+  std::atomic<std::uint32_t> open_levels_;
   std::uint64_t id_;
   unsigned participant_ = 0;
   bool joined_ = false;

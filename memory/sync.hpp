@@ -62,11 +62,11 @@ struct native_sync {
   template <class T>
   using atomic = std::atomic<T>;
 
-  /// Keeps the compiler from computing the next address of a copy from its
-  /// length after all (conditional moves, one call to memcpy).
-  template <class Out, class In>
-  NEUROPLEX_INLINE static void forget_origin(Out*& out, In*& in) noexcept {
-    asm volatile("" : "+r"(out), "+r"(in));
+  /// A number that the compiler knows nothing of, so that it cannot put another
+  /// in its place which was found to be equal.
+  NEUROPLEX_INLINE static std::uint32_t opaque(std::uint32_t number) noexcept {
+    asm volatile("" : "+r"(number));
+    return number;
   }
 
   /// Exponential back-off: round n spins 2^n times, from round 10 on it yields.
@@ -123,9 +123,9 @@ struct native_sync {
       out[i] = __atomic_load_n(in + i, __ATOMIC_ACQUIRE);
   }
 
-  static void read_fixed(void* to, const void* shared,
-                         std::size_t size) noexcept {
-    read(to, shared, size);
+  template <std::size_t Size>
+  static void read_piece(char* to, const void* shared) noexcept {
+    read(to, shared, Size);
   }
 
   template <class T>
@@ -191,10 +191,13 @@ struct native_sync {
       copy_step<1>(out, in);
   }
 
-  /// Copies a length that the compiler knows.
-  NEUROPLEX_INLINE static void read_fixed(void* to, const void* shared,
-                                          std::size_t size) noexcept {
-    std::memcpy(to, shared, size);
+  /// Copies a length that the compiler knows. What is read from the copy
+  /// afterwards is what was written there, not the shared bytes once more.
+  template <std::size_t Size>
+  NEUROPLEX_INLINE static void read_piece(char* to,
+                                          const void* shared) noexcept {
+    std::memcpy(to, shared, Size);
+    asm volatile("" : "+m"(*reinterpret_cast<char(*)[Size]>(to)));
   }
 
   /// A small trivial object, in registers.
@@ -228,7 +231,9 @@ private:
     std::memcpy(out, in, Size);
     out += Size;
     in += Size;
-    forget_origin(out, in);
+    // Or else the compiler computes the next address from the length after all
+    // (conditional moves, one call to memcpy).
+    asm volatile("" : "+r"(out), "+r"(in));
   }
 #endif
 };
