@@ -235,10 +235,10 @@ void show_segment(context& ctx, const memory::store_stats& stats,
   facts.add("pool", human_bytes(s.pool_used_bytes) + " of "
                       + human_bytes(s.pool_bytes) + " used ("
                       + percent_of(s.pool_used_bytes, s.pool_bytes) + ")");
-  facts.add("index", human_count(s.index_lines) + " lines, "
+  facts.add("index", human_count(s.index_lines, "line", "lines") + ", "
                        + percent_of(s.entries, s.index_slots) + " of "
                        + human_count(s.index_slots) + " slots filled, "
-                       + human_count(s.index_doublings) + " doublings"
+                       + human_count(s.index_doublings, "doubling", "doublings")
                        + (s.index_growing ? ", growing now" : ""));
   facts.add("largest value", human_bytes(s.max_value_bytes));
   facts.add("huge pages", human_bytes(s.huge_page_bytes));
@@ -248,8 +248,9 @@ void show_segment(context& ctx, const memory::store_stats& stats,
                           + std::to_string(s.max_threads) + " threads");
   facts.add("reads", human_count(s.reads) + ", " + percent_of(s.hits, s.reads)
                        + " hits");
-  facts.add("writes", human_count(s.writes) + ", " + human_count(s.retries)
-                        + " retries, " + human_count(s.expired) + " expired");
+  facts.add("writes", human_count(s.writes) + ", "
+                        + human_count(s.retries, "retry", "retries") + ", "
+                        + human_count(s.expired) + " expired");
   facts.add("recoveries", human_count(s.recoveries));
   facts.add("corrupt reads", human_count(s.corrupt_reads));
   facts.add("clean shutdown", yes_or_no(s.clean_shutdown));

@@ -72,16 +72,15 @@ outcome run_verify(context& ctx, const attach_arguments& given) {
     return failed(damaged.error());
   auto entries = data->stats().entries;
   if (*damaged != 0)
-    return failed(
-      failure{errc::corrupt, "segment: " + human_count(*damaged)
-                               + " damaged entries: expected none: restore "
-                                 "them from where they came from"});
+    return failed(failure{errc::corrupt, "segment: " + human_entries(*damaged)
+                                           + " damaged: expected none: restore "
+                                             "them from where they came from"});
   if (ctx.output == output_format::json)
     ctx.out
       << nlohmann::ordered_json{{"entries", entries}, {"damaged", 0}}.dump(2)
       << '\n';
   else
-    ctx.out << "ok: " << human_count(entries) << " entries, none damaged\n";
+    ctx.out << "ok: " << human_entries(entries) << ", none damaged\n";
   return std::nullopt;
 }
 

@@ -20,7 +20,7 @@ constexpr std::uint64_t max_value_bytes = std::uint64_t{1} << 20;
 
 void print_text(context& ctx, const bench_options& options,
                 const bench_report& report) {
-  ctx.out << human_count(options.entries) << " entries, keys of 16 bytes, "
+  ctx.out << human_entries(options.entries) << ", keys of 16 bytes, "
           << "values of " << human_bytes(options.value_bytes)
           << ", uniform, one thread\nsegment of "
           << human_bytes(report.segment_bytes) << ", "

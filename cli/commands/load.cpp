@@ -98,7 +98,7 @@ expected<load_report> store_all(context& ctx, const load_arguments& given,
     return !interrupt_guard::requested();
   });
   if (loaded)
-    bar.finish(human_count(loaded->entries) + " entries, "
+    bar.finish(human_entries(loaded->entries) + ", "
                + human_bytes(loaded->key_bytes + loaded->value_bytes));
   return loaded;
 }
@@ -158,8 +158,8 @@ compare_all(context& ctx, const load_arguments& given, record_reader& reader) {
       return failure{errc::deadline, "stopped while comparing"};
   }
   auto result = check->finish();
-  bar.finish(human_count(result.equal) + " of " + human_count(result.entries)
-             + " entries equal");
+  bar.finish(human_count(result.equal) + " of " + human_entries(result.entries)
+             + " equal");
   return result;
 }
 

@@ -162,21 +162,24 @@ void show_peers(context& ctx, const std::vector<peer_report>& peers) {
 void add_gateway(fact_list& facts, const actors::gateway_report& g) {
   if (!g.enabled)
     return;
-  facts.add("redis",
-            g.open ? "port " + std::to_string(g.port) + ", "
-                       + human_count(g.connections_open) + " connections open, "
-                       + human_count(g.connections_accepted) + " accepted, "
-                       + human_count(g.connections_refused) + " refused"
-                   : "down: " + config::escape(g.problem));
+  facts.add(
+    "redis",
+    g.open ? "port " + std::to_string(g.port) + ", "
+               + human_count(g.connections_open, "connection", "connections")
+               + " open, " + human_count(g.connections_accepted) + " accepted, "
+               + human_count(g.connections_refused) + " refused"
+           : "down: " + config::escape(g.problem));
   facts.add("redis commands", human_count(g.commands) + ", "
                                 + human_count(g.remote_commands)
                                 + " for other nodes, " + human_bytes(g.bytes_in)
                                 + " in, " + human_bytes(g.bytes_out) + " out");
-  facts.add("redis errors",
-            human_count(g.failed_commands) + " refused commands, "
-              + human_count(g.protocol_errors) + " protocol errors, "
-              + human_count(g.auth_failures) + " wrong passwords, "
-              + human_count(g.slow_readers_closed) + " slow readers");
+  facts.add(
+    "redis errors",
+    human_count(g.failed_commands, "refused command", "refused commands") + ", "
+      + human_count(g.protocol_errors, "protocol error", "protocol errors")
+      + ", " + human_count(g.auth_failures, "wrong password", "wrong passwords")
+      + ", "
+      + human_count(g.slow_readers_closed, "slow reader", "slow readers"));
 }
 
 void add_tunnel(fact_list& facts, const actors::tunnel_report& t) {
@@ -185,7 +188,7 @@ void add_tunnel(fact_list& facts, const actors::tunnel_report& t) {
   facts.add(
     "tunnel",
     (t.port != 0 ? "port " + std::to_string(t.port) + ", " : std::string{})
-      + human_count(t.connections_open) + " connections open, "
+      + human_count(t.connections_open, "connection", "connections") + " open, "
       + human_bytes(t.bytes_from_peers) + " in, "
       + human_bytes(t.bytes_to_peers) + " out");
   std::string refused;
@@ -222,11 +225,12 @@ void show_report(context& ctx, const node_report& r) {
                        + " hits");
   facts.add("writes",
             human_count(s.writes) + ", " + human_count(s.expired) + " expired");
-  facts.add("requests", human_count(r.requests.requests) + " and "
-                          + human_count(r.requests.batches) + " batches of "
-                          + human_count(r.requests.batch_items) + " items");
+  facts.add("requests",
+            human_count(r.requests.requests) + " and "
+              + human_count(r.requests.batches, "batch", "batches") + " of "
+              + human_count(r.requests.batch_items, "item", "items"));
   facts.add("forwarded", human_count(r.router.forwarded) + ", "
-                           + human_count(r.router.retries) + " retries");
+                           + human_count(r.router.retries, "retry", "retries"));
   facts.add("not answered", human_count(r.router.unavailable) + " unavailable, "
                               + human_count(r.router.unknown) + " unknown, "
                               + human_count(r.router.busy) + " busy");

@@ -275,8 +275,9 @@ finding check_segment(const std::string& path) {
   finding result{"segment", health::good, {}, {}};
   // We are one of the participants ourselves.
   auto others = stats.participants > 0 ? stats.participants - 1 : 0;
-  result.found = path + ": " + human_count(stats.entries) + " entries, "
-                 + std::to_string(others) + " other processes attached";
+  result.found = path + ": " + human_entries(stats.entries) + ", "
+                 + human_count(others, "other process", "other processes")
+                 + " attached";
   if (!recovered) {
     result.state = health::bad;
     result.found = recovered.error().message();

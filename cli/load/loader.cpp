@@ -1,5 +1,6 @@
 #include "cli/load/loader.hpp"
 
+#include "cli/terminal/units.hpp"
 #include "config/diagnostic.hpp"
 
 #include <algorithm>
@@ -53,8 +54,8 @@ expected<void> loader::send() {
       return {};
     if (!may_succeed_later(reason) || attempt == options_.attempts)
       return failure{reason, refused + ": " + std::string{describe(reason)}
-                               + " (" + std::to_string(report_.entries)
-                               + " entries are stored)"};
+                               + " (stored: " + human_entries(report_.entries)
+                               + ")"};
     report_.sent_again += pending_.size();
     std::this_thread::sleep_for(pause);
     pause *= 2;
@@ -87,9 +88,9 @@ expected<load_report> loader::load(record_reader& reader,
       auto stored = flush();
       if (!stored)
         return stored.error();
-      return failure{step.code(), step.error().message() + " ("
-                                    + std::to_string(report_.entries)
-                                    + " entries before it are stored)"};
+      return failure{step.code(), step.error().message()
+                                    + " (stored before it: "
+                                    + human_entries(report_.entries) + ")"};
     }
     if (*step == read_step::record) {
       ++batch_count_;
@@ -102,9 +103,8 @@ expected<load_report> loader::load(record_reader& reader,
     if (!stored)
       return stored.error();
     if (!advance(report_))
-      return failure{errc::deadline,
-                     "stopped: " + std::to_string(report_.entries)
-                       + " entries are stored"};
+      return failure{errc::deadline, "stopped (stored: "
+                                       + human_entries(report_.entries) + ")"};
     if (*step == read_step::end)
       return report_;
   }

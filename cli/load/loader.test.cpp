@@ -126,7 +126,7 @@ TEST_CASE("an entry that stays refused ends the load and is named") {
     REQUIRE(!report);
     CHECK(report.code() == code);
     CHECK(report.error().message().starts_with("\"key-13\": "));
-    CHECK(report.error().message().ends_with("(19 entries are stored)"));
+    CHECK(report.error().message().ends_with("(stored: 19 entries)"));
     CHECK(sends == 1 + tries);
     CHECK(under_test.report().entries == 19);
   }
@@ -146,7 +146,7 @@ TEST_CASE("what stood before a fault of the input is stored") {
   REQUIRE(!report);
   CHECK(stored == 25);
   CHECK(report.error().message()
-        == "in:9: expected something else (25 entries before it are stored)");
+        == "in:9: expected something else (stored before it: 25 entries)");
 }
 
 TEST_CASE("a load stops when it is told to") {

@@ -1,5 +1,6 @@
 #include "cli/load/segment_check.hpp"
 
+#include "cli/terminal/units.hpp"
 #include "config/diagnostic.hpp"
 
 namespace neuroplex::cli {
@@ -70,8 +71,8 @@ segment_comparison segment_check::finish() {
       if (facts.id == space)
         result_.stored += facts.entries;
   if (result_.equal == result_.entries && result_.stored != result_.entries)
-    tell("the segments hold " + std::to_string(result_.stored)
-         + " entries, the input has " + std::to_string(result_.entries));
+    tell("the segments hold " + human_entries(result_.stored)
+         + ", the input has " + human_count(result_.entries));
   return result_;
 }
 

@@ -75,6 +75,10 @@ TEST_CASE("numbers are told with units a person reads") {
   CHECK(human_count(999) == "999");
   CHECK(human_count(117'659) == "117,659");
   CHECK(human_count(1'000'000) == "1,000,000");
+  CHECK(human_count(0, "retry", "retries") == "0 retries");
+  CHECK(human_count(1, "retry", "retries") == "1 retry");
+  CHECK(human_entries(1) == "1 entry");
+  CHECK(human_entries(117'659) == "117,659 entries");
   CHECK(human_duration(85ns) == "85 ns");
   CHECK(human_duration(1'234ns) == "1.2 us");
   CHECK(human_duration(999'900ns) == "1.0 ms");

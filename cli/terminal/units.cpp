@@ -61,6 +61,18 @@ std::string human_count(std::uint64_t count) {
   return result;
 }
 
+std::string human_count(std::uint64_t count, std::string_view one,
+                        std::string_view more) {
+  auto result = human_count(count);
+  result += ' ';
+  result += count == 1 ? one : more;
+  return result;
+}
+
+std::string human_entries(std::uint64_t count) {
+  return human_count(count, "entry", "entries");
+}
+
 std::string human_duration(std::chrono::nanoseconds duration) {
   constexpr double thousand = 1000;
   auto nanoseconds = static_cast<double>(duration.count());

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace neuroplex::cli {
 
@@ -18,6 +19,13 @@ namespace neuroplex::cli {
 
 /// "117,659".
 [[nodiscard]] std::string human_count(std::uint64_t count);
+
+/// "1 retry", "2,000 retries".
+[[nodiscard]] std::string human_count(std::uint64_t count, std::string_view one,
+                                      std::string_view more);
+
+/// "1 entry", "117,659 entries".
+[[nodiscard]] std::string human_entries(std::uint64_t count);
 
 /// "85 ns", "1.2 us", "45 ms", "3.4 s", "2 min 05 s", "1 h 02 min".
 [[nodiscard]] std::string human_duration(std::chrono::nanoseconds duration);

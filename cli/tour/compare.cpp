@@ -64,7 +64,7 @@ expected<void> tour::compare_from_another_process() {
   if (!ended->ok() || !result.value("same", false) || equal != report_.entries)
     return failure{errc::corrupt,
                    "the segments hold " + std::to_string(equal) + " of "
-                     + std::to_string(report_.entries) + " entries: "
+                     + human_entries(report_.entries) + ": "
                      + result.value("first_difference", std::string{})};
   report_.compared_in_segments += equal;
   bar.finish(human_count(equal) + " equal, read by process "
@@ -120,8 +120,8 @@ expected<void> tour::compare_by_messages() {
   }
   if (done != report_.entries)
     return failure{errc::corrupt, "only " + std::to_string(done) + " of "
-                                    + std::to_string(report_.entries)
-                                    + " entries were read by messages"};
+                                    + human_entries(report_.entries)
+                                    + " read by messages"};
   report_.compared_by_messages += done;
   bar.finish(human_count(done) + " equal, read from other nodes");
   return {};

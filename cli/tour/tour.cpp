@@ -128,7 +128,7 @@ expected<void> tour::read_input() {
   report_.pointer_kinds = totals.pointer_kinds.size();
   report_.entries = corpus_.entries.size();
   report_.bytes = corpus_.bytes();
-  bar.finish(human_count(report_.entries) + " entries, "
+  bar.finish(human_entries(report_.entries) + ", "
              + human_bytes(report_.bytes));
   tell(human_count(report_.synsets) + " synsets, " + human_count(report_.senses)
        + " senses, " + human_count(report_.pointers) + " pointers of "
@@ -225,7 +225,7 @@ expected<void> tour::load() {
   if (!loaded)
     return loaded.error();
   report_.load_seconds = seconds_since(begun);
-  bar.finish(human_count(loaded->entries) + " entries by messages");
+  bar.finish(human_entries(loaded->entries) + " by messages");
   return {};
 }
 

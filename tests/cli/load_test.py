@@ -239,7 +239,7 @@ def one_bad_record(command, home, form, case, render):
     expect(said.startswith(f"error[{code}]: {path}:{bad_line}: "),
            f"{what}: does not name line {bad_line}: {said}")
     expect(text in said, f"{what}: does not say {text!r}: {said}")
-    expect(f"({len(before)} entries before it are stored)" in said,
+    expect(f"(stored before it: {len(before):,} entries)" in said,
            f"{what}: does not say what is stored: {said}")
     expect(command.get(b"old") == (b"untouched", 0), f"{what}: is applied")
     expect(command.count() == stored + len(before),
