@@ -1,6 +1,8 @@
 #include "actors/resp/server.hpp"
 #include "actors/resp/socket.hpp"
 #include "actors/resp/store_fixture.test.hpp"
+#include "memory/cpu_time.test.hpp"
+#include "memory/eventually.test.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -13,12 +15,14 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 using namespace neuroplex;
 using namespace neuroplex::resp;
 
 namespace {
+
+using memory::testing::cpu_seconds_of_others;
+using memory::testing::eventually;
 
 constexpr int deadline_ms = 20'000;
 
@@ -100,27 +104,6 @@ struct running_server {
   memory::store data;
   std::unique_ptr<server> gate;
 };
-
-template <class Condition>
-bool eventually(Condition condition) {
-  using clock = std::chrono::steady_clock;
-  auto until = clock::now() + std::chrono::milliseconds{deadline_ms};
-  while (!condition()) {
-    if (clock::now() > until)
-      return false;
-    poll(nullptr, 0, 1);
-  }
-  return true;
-}
-
-double cpu_seconds() {
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
 
 } // namespace
 
@@ -278,13 +261,13 @@ TEST_CASE("Without descriptors accepting pauses and nobody spins") {
   CHECK(eventually([&] { return pauses() > 0; }));
   // From this pause's begin to the next one's.
   auto begun = std::chrono::steady_clock::now();
-  auto cpu_before = cpu_seconds();
+  auto cpu_before = cpu_seconds_of_others();
   auto seen = pauses();
   CHECK(eventually([&] { return pauses() > seen; }));
   std::chrono::duration<double> passed =
     std::chrono::steady_clock::now() - begun;
   CHECK(passed.count() > 0.5);
-  CHECK(cpu_seconds() - cpu_before < 0.1 * passed.count() + 0.02);
+  CHECK(cpu_seconds_of_others() - cpu_before < 0.1 * passed.count() + 0.02);
   CHECK(before.ask("PING\r\n", 7) == "+PONG\r\n");
   setrlimit(RLIMIT_NOFILE, &old);
   CHECK(eventually(

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <chrono>
-#include <functional>
 #include <string>
 #include <thread>
 
@@ -17,6 +16,8 @@
 #include "actors/tunnel/client.hpp"
 #include "actors/tunnel/fixture.test.hpp"
 #include "actors/tunnel/sockets.hpp"
+#include "memory/cpu_time.test.hpp"
+#include "memory/eventually.test.hpp"
 
 using namespace neuroplex;
 using namespace neuroplex::tunnel;
@@ -25,16 +26,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Waits for a condition; false when it did not come true within 10 s.
-bool eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + 10s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline)
-      return false;
-    ::poll(nullptr, 0, 2);
-  }
-  return true;
-}
+using memory::testing::cpu_seconds_of_others;
+using memory::testing::eventually;
 
 bool readable(int fd, int timeout_ms = 10'000) {
   pollfd entry{fd, POLLIN, 0};
@@ -188,15 +181,6 @@ std::size_t descriptor_count() {
     std::distance(iterator{"/proc/self/fd"}, iterator{}));
 }
 
-double cpu_seconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 } // namespace
 
 TEST_CASE("a service behind the tunnel answers as if it were local",
@@ -296,7 +280,7 @@ TEST_CASE("1,000 silent connections are closed in time and leave nothing",
   REQUIRE(before.send("early"));
   REQUIRE(before.receive(5) == "early");
   const auto descriptors = descriptor_count();
-  const auto cpu_before = cpu_seconds();
+  const auto cpu_before = cpu_seconds_of_others();
   {
     std::vector<std::unique_ptr<plain_client>> silent;
     silent.reserve(1'000);
@@ -313,7 +297,7 @@ TEST_CASE("1,000 silent connections are closed in time and leave nothing",
     CHECK(server->stats().closed_for(reason::address_limit) == 600);
   }
   CHECK(descriptor_count() == descriptors);
-  CHECK(cpu_seconds() - cpu_before < 3.0);
+  CHECK(cpu_seconds_of_others() - cpu_before < 3.0);
   CHECK(echoes(client->local_port(), "late"));
 }
 
@@ -325,7 +309,7 @@ TEST_CASE("at the cap on connections accepting pauses without spinning",
   options.limits.handshake_ms = 400;
   auto server = take(server::start(options));
   std::vector<std::unique_ptr<plain_client>> silent;
-  const auto cpu_before = cpu_seconds();
+  const auto cpu_before = cpu_seconds_of_others();
   silent.reserve(9);
   for (int i = 0; i < 9; ++i)
     silent.push_back(std::make_unique<plain_client>(server->port()));
@@ -333,7 +317,7 @@ TEST_CASE("at the cap on connections accepting pauses without spinning",
     return server->stats().closed_for(reason::handshake_deadline) == 9;
   }));
   CHECK(server->stats().accept_pauses >= 2);
-  CHECK(cpu_seconds() - cpu_before < 0.5);
+  CHECK(cpu_seconds_of_others() - cpu_before < 0.5);
   auto client = take(client::start(c.client_side(server->port())));
   CHECK(echoes(client->local_port(), "served"));
 }
@@ -364,14 +348,14 @@ TEST_CASE("without descriptors accepting pauses and then goes on",
   };
   fill();
   const auto address = loopback_address(server->port());
-  const auto cpu_before = cpu_seconds();
+  const auto cpu_before = cpu_seconds_of_others();
   for (const auto& socket : waiting)
     CHECK(::connect(socket.get(), address.get(), address.length) == 0);
   const bool paused = eventually([&] {
     fill();
     return server->stats().accept_pauses >= 3;
   });
-  const auto cpu_used = cpu_seconds() - cpu_before;
+  const auto cpu_used = cpu_seconds_of_others() - cpu_before;
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &old) == 0);
   CHECK(paused);
   CHECK(cpu_used < 0.3);

@@ -5,6 +5,7 @@
 #include "cli/terminal/interrupt.hpp"
 #include "config/layers.hpp"
 #include "config/settings.hpp"
+#include "memory/eventually.test.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -12,10 +13,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <set>
 #include <sstream>
-#include <thread>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +24,8 @@ using namespace neuroplex::cli;
 using namespace std::chrono_literals;
 
 namespace {
+
+using memory::testing::eventually;
 
 constexpr auto patience = 10s;
 
@@ -46,16 +47,6 @@ child_command shell(const scratch_directory& scratch, std::string script) {
   return {.arguments = {"/bin/sh", "-c", std::move(script)},
           .output_path = scratch.path() + "/out",
           .error_path = {}};
-}
-
-bool eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline)
-      return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
 }
 
 // A script in the place of the program: takes the arguments of `serve`.

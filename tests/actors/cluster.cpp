@@ -16,7 +16,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 namespace neuroplex::tests {
 
@@ -48,17 +47,6 @@ std::string read_all(int descriptor) {
 }
 
 } // namespace
-
-bool eventually(const std::function<bool()>& condition,
-                std::chrono::milliseconds patience) {
-  auto end = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
-    std::this_thread::sleep_for(2ms);
-  }
-  return true;
-}
 
 std::uint16_t free_port() {
   auto socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -8,12 +8,12 @@
 #pragma once
 
 #include "actors/client.hpp"
+#include "memory/eventually.test.hpp"
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -22,9 +22,7 @@ namespace neuroplex::tests {
 
 using namespace std::chrono_literals;
 
-/// Asks `condition` until it is true; false when `patience` is over first.
-bool eventually(const std::function<bool()>& condition,
-                std::chrono::milliseconds patience = 10s);
+using memory::testing::eventually;
 
 /// A TCP port of 127.0.0.1 that nobody uses now.
 std::uint16_t free_port();

@@ -2,6 +2,7 @@
 // answers, what it leaves behind, and how it fails when a byte is wrong.
 #include "cli/cluster/child_process.hpp"
 #include "cli/cluster/scratch_directory.hpp"
+#include "memory/eventually.test.hpp"
 #include "memory/store.hpp"
 
 #include <catch2/catch.hpp>
@@ -10,11 +11,9 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <sstream>
-#include <thread>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -27,6 +26,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+using memory::testing::eventually;
+
 constexpr auto patience = 300s; // for a loaded machine under sanitizers
 const std::string wordnet = "/usr/share/wordnet";
 
@@ -35,16 +36,6 @@ std::string text_of(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
-}
-
-bool eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline)
-      return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
 }
 
 bool wordnet_is_installed() {
@@ -117,9 +108,11 @@ public:
 
   // Waits for the pause that --pause-after makes; learns what is running.
   void wait_for_pause() {
-    REQUIRE(eventually([this] {
-      return child_->poll() || out().find("press Enter") != std::string::npos;
-    }));
+    REQUIRE(eventually(
+      [this] {
+        return child_->poll() || out().find("press Enter") != std::string::npos;
+      },
+      patience));
     INFO(out() << err());
     REQUIRE_FALSE(child_->poll());
     learn(out());
@@ -153,9 +146,11 @@ public:
 
   void check_nothing_is_left() const {
     for (auto pid : nodes)
-      CHECK(eventually([pid] {
-        return text_of("/proc/" + std::to_string(pid) + "/cmdline").empty();
-      }));
+      CHECK(eventually(
+        [pid] {
+          return text_of("/proc/" + std::to_string(pid) + "/cmdline").empty();
+        },
+        patience));
     CHECK_FALSE(fs::exists(directory));
   }
 
@@ -319,9 +314,11 @@ TEST_CASE("the nodes of a killed tour die, its files go with the next tour") {
   run.wait_for_pause();
   run.child().kill();
   for (auto pid : run.nodes)
-    CHECK(eventually([pid] {
-      return text_of("/proc/" + std::to_string(pid) + "/cmdline").empty();
-    }));
+    CHECK(eventually(
+      [pid] {
+        return text_of("/proc/" + std::to_string(pid) + "/cmdline").empty();
+      },
+      patience));
   REQUIRE(fs::exists(run.directory));
   const fs::path left{run.directory};
   CHECK(
