@@ -21,6 +21,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// Stores key0, key1 and so on.
+void fill(client& through, int count) {
+  for (int i = 0; i < count; ++i)
+    REQUIRE(through.set("default", "key" + std::to_string(i), "value"));
+}
+
 std::uint64_t restarts_of(node& of) {
   auto report = of.report();
   return report ? report->restarts : 0;
@@ -32,8 +38,7 @@ TEST_CASE("an actor that dies is started again and counted") {
   directory where;
   auto here = start(options_in(where));
   auto client = *client::attach(*here);
-  for (int i = 0; i < 40; ++i)
-    REQUIRE(client.set("default", "key" + std::to_string(i), "value"));
+  fill(client, 40);
   std::uint64_t deaths = 0;
   for (const auto* name :
        {"shard-0", "shard-3", "store", "router", "maintenance", "shard-0"}) {
@@ -80,13 +85,13 @@ TEST_CASE("one node a directory, and every start has a higher incarnation") {
 
 TEST_CASE("the incarnation grows even when the clock went back") {
   directory where;
-  auto path = where.path() + "/lock";
+  auto path = (where.path() / "lock").string();
   std::ofstream{path} << "1 99999999999999999\n";
   auto lock = node_lock::take(path);
   REQUIRE(lock);
   CHECK(lock->incarnation() == 100'000'000'000'000'000);
   CHECK(node_lock::take(where.path()).code() == errc::bad_path);
-  CHECK(node_lock::take(where.path() + "/no/lock").code() == errc::bad_path);
+  CHECK(node_lock::take(where.path() / "no/lock").code() == errc::bad_path);
 }
 
 TEST_CASE("a client of a node that stopped is told so and holds nothing up") {
@@ -205,8 +210,7 @@ TEST_CASE("a pushed scan sends as many pages as it has credit for") {
   directory where;
   auto here = start(options_in(where));
   auto client = *client::attach(*here);
-  for (int i = 0; i < 200; ++i)
-    REQUIRE(client.set("default", "key" + std::to_string(i), "value"));
+  fill(client, 200);
   caf::scoped_actor self{here->system()};
   scan_request what;
   what.entries = 10;

@@ -7,6 +7,7 @@
 #include "actors/caf_compat.hpp"
 #include "actors/node.hpp"
 #include "memory/eventually.test.hpp"
+#include "memory/temporary_directory.test.hpp"
 
 #include <caf/scoped_actor.hpp>
 
@@ -14,45 +15,22 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
 
 namespace neuroplex::actors::testing {
 
-class directory {
-public:
-  directory() {
-    char pattern[] = "/dev/shm/neuroplex-node-XXXXXX";
-    REQUIRE(::mkdtemp(pattern) != nullptr);
-    path_ = pattern;
-  }
-
-  directory(const directory&) = delete;
-  directory& operator=(const directory&) = delete;
-
-  ~directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] const std::string& path() const {
-    return path_;
-  }
-
-private:
-  std::string path_;
-};
+using directory = memory::testing::temporary_directory;
+using memory::testing::eventually;
 
 /// A small node that is alone and has no gateway.
 inline config::node_options options_in(const directory& where) {
   config::node_options options;
-  options.data_dir = where.path();
+  options.data_dir = where.path().string();
   options.worker_threads = 2;
   options.segment.segment_bytes = std::uint64_t{32} << 20;
   options.segment.huge_pages = false;
@@ -68,8 +46,6 @@ inline std::unique_ptr<node> start(const config::node_options& options) {
     FAIL(started.error().to_string());
   return std::move(*started);
 }
-
-using memory::testing::eventually;
 
 /// A TCP connection to a port of this host. Every wait for bytes has a
 /// deadline.

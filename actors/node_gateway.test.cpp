@@ -117,7 +117,7 @@ TEST_CASE("a node whose gateway cannot listen does not start, and says why") {
   CHECK(second.error().message().find(std::to_string(here->resp_port()))
         != std::string::npos);
   options.resp.port = config::listen_port::any();
-  options.resp.password_file = elsewhere.path() + "/absent";
+  options.resp.password_file = (elsewhere.path() / "absent").string();
   auto third = node::start(options);
   REQUIRE_FALSE(third);
   CHECK(third.error().message().starts_with("resp.password_file: "));

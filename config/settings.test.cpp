@@ -5,9 +5,9 @@
 #include "config/file.hpp"
 #include "config/layers.hpp"
 #include "config/nearest.hpp"
+#include "memory/temporary_directory.test.hpp"
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <fstream>
 #include <set>
 #include <sys/stat.h>
@@ -18,48 +18,21 @@ using namespace neuroplex::config;
 
 namespace {
 
-// A directory of its own for one test.
-class temporary_directory {
-public:
-  temporary_directory() {
-    char name[] = "/tmp/neuroplex-config-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    path_ = name;
-  }
+using memory::testing::temporary_directory;
 
-  temporary_directory(const temporary_directory&) = delete;
-  temporary_directory& operator=(const temporary_directory&) = delete;
+std::string write_file(const temporary_directory& place, const char* name,
+                       const std::string& text, mode_t mode) {
+  auto path = (place.path() / name).string();
+  std::ofstream{path} << text;
+  ::chmod(path.c_str(), mode);
+  return path;
+}
 
-  ~temporary_directory() {
-    for (auto& file : files_)
-      ::unlink(file.c_str());
-    ::rmdir(path_.c_str());
-  }
-
-  std::string file(const std::string& name, const std::string& text,
-                   mode_t mode) {
-    auto path = path_ + "/" + name;
-    std::ofstream{path} << text;
-    ::chmod(path.c_str(), mode);
-    files_.push_back(path);
-    return path;
-  }
-
-  std::string fifo(const std::string& name) {
-    auto path = path_ + "/" + name;
-    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
-    files_.push_back(path);
-    return path;
-  }
-
-  const std::string& path() const {
-    return path_;
-  }
-
-private:
-  std::string path_;
-  std::vector<std::string> files_;
-};
+std::string make_fifo(const temporary_directory& place) {
+  auto path = (place.path() / "fifo").string();
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  return path;
+}
 
 // Path of a file that lies beside this source.
 std::string beside(const std::string& name) {
@@ -208,19 +181,22 @@ TEST_CASE("the nearest word is named only when it is near", "[config]") {
 
 TEST_CASE("a secret is read only from a private file", "[config]") {
   temporary_directory place;
-  auto good = read_secret(place.file("good", "canary-7f3a\n", 0600));
+  auto good = read_secret(write_file(place, "good", "canary-7f3a\n", 0600));
   REQUIRE(good);
   CHECK(*good == "canary-7f3a");
-  auto open_file = read_secret(place.file("open", "canary-7f3a\n", 0644));
+  auto open_file =
+    read_secret(write_file(place, "open", "canary-7f3a\n", 0644));
   REQUIRE_FALSE(open_file);
   CHECK(open_file.code() == errc::denied);
   CHECK(open_file.error().message().find("canary") == std::string::npos);
-  CHECK(read_secret(place.file("empty", "\n", 0600)).code() == errc::config);
-  CHECK(read_secret(place.file("long", std::string(4'097, 'x'), 0600)).code()
+  CHECK(read_secret(write_file(place, "empty", "\n", 0600)).code()
         == errc::config);
-  CHECK(read_secret(place.path() + "/none").code() == errc::bad_path);
+  CHECK(
+    read_secret(write_file(place, "long", std::string(4'097, 'x'), 0600)).code()
+    == errc::config);
+  CHECK(read_secret(place.path() / "none").code() == errc::bad_path);
   CHECK(read_secret(place.path()).code() == errc::bad_path);
-  CHECK(read_secret(place.fifo("fifo")).code() == errc::bad_path);
+  CHECK(read_secret(make_fifo(place)).code() == errc::bad_path);
 }
 
 TEST_CASE("a configuration file that is none is refused", "[config]") {
@@ -232,13 +208,14 @@ TEST_CASE("a configuration file that is none is refused", "[config]") {
                  : std::string{"none"};
   };
   using Catch::Matchers::Contains;
-  CHECK_THAT(read(place.path() + "/none"),
+  CHECK_THAT(read(place.path() / "none"),
              Contains("E-CONFIG") && Contains("No such file"));
   CHECK_THAT(read(place.path()), Contains("directory"));
-  CHECK_THAT(read(place.fifo("fifo")), Contains("not a regular file"));
-  CHECK_THAT(read(place.file("empty", "", 0644)), Contains("empty"));
+  CHECK_THAT(read(make_fifo(place)), Contains("not a regular file"));
+  CHECK_THAT(read(write_file(place, "empty", "", 0644)), Contains("empty"));
   CHECK_THAT(
-    read(place.file("long", std::string(max_config_file_bytes + 1, ' '), 0644)),
+    read(write_file(place, "long", std::string(max_config_file_bytes + 1, ' '),
+                    0644)),
     Contains("longer than 1048576 bytes"));
 }
 

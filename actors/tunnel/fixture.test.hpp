@@ -2,41 +2,16 @@
 // this folder and of tests/tunnel.
 #pragma once
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
 #include "actors/tunnel/certificates.hpp"
 #include "actors/tunnel/identity.hpp"
+#include "memory/temporary_directory.test.hpp"
 
 namespace neuroplex::tunnel::testing {
 
-/// A directory that is removed at the end.
-class temporary_directory {
-public:
-  temporary_directory() {
-    auto pattern =
-      (std::filesystem::temp_directory_path() / "neuroplex-tunnel-XXXXXX")
-        .string();
-    NEUROPLEX_ENSURE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-
-  temporary_directory(const temporary_directory&) = delete;
-  temporary_directory& operator=(const temporary_directory&) = delete;
-
-  ~temporary_directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] const std::filesystem::path& path() const {
-    return path_;
-  }
-
-private:
-  std::filesystem::path path_;
-};
+using memory::testing::temporary_directory;
 
 /// An authority and, on demand, certificates of it.
 class test_authority {

@@ -63,9 +63,6 @@ std::uint16_t free_port() {
 
 cluster::cluster(std::uint32_t count, std::string name)
   : name_{std::move(name)} {
-  char pattern[] = "/dev/shm/neuroplex-test-XXXXXX";
-  REQUIRE(::mkdtemp(pattern) != nullptr);
-  root_ = pattern;
   for (std::uint32_t id = 1; id <= count; ++id) {
     nodes_[id].port = free_port();
     std::filesystem::create_directory(directory(id));
@@ -75,8 +72,6 @@ cluster::cluster(std::uint32_t count, std::string name)
 cluster::~cluster() {
   for (auto& [id, node] : nodes_)
     kill(id);
-  std::error_code ignored;
-  std::filesystem::remove_all(root_, ignored);
 }
 
 bool cluster::start(std::uint32_t id, const std::string& name) {
@@ -206,7 +201,7 @@ std::uint16_t cluster::port(std::uint32_t id) const {
 }
 
 std::string cluster::directory(std::uint32_t id) const {
-  return root_ + "/" + std::to_string(id);
+  return (root_.path() / std::to_string(id)).string();
 }
 
 std::uint32_t cluster::size() const {

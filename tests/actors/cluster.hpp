@@ -9,6 +9,7 @@
 
 #include "actors/client.hpp"
 #include "memory/eventually.test.hpp"
+#include "memory/temporary_directory.test.hpp"
 
 #include <sys/types.h>
 
@@ -75,7 +76,7 @@ private:
   };
 
   std::string name_;
-  std::string root_;
+  memory::testing::temporary_directory root_;
   std::map<std::uint32_t, process_record> nodes_;
   std::string complaint_;
 };
