@@ -95,9 +95,11 @@ class Unit:
 
 def clang_tidy(path, flags):
     """Answers (passed, output)."""
-    result = subprocess.run(["clang-tidy", "--quiet", str(path), "--", *flags],
-                            cwd=ROOT, capture_output=True, text=True,
-                            check=False)
+    # Named, because it is looked for beside the file otherwise.
+    config = f"--config-file={ROOT / '.clang-tidy'}"
+    result = subprocess.run(
+        ["clang-tidy", "--quiet", config, str(path), "--", *flags],
+        cwd=ROOT, capture_output=True, text=True, check=False)
     lines = (result.stdout + result.stderr).splitlines()
     return (result.returncode == 0,
             "\n".join(line for line in lines if not NOISE.match(line)))

@@ -84,6 +84,7 @@ bool cluster::start(std::uint32_t id, const std::string& name) {
       words.push_back(std::to_string(other) + ":"
                       + std::to_string(record.port));
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (auto& word : words)
     arguments.push_back(word.data());
   arguments.push_back(nullptr);
