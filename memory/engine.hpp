@@ -163,30 +163,36 @@ public:
 
   // -- writing ----------------------------------------------------------------
 
-  /// Stores a value that does not depend on the present one.
-  [[nodiscard]] errc put(context& self, std::uint64_t hash, std::uint8_t ns,
-                         std::string_view key, std::string_view value,
-                         std::int64_t ttl_ms, condition when) {
-    index_.prefetch(hash);
+  /// Stores a value that does not depend on the present one. `expires` is a
+  /// point in time, 0 for never.
+  [[nodiscard]] NEUROPLEX_INLINE errc put(context& self, std::uint64_t hash,
+                                          std::uint8_t ns, std::string_view key,
+                                          std::string_view value,
+                                          std::int64_t expires,
+                                          condition when) {
+    // What earlier writes displaced is seen to, and the block filled, while the
+    // index line is on its way.
+    index_.prefetch_to_write(hash);
+    pool_.tidy(self);
     std::uint32_t granule = 0;
-    auto prepare = [&]() -> errc {
-      if (granule != 0)
-        return errc::ok;
-      return build(self, hash, ns, key, value, {},
-                   ttl_ms == 0 ? 0 : unix_time_ms() + ttl_ms, granule);
-    };
-    // The block is filled while the index line is on its way.
-    if (when == condition::always)
-      if (auto built = prepare(); built != errc::ok)
-        return built;
-    return settle(self, hash, ns, key, granule,
-                  [&](const location* present) -> errc {
-                    if (when == condition::if_absent && present != nullptr)
-                      return errc::exists;
-                    if (when == condition::if_present && present == nullptr)
-                      return errc::not_found;
-                    return prepare();
-                  });
+    if (when == condition::always) [[likely]] {
+      granule = build(self, hash, ns, key, value, expires);
+      if (granule == 0) [[unlikely]]
+        return errc::no_space;
+      location where;
+      if (index_.find_usual(hash, layout::make_entry_kind(key.size(), ns, 0),
+                            key, arena_.shape().index_levels, where)
+          != nullptr) [[likely]] {
+        where.slot_id = index_.slot_id_of(where.level, where.slot);
+        where.fields = layout::read_entry_fields<Sync>(
+          reinterpret_cast<const std::byte*>(where.block));
+        auto bytes = where.fields.payload_offset() + key.size() + value.size()
+                     + (expires != 0 ? sizeof expires : 0);
+        if (replace(self, where, granule, bytes) == errc::ok) [[likely]]
+          return published(self, hash, ns, key);
+      }
+    }
+    return put_with_care(self, hash, ns, key, value, expires, when, granule);
   }
 
   /// What `modify` does with a key.
@@ -206,6 +212,7 @@ public:
                             std::string_view key, Decide&& decide) {
     std::uint32_t granule = 0;
     std::string present;
+    std::string joined;
     for (unsigned round = 0; round < max_rounds; ++round) {
       auto at = index_.writable_home(self, hash);
       location where;
@@ -244,16 +251,22 @@ public:
         lost(self, round);
         continue;
       }
-      answer = build(self, hash, ns, key, wanted.head, wanted.tail,
-                     wanted.expires_at_ms, granule);
-      if (answer != errc::ok)
-        return answer;
+      if (!wanted.tail.empty())
+        joined.assign(wanted.head).append(wanted.tail);
+      granule =
+        build(self, hash, ns, key, wanted.tail.empty() ? wanted.head : joined,
+              wanted.expires_at_ms);
+      if (granule == 0)
+        return errc::no_space;
       answer = seen == lookup::found
                  ? try_replace(self, where, granule)
                  : try_insert(self, at, hash, ns, key, granule);
-      if (answer == errc::ok)
-        return published(self, hash, ns, key);
-      granule = discard(self, granule);
+      if (answer == errc::ok) {
+        answer = published(self, hash, ns, key);
+        pool_.tidy(self);
+        return answer;
+      }
+      discard(self, granule);
       if (answer != errc::busy)
         return answer;
       lost(self, round);
@@ -370,48 +383,40 @@ private:
     return errc::busy;
   }
 
-  /// Gives an unpublished block back; answers 0 for the variable that held it.
-  std::uint32_t discard(context& self, std::uint32_t granule) noexcept {
+  /// Gives an unpublished block back.
+  void discard(context& self, std::uint32_t granule) noexcept {
     if (granule != 0)
       pool_.give_back(self, granule);
-    return 0;
   }
 
-  /// Allocates a block and fills it; `pending` names it.
-  errc build(context& self, std::uint64_t hash, std::uint8_t ns,
-             std::string_view key, std::string_view head, std::string_view tail,
-             std::int64_t expires, std::uint32_t& granule) {
+  /// Allocates a block and fills it; `pending` names it. 0: there is no space.
+  [[nodiscard]] std::uint32_t build(context& self, std::uint64_t hash,
+                                    std::uint8_t ns, std::string_view key,
+                                    std::string_view value,
+                                    std::int64_t expires) {
     layout::entry_fields fields{};
-    fields.value_bytes = static_cast<std::uint32_t>(head.size() + tail.size());
+    fields.value_bytes = static_cast<std::uint32_t>(value.size());
     fields.kind = layout::make_entry_kind(
       key.size(), ns, expires != 0 ? layout::flag_expires : std::uint8_t{0});
-    granule = pool_.allocate(self, fields.total_bytes());
+    auto granule = pool_.allocate(self, fields.total_bytes());
     if (granule == 0) [[unlikely]] {
       granule = allocate_hard(self, fields.total_bytes());
       if (granule == 0)
-        return errc::no_space;
-    }
-    auto seed = checksum_seed(hash, fields.value_bytes, expires);
-    if (tail.empty()) {
-      fields.checksum = value_checksum(seed, head);
-    } else {
-      std::string whole{head};
-      whole += tail;
-      fields.checksum = value_checksum(seed, whole);
+        return 0;
     }
     auto* block = reinterpret_cast<std::byte*>(arena_.block(granule));
-    Sync::before_write();
-    Sync::write(block + layout::entry_fields_offset, &fields, sizeof fields);
     auto* out = block + sizeof(layout::block_header<Sync>);
+    Sync::before_write();
     if (expires != 0) {
       Sync::write(out, &expires, sizeof expires);
       out += sizeof expires;
     }
-    Sync::write(out, key.data(), key.size());
-    out += key.size();
-    Sync::write(out, head.data(), head.size());
-    Sync::write(out + head.size(), tail.data(), tail.size());
-    return errc::ok;
+    write_key<Sync>(out, key);
+    fields.checksum =
+      write_summed<Sync>(out + key.size(), value,
+                         checksum_seed(hash, fields.value_bytes, expires));
+    Sync::write(block + layout::entry_fields_offset, &fields, sizeof fields);
+    return granule;
   }
 
   /// Memory is short: looks for it everywhere before giving up.
@@ -449,10 +454,12 @@ private:
     return 0;
   }
 
-  /// The loop of `put`: `admit(present)` answers ok once `granule` is built.
-  template <class Admit>
-  errc settle(context& self, std::uint64_t hash, std::uint8_t ns,
-              std::string_view key, std::uint32_t& granule, Admit&& admit) {
+  /// `put` in every case. `granule` is the block if it was built already.
+  [[gnu::noinline]] errc put_with_care(context& self, std::uint64_t hash,
+                                       std::uint8_t ns, std::string_view key,
+                                       std::string_view value,
+                                       std::int64_t expires, condition when,
+                                       std::uint32_t granule) {
     for (unsigned round = 0; round < max_rounds; ++round) {
       auto at = index_.writable_home(self, hash);
       location where;
@@ -461,15 +468,24 @@ private:
         lost(self, round);
         continue;
       }
-      auto expires = seen == lookup::found ? expiry_of(where) : 0;
+      auto until = seen == lookup::found ? expiry_of(where) : 0;
       bool live =
-        seen == lookup::found && (expires == 0 || expires > unix_time_ms());
-      auto answer = admit(live ? &where : nullptr);
+        seen == lookup::found && (until == 0 || until > unix_time_ms());
+      auto answer = errc::ok;
+      if (when == condition::if_absent && live)
+        answer = errc::exists;
+      else if (when == condition::if_present && !live)
+        answer = errc::not_found;
       // A refusal must rest on a state that stands.
       if (answer != errc::ok && seen == lookup::found
           && !index_.unchanged(at, where)) {
         lost(self, round);
         continue;
+      }
+      if (answer == errc::ok && granule == 0) {
+        granule = build(self, hash, ns, key, value, expires);
+        if (granule == 0)
+          return errc::no_space;
       }
       if (answer == errc::ok)
         answer = seen == lookup::found
@@ -478,12 +494,12 @@ private:
       if (answer == errc::ok)
         return published(self, hash, ns, key);
       if (answer != errc::busy) {
-        granule = discard(self, granule);
+        discard(self, granule);
         return answer;
       }
       lost(self, round);
     }
-    granule = discard(self, granule);
+    discard(self, granule);
     return errc::busy;
   }
 
@@ -495,9 +511,9 @@ private:
 
   /// After a publication: a namespace that was dropped since the operation
   /// began keeps nothing, even if its id is in use again.
-  errc published(context& self, std::uint64_t hash, std::uint8_t ns,
-                 std::string_view key) {
-    finish(self);
+  NEUROPLEX_INLINE errc published(context& self, std::uint64_t hash,
+                                  std::uint8_t ns, std::string_view key) {
+    bump(self.slot->writes, 1U);
     if (arena_.control().namespace_states[ns].load(std::memory_order_seq_cst)
         == self.namespace_word) [[likely]]
       return errc::ok;
@@ -505,9 +521,10 @@ private:
     return errc::bad_namespace;
   }
 
-  void announce(context& self, layout::intent_kind kind, const location& where,
-                std::uint32_t old_granule, std::uint64_t old_word,
-                std::uint32_t new_granule, std::uint64_t new_word) noexcept {
+  NEUROPLEX_INLINE void
+  announce(context& self, layout::intent_kind kind, const location& where,
+           std::uint32_t old_granule, std::uint64_t old_word,
+           std::uint32_t new_granule, std::uint64_t new_word) noexcept {
     auto& slot = *self.slot;
     slot.old_granule.store(old_granule, std::memory_order_relaxed);
     slot.old_word.store(old_word, std::memory_order_relaxed);
@@ -524,9 +541,16 @@ private:
     self.slot->intent.store(0, std::memory_order_release);
   }
 
-  /// ok, or busy when another thread was faster.
   errc try_replace(context& self, const location& where,
                    std::uint32_t granule) noexcept {
+    return replace(self, where, granule, bytes_of(arena_.block(granule)));
+  }
+
+  /// Puts a block of `bytes` in the place of `where`. ok, or busy when another
+  /// thread was faster.
+  NEUROPLEX_INLINE errc replace(context& self, const location& where,
+                                std::uint32_t granule,
+                                std::uint64_t bytes) noexcept {
     auto* fresh = arena_.block(granule);
     auto held = fresh->word.load(std::memory_order_relaxed);
     auto live = layout::next_word(held, state::live, 0);
@@ -539,7 +563,6 @@ private:
       withdraw_intent(self);
       return errc::busy;
     }
-    auto now = bytes_of(fresh);
     fresh->word.store(live, std::memory_order_release);
     if (!where.slot->compare_exchange_strong(raw, granule,
                                              std::memory_order_seq_cst)) {
@@ -550,9 +573,9 @@ private:
     }
     self.slot->pending.store(0, std::memory_order_release);
     displaced(self, where);
-    if (auto before = where.fields.total_bytes(); now != before)
+    if (auto before = where.fields.total_bytes(); bytes != before) [[unlikely]]
       arena_.name_record(where.fields.ns())
-        .block_bytes.fetch_add(pool_.block_bytes(now)
+        .block_bytes.fetch_add(pool_.block_bytes(bytes)
                                  - pool_.block_bytes(before),
                                std::memory_order_relaxed);
     return errc::ok;
@@ -578,7 +601,8 @@ private:
   }
 
   /// The block of `where` is out of its slot: retires it, ends the intent.
-  void displaced(context& self, const location& where) noexcept {
+  NEUROPLEX_INLINE void displaced(context& self,
+                                  const location& where) noexcept {
     auto word = where.word;
     if (where.block->word.compare_exchange_strong(
           word, layout::next_word(word, state::retired, self.owner),

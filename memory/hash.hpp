@@ -90,6 +90,19 @@ NEUROPLEX_INLINE bool same_key(const std::byte* end,
   return Sync::equal(end - key.size(), key.data(), key.size());
 }
 
+/// Writes a key to shared memory.
+template <class Sync>
+NEUROPLEX_INLINE void write_key(std::byte* shared,
+                                std::string_view key) noexcept {
+  if (!short_key::fits(key.size())) [[unlikely]] {
+    Sync::write(shared, key.data(), key.size());
+    return;
+  }
+  Sync::write(shared, key.data(), short_key::word);
+  auto rest = key.size() - short_key::word;
+  Sync::write(shared + rest, key.data() + rest, short_key::word);
+}
+
 /// One-byte tag of a hash. A slot that never had one has 0, which costs the
 /// keys whose tag is 0 a look at empty slots, and all others nothing.
 inline std::uint8_t tag_of(std::uint64_t hash) noexcept {
@@ -184,6 +197,19 @@ struct piece_copy {
   }
 };
 
+/// Writes the pieces of a value to shared memory and sums them.
+template <class Sync>
+struct piece_store {
+  piece_sum value;
+  std::byte* shared;
+
+  template <std::size_t Size>
+  NEUROPLEX_INLINE void piece(std::size_t offset) noexcept {
+    Sync::write(shared + offset, value.value + offset, Size);
+    value.piece<Size>(offset);
+  }
+};
+
 inline std::uint32_t value_checksum(std::uint32_t seed,
                                     std::string_view value) noexcept {
   constexpr std::uint64_t prime = 0x9E3779B185EBCA87ULL;
@@ -204,6 +230,20 @@ NEUROPLEX_INLINE std::uint32_t read_short(char* to, const std::byte* shared,
   piece_copy<Sync> work{shared, {to, seed}, to};
   for_each_piece(size, work);
   return static_cast<std::uint32_t>(work.copy.state);
+}
+
+/// Writes a value to shared memory and answers its checksum.
+template <class Sync>
+NEUROPLEX_INLINE std::uint32_t write_summed(std::byte* shared,
+                                            std::string_view value,
+                                            std::uint32_t seed) noexcept {
+  if (value.size() > short_value_bytes) [[unlikely]] {
+    Sync::write(shared, value.data(), value.size());
+    return value_checksum(seed, value);
+  }
+  piece_store<Sync> work{{value.data(), seed}, shared};
+  for_each_piece(value.size(), work);
+  return static_cast<std::uint32_t>(work.value.state);
 }
 
 /// Copies `size` shared bytes out and answers their checksum.

@@ -32,6 +32,38 @@ TEST_CASE("instruction and table agree at every length, in parts as well",
   }
 }
 
+TEST_CASE("keys of 9 to 16 bytes are hashed as the library hashes them",
+          "[hash]") {
+  for (std::size_t size = 0; size <= 40; ++size) {
+    auto key = bytes_of(size, size + 1);
+    for (unsigned ns : {0U, 1U, 127U, 255U}) {
+      auto expected = XXH3_64bits_withSeed(key.data(), size, ns);
+      auto number = static_cast<std::uint8_t>(ns);
+      REQUIRE(hash_key(number, key) == expected);
+      if (short_key::fits(size))
+        REQUIRE(hash_key(number, short_key{key}) == expected);
+    }
+    REQUIRE(short_key::fits(size) == (size >= 9 && size <= 16));
+  }
+}
+
+TEST_CASE("a key is the same only if every byte of it is", "[hash]") {
+  std::array<std::byte, 24> shared{};
+  for (std::size_t size = 9; size <= 16; ++size) {
+    auto key = bytes_of(size, size);
+    write_key<native_sync>(shared.data() + 1, key);
+    const auto* end = shared.data() + 1 + size;
+    CHECK(same_key<native_sync>(end, short_key{key}));
+    CHECK(same_key<native_sync>(end, std::string_view{key}));
+    for (std::size_t i = 0; i < size; ++i) {
+      auto other = key;
+      other[i] = static_cast<char>(other[i] ^ 0x10);
+      REQUIRE_FALSE(same_key<native_sync>(end, short_key{other}));
+      REQUIRE_FALSE(same_key<native_sync>(end, std::string_view{other}));
+    }
+  }
+}
+
 TEST_CASE("copying and summing in one pass does both at every length",
           "[checksum]") {
   auto text = bytes_of(600, 4);
@@ -39,15 +71,22 @@ TEST_CASE("copying and summing in one pass does both at every length",
   for (std::size_t size = 0; size <= text.size(); ++size) {
     std::string copy(size + 1, '.');
     auto seed = 0x9ABC'DEF0U + static_cast<std::uint32_t>(size);
-    auto sum = read_summed<native_sync>(copy.data(), shared, size, seed);
-    REQUIRE(sum == value_checksum(seed, {text.data(), size}));
+    auto sum = value_checksum(seed, {text.data(), size});
+    REQUIRE(read_summed<native_sync>(copy.data(), shared, size, seed) == sum);
     REQUIRE(copy.substr(0, size) == text.substr(0, size));
     REQUIRE(copy.back() == '.');
+    std::string stored(size + 1, '.');
+    REQUIRE(
+      write_summed<native_sync>(reinterpret_cast<std::byte*>(stored.data()),
+                                {text.data(), size}, seed)
+      == sum);
+    REQUIRE(stored == copy);
   }
 }
 
 TEST_CASE("a changed bit anywhere changes an entry's checksum", "[checksum]") {
-  for (std::size_t size : {1U, 100U, 256U, 257U, 1000U}) {
+  for (std::size_t size :
+       {1U, 3U, 6U, 13U, 16U, 31U, 100U, 256U, 257U, 1000U}) {
     auto value = bytes_of(size, size);
     auto seed = checksum_seed(11, 22, 33);
     auto sum = value_checksum(seed, value);

@@ -39,6 +39,7 @@ struct basic_location {
   typename Sync::template atomic<std::uint32_t>* slot = nullptr;
   layout::block_header<Sync>* block = nullptr;
   std::uint64_t slot_id = 0;
+  unsigned level = 0; ///< of the slot's table, where `find_usual` answered
   std::uint64_t word = 0;
   std::uint32_t raw = 0; ///< the slot's value
   layout::entry_fields fields{};
@@ -123,11 +124,13 @@ public:
     return arena_.line(at.level, probe_line(at.line, distance));
   }
 
+  /// Asks for a hash's home line, to read it.
   NEUROPLEX_INLINE void prefetch(std::uint64_t hash) const noexcept {
-    auto index_state =
-      arena_.control().index_state.load(std::memory_order_relaxed);
-    auto level = arena_.level_of(index_state);
-    prefetch_line(&arena_.line(level, line_of(hash, arena_.lines(level))));
+    prefetch_line(likely_line(hash));
+  }
+
+  NEUROPLEX_INLINE void prefetch_to_write(std::uint64_t hash) const noexcept {
+    memory::prefetch_to_write(likely_line(hash));
   }
 
   /// Prefetches the block of the first tag that matches in the home line, or
@@ -163,6 +166,7 @@ public:
     if (mask == 0) [[unlikely]]
       return nullptr;
     auto& slot = line.slots[static_cast<unsigned>(std::countr_zero(mask))];
+    result.level = level;
     result.slot = &slot;
     result.raw = slot.load(std::memory_order_acquire);
     // What is frozen has no room, what is empty or closed has no live block.
@@ -385,6 +389,17 @@ public:
     return result;
   }
 
+  /// The number of a slot of the table of `level`.
+  [[nodiscard]] std::uint64_t slot_id_of(
+    unsigned level,
+    const typename Sync::template atomic<std::uint32_t>* slot) const noexcept {
+    auto offset = static_cast<std::uint64_t>(
+      reinterpret_cast<const std::byte*>(slot)
+      - reinterpret_cast<const std::byte*>(&arena_.line(level, 0)));
+    return offset / sizeof(line_type) << 9 | std::uint64_t{level & 0x1FU} << 4
+           | offset % sizeof(line_type) / sizeof(std::uint32_t);
+  }
+
   [[nodiscard]] typename Sync::template atomic<std::uint32_t>&
   slot_at(std::uint64_t slot_id) const noexcept {
     auto where = decode(slot_id);
@@ -405,6 +420,14 @@ public:
   }
 
 private:
+  /// The home line, unless the index is doubling.
+  [[nodiscard]] NEUROPLEX_INLINE const line_type*
+  likely_line(std::uint64_t hash) const noexcept {
+    auto level = arena_.level_of(
+      arena_.control().index_state.load(std::memory_order_relaxed));
+    return &arena_.line(level, line_of(hash, arena_.lines(level)));
+  }
+
   static constexpr unsigned max_rounds = 1U << 13;
 
   [[nodiscard]] static std::uint64_t probe_line(std::uint64_t line,

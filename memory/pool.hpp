@@ -56,6 +56,8 @@ public:
   using state = layout::block_state;
 
   explicit basic_pool(const arena_type& arena) noexcept : arena_{arena} {
+    for (unsigned i = 0; i < arena.shape().classes.count(); ++i)
+      capacities_[i] = capacity_of(i);
   }
 
   /// A block of at least `bytes`, held by the thread and named in its
@@ -153,11 +155,13 @@ public:
           slot.retired_head.store(next, std::memory_order_release);
         else
           previous->link.store(next, std::memory_order_release);
+        // While we live, nobody else changes a retired block of ours.
         if (layout::state_of(word) == state::retired
-            && block->word.compare_exchange_strong(
-              word, layout::next_word(word, state::held, self.owner),
-              std::memory_order_acq_rel))
+            && layout::owner_of(word) == self.owner) {
+          block->word.store(layout::next_word(word, state::held, self.owner),
+                            std::memory_order_release);
           push(self, granule);
+        }
         slot.pending.store(0, std::memory_order_release);
       }
       granule = next;
@@ -384,7 +388,7 @@ private:
   }
 
   /// Blocks a magazine keeps at most: by count, and by bytes for large ones.
-  [[nodiscard]] std::uint32_t capacity(unsigned size_class) const noexcept {
+  [[nodiscard]] std::uint32_t capacity_of(unsigned size_class) const noexcept {
     constexpr std::uint64_t most_bytes = 64U << 10;
     constexpr std::uint64_t least_count = 2;
     constexpr std::uint64_t most_count = 4U * retired_batch;
@@ -414,7 +418,7 @@ private:
     magazine.head.store(granule, std::memory_order_release);
     auto count = magazine.count.load(std::memory_order_relaxed) + 1;
     magazine.count.store(count, std::memory_order_relaxed);
-    auto most = capacity(size_class);
+    auto most = capacities_[size_class];
     if (count > most)
       drain(self, size_class, most / 2);
   }
@@ -448,7 +452,7 @@ private:
 
   bool refill(context& self, unsigned size_class) noexcept {
     const auto& classes = arena_.shape().classes;
-    auto batch = std::max(1U, capacity(size_class) / 2);
+    auto batch = std::max(1U, capacities_[size_class] / 2);
     for (unsigned attempt = 0; attempt < max_attempts; ++attempt) {
       if (self.span[size_class] != 0) {
         auto page = self.span[size_class] - 1;
@@ -730,6 +734,7 @@ private:
   }
 
   arena_type arena_;
+  std::array<std::uint32_t, layout::max_classes> capacities_{};
 };
 
 } // namespace neuroplex::memory

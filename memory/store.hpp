@@ -128,7 +128,7 @@ private:
 /// One key and its answer in a `get_many`.
 struct get_request {
   std::string_view key;
-  std::string value;      ///< filled when status is ok
+  std::string value;      ///< filled when status is ok, else anything
   errc status = errc::ok; ///< ok, not_found, or why this one failed
 };
 

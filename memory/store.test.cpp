@@ -2,6 +2,7 @@
 
 #include "memory/fixture.test.hpp"
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -147,11 +148,52 @@ TEST_CASE("a read into a buffer tells the length", "[store]") {
   CHECK(s.db.get(default_ns, "k", std::span<char>{buffer.data(), 10}, length)
         == errc::ok);
   buffer.fill('.');
+  length = 0;
   CHECK(s.db.get(default_ns, "k", std::span<char>{buffer.data(), 9}, length)
         == errc::value_size);
   CHECK(length == 10);
   CHECK(buffer[0] == '.');
   CHECK(s.db.get(default_ns, "absent", buffer, length) == errc::not_found);
+}
+
+TEST_CASE("values of ever other lengths come back whole, into any target",
+          "[store]") {
+  segment s;
+  // Keys and values of the lengths that are read in ways of their own, in an
+  // order in which hardly a value is as long as the one before.
+  std::vector<std::pair<std::string, std::string>> all;
+  for (std::size_t key_bytes : {1U, 8U, 9U, 12U, 16U, 17U, 512U, 513U})
+    for (std::size_t value_bytes :
+         {0U, 1U, 7U, 8U, 15U, 16U, 33U, 100U, 100U, 255U, 256U, 257U, 3000U})
+      all.emplace_back(bytes_of(key_bytes, all.size()),
+                       bytes_of(value_bytes, all.size() + 7));
+  for (auto& [key, value] : all)
+    REQUIRE(s.db.set(default_ns, key, value) == errc::ok);
+  auto reused = std::string(100, '.');
+  std::array<char, 4096> buffer{};
+  std::vector<get_request> batch;
+  for (int round = 0; round < 3; ++round) {
+    for (auto& [key, value] : all) {
+      CAPTURE(key.size(), value.size());
+      // The last one of a key counts: one byte names few of them.
+      auto last = std::find_if(all.rbegin(), all.rend(),
+                               [&](auto& each) { return each.first == key; });
+      REQUIRE(value_of(s.db, key) == last->second);
+      REQUIRE(s.db.get(default_ns, key, reused) == errc::ok);
+      REQUIRE(reused == last->second);
+      std::size_t length = 0;
+      buffer.fill('.');
+      REQUIRE(s.db.get(default_ns, key, buffer, length) == errc::ok);
+      REQUIRE(std::string_view{buffer.data(), length} == last->second);
+      REQUIRE(buffer[length] == '.');
+    }
+    batch.clear();
+    for (auto& [key, value] : all)
+      batch.push_back({key, reused});
+    REQUIRE(s.db.get_many(default_ns, batch) == errc::ok);
+    for (auto& request : batch)
+      REQUIRE(request.value == value_of(s.db, request.key));
+  }
 }
 
 TEST_CASE("conditional stores look at what is there", "[store]") {

@@ -1,5 +1,6 @@
 #include "bench/memory/figures.hpp"
 
+#include "bench/memory/bare.hpp"
 #include "bench/memory/exchange.hpp"
 #include "bench/memory/lmdb_subject.hpp"
 #include "bench/memory/store_subject.hpp"
@@ -96,6 +97,16 @@ public:
     auto ns = time(*store_, what, keys, "store");
     run_.results.add_time(group_, name, ns, d, goal);
     return ns;
+  }
+
+  /// What the memory alone asks for a lookup, in the shape of our segment.
+  [[nodiscard]] bare_lines bare() const {
+    auto now = store_->stats();
+    return {now.index_bytes, entries_, now.live_block_bytes / entries_};
+  }
+
+  void note(const char* name, double ns, double d) {
+    run_.results.add_time(group_, name, ns, d);
   }
 
   /// The peers in the same repetition, as times and as ratios.
@@ -199,6 +210,7 @@ void measure_uniform(bench_run& run) {
   contest all{run, count_name(entries) + ", uniform", entries};
   all.load(true);
   all.note_memory();
+  auto bare = all.bare();
   constexpr target slower{target::kind::more_than, 1};
   for (int i = 0; i < run.options.repetitions; ++i) {
     progress("uniform: repetition " + std::to_string(i + 1));
@@ -212,6 +224,10 @@ void measure_uniform(bench_run& run) {
     all.ours(operation::get_dependent, "get, dependent", keys(2), d, {});
     all.ours(operation::get_many, "get_many of 32, a key", keys(3), d,
              at_most_d(0.35));
+    all.note("bare lines of a get, one by one",
+             bare.in_turn(run.options.seconds), d);
+    all.note("bare lines of a get_many of 32, a key",
+             bare.in_waves(run.options.seconds), d);
     auto set =
       all.ours(operation::set, "set (overwrite)", keys(4), d, at_most_d(0.9));
     all.ours(operation::set_many, "set_many of 32, a key", keys(5), d, {});
