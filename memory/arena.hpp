@@ -36,7 +36,6 @@ public:
     granule_begin_ =
       static_cast<std::uint32_t>(shape.pool_offset >> shape.granule_shift);
     granule_count_ = granules_with(layout::min_block_bytes) - granule_begin_;
-    granules_with_room_ = granules_with(usual_room_bytes);
     for (unsigned level = 0; level < shape.index_levels; ++level)
       tables_[level] = {at<line_type>(shape.table_offset(level)),
                         shape.lines(level)};
@@ -98,12 +97,6 @@ public:
     return granule - granule_begin_ < granule_count_;
   }
 
-  /// Whether the file goes on for `usual_room_bytes` from the granule. Says
-  /// nothing of the pool: what is read there must be checked.
-  [[nodiscard]] bool has_room(std::uint32_t granule) const noexcept {
-    return granule < granules_with_room_;
-  }
-
   /// Block of a granule that `in_pool` accepted.
   [[nodiscard]] block_type*
   block_unchecked(std::uint32_t granule) const noexcept {
@@ -116,6 +109,17 @@ public:
     auto offset = static_cast<std::uint64_t>(
       static_cast<const std::byte*>(address) - base_);
     return static_cast<std::uint32_t>(offset >> shape_.granule_shift);
+  }
+
+  /// Number of granules of the file from which it goes on for `bytes`.
+  [[nodiscard]] std::uint32_t
+  granules_with(std::uint64_t bytes) const noexcept {
+    return static_cast<std::uint32_t>(
+      ((shape_.file_bytes - bytes) >> shape_.granule_shift) + 1);
+  }
+
+  [[nodiscard]] std::byte* base() const noexcept {
+    return base_;
   }
 
   /// Where the file ends.
@@ -148,13 +152,6 @@ private:
     std::uint64_t count;
   };
 
-  /// Number of granules of the file from which it goes on for `bytes`.
-  [[nodiscard]] std::uint32_t
-  granules_with(std::uint64_t bytes) const noexcept {
-    return static_cast<std::uint32_t>(
-      ((shape_.file_bytes - bytes) >> shape_.granule_shift) + 1);
-  }
-
   template <class T>
   [[nodiscard]] T* at(std::uint64_t offset) const noexcept {
     return reinterpret_cast<T*>(base_ + offset);
@@ -165,7 +162,6 @@ private:
   geometry shape_;
   std::uint32_t granule_begin_;
   std::uint32_t granule_count_;
-  std::uint32_t granules_with_room_;
   std::array<table, layout::max_index_levels> tables_{};
 };
 

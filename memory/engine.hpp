@@ -165,7 +165,8 @@ public:
 
   /// Stores a value that does not depend on the present one. `expires` is a
   /// point in time, 0 for never.
-  [[nodiscard]] NEUROPLEX_INLINE errc put(context& self, std::uint64_t hash,
+  [[nodiscard]] NEUROPLEX_INLINE errc put(const basic_lookup_view<Sync>& view,
+                                          context& self, std::uint64_t hash,
                                           std::uint8_t ns, std::string_view key,
                                           std::string_view value,
                                           std::int64_t expires,
@@ -180,8 +181,8 @@ public:
       if (granule == 0) [[unlikely]]
         return errc::no_space;
       location where;
-      if (index_.find_usual(hash, layout::make_entry_kind(key.size(), ns, 0),
-                            key, arena_.shape().index_levels, where)
+      if (index_.find_usual(
+            view, hash, layout::make_entry_kind(key.size(), ns, 0), key, where)
           != nullptr) [[likely]] {
         where.slot_id = index_.slot_id_of(where.level, where.slot);
         where.fields = layout::read_entry_fields<Sync>(

@@ -9,16 +9,13 @@
 
 namespace neuroplex::memory {
 
+using detail::number;
 using detail::store_impl;
 
 namespace {
 
 using context = store_impl::context;
 using block_header = layout::block_header<native_sync>;
-
-std::uint8_t number(namespace_id ns) noexcept {
-  return static_cast<std::uint8_t>(ns);
-}
 
 errc check_key(std::string_view key) noexcept {
   if (key.empty()) [[unlikely]]
@@ -79,20 +76,20 @@ static_assert(sizeof(layout::block_header<native_sync>) + most_usual_key_bytes
 /// the cache is decided by whether the next get fits into the processor's
 /// window beside it.
 template <class Key, class To>
-NEUROPLEX_INLINE bool get_usual(store_impl& impl, std::uint64_t hash,
-                                std::uint8_t ns, const Key& key, const To& to) {
+NEUROPLEX_INLINE bool get_usual(const store_impl::lookup_view& view,
+                                std::uint64_t hash, std::uint8_t ns,
+                                const Key& key, const To& to) {
+  using index = basic_index<native_sync>;
   auto& recent = store_impl::last_used;
-  if (recent.store_id != impl.id()) [[unlikely]]
+  if (recent.store_id != view.store_id) [[unlikely]]
     return false;
-  auto& index = impl.engine().index();
   // Where the length is the expected one, what is done with it does not hang on
   // the block.
   auto expected = native_sync::opaque(recent.value_bytes);
   auto length = native_sync::opaque(recent.value_bytes);
   basic_location<native_sync> where;
-  const auto* value =
-    index.find_usual(hash, layout::make_entry_kind(key.size(), ns, 0), key,
-                     impl.open_levels(), where);
+  const auto* value = index::find_usual(
+    view, hash, layout::make_entry_kind(key.size(), ns, 0), key, where);
   if (value == nullptr) [[unlikely]]
     return false;
   auto* header = reinterpret_cast<const std::byte*>(where.block);
@@ -111,7 +108,7 @@ NEUROPLEX_INLINE bool get_usual(store_impl& impl, std::uint64_t hash,
   if (sum
         != native_sync::read_object<std::uint32_t>(
           header + offsetof(block_header, checksum))
-      || !index.unchanged(where)) [[unlikely]]
+      || !index::unchanged(where)) [[unlikely]]
     return false;
   to.tell(length);
   bump(*recent.reads, 1U);
@@ -144,7 +141,7 @@ errc get_with_care(store_impl& impl, namespace_id ns, std::string_view key,
   auto answer = errc::ok;
   if (info != nullptr || key.size() > most_usual_key_bytes
       || short_key::fits(key.size())
-      || !get_usual(impl, hash, number(ns), key, to)) {
+      || !get_usual(impl.view_far_from(&hash), hash, number(ns), key, to)) {
     answer = impl.engine().read(hash, number(ns), key,
                                 [&](const auto& where, std::int64_t expires) {
                                   if (info != nullptr)
@@ -230,8 +227,8 @@ NEUROPLEX_INLINE errc get(store_impl* impl, namespace_id ns,
   native_sync::put_down(order);
   if (short_key::fits(key.size()) && info == nullptr) [[likely]] {
     short_key words{key};
-    if (get_usual(*impl, hash_key(number(ns), words), number(ns), words, to))
-      [[likely]]
+    if (get_usual(impl->view_far_from(&order), hash_key(number(ns), words),
+                  number(ns), words, to)) [[likely]]
       return errc::ok;
   }
   return get_with_care(order);
@@ -298,8 +295,8 @@ errc store_value(store_impl& impl, namespace_id ns, std::string_view key,
     return bad;
   auto hash = hash_key(number(ns), key);
   if (!options.keep_ttl) [[likely]]
-    return impl.engine().put(*self, hash, number(ns), key, value,
-                             new_expiry(options, 0), when);
+    return impl.engine().put(impl.view_far_from(&hash), *self, hash, number(ns),
+                             key, value, new_expiry(options, 0), when);
   return impl.engine().modify(
     *self, hash, number(ns), key,
     [&](const std::string* present, std::int64_t expires, version_token,
@@ -531,11 +528,11 @@ errc store::get_many(namespace_id ns, std::span<get_request> requests) const {
       string_target to{&request.value, most};
       if (!to.has_room(store_impl::last_used.value_bytes))
         request.value.resize(store_impl::last_used.value_bytes);
-      request.status =
-        short_key::fits(request.key.size())
-            && get_usual(*impl_, hash, number(ns), short_key{request.key}, to)
-          ? errc::ok
-          : get_with_care(*impl_, ns, request.key, to);
+      request.status = short_key::fits(request.key.size())
+                           && get_usual(impl_->view_far_from(&to), hash,
+                                        number(ns), short_key{request.key}, to)
+                         ? errc::ok
+                         : get_with_care(*impl_, ns, request.key, to);
       if (request.status != errc::ok && request.status != errc::not_found)
         result = request.status;
     });
@@ -559,9 +556,9 @@ errc store::set_many(namespace_id ns, std::span<set_request> requests) {
           request.options.keep_ttl
             ? store_value(*impl_, ns, request.key, request.value,
                           request.options, condition::always)
-            : impl_->engine().put(*self, hash, number(ns), request.key,
-                                  request.value, request.options.ttl_ms,
-                                  condition::always);
+            : impl_->engine().put(
+              impl_->view_far_from(&hash), *self, hash, number(ns), request.key,
+              request.value, new_expiry(request.options, 0), condition::always);
       if (request.status != errc::ok)
         result = request.status;
     });

@@ -1,3 +1,4 @@
+#include "memory/engine.hpp"
 #include "memory/fixture.test.hpp"
 
 #include <limits>
@@ -118,6 +119,29 @@ TEST_CASE("who keeps the expiry and who takes it away", "[expiry]") {
   CHECK(s.db.persist(default_ns, "k") == errc::ok);
   CHECK(expiry_of(s.db, "k") == 0);
   CHECK(value_of(s.db, "k") == "8");
+}
+
+TEST_CASE("a batch gives each entry the lifetime it asks for", "[expiry]") {
+  segment s;
+  auto before = unix_time_ms();
+  std::vector<set_request> batch(3);
+  batch[0] = {
+    .key = "for a minute", .value = "v", .options = {.ttl_ms = 60'000}};
+  batch[1] = {.key = "for ever", .value = "v"};
+  batch[2] = {.key = "too long", .value = "v", .options = {.ttl_ms = -1}};
+  CHECK(s.db.set_many(default_ns, batch) == errc::bad_ttl);
+  CHECK(expiry_of(s.db, "for a minute") >= before + 60'000);
+  CHECK(expiry_of(s.db, "for a minute") <= unix_time_ms() + 60'000);
+  CHECK(expiry_of(s.db, "for ever") == 0);
+  CHECK_FALSE(s.db.contains(default_ns, "too long"));
+  // Over entries that are there already.
+  batch[1].options.ttl_ms = 60'000;
+  batch[0].options.keep_ttl = true;
+  batch[0].options.ttl_ms = 0;
+  batch.pop_back();
+  CHECK(s.db.set_many(default_ns, batch) == errc::ok);
+  CHECK(expiry_of(s.db, "for a minute") >= before + 60'000);
+  CHECK(expiry_of(s.db, "for ever") >= before + 60'000);
 }
 
 TEST_CASE("a sweep removes the expired and nothing else", "[expiry]") {

@@ -11,7 +11,6 @@ namespace neuroplex::memory {
 namespace {
 
 constexpr std::uint64_t file_page = 4096;
-constexpr std::uint64_t huge_page = std::uint64_t{2} << 20;
 constexpr std::uint32_t max_span_pages = 32;
 constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
 constexpr std::uint64_t gibibyte = std::uint64_t{1} << 30;

@@ -90,6 +90,9 @@ private:
   std::uint64_t granule_bytes_ = 16;
 };
 
+/// What the kernel maps by one entry where it can.
+inline constexpr std::uint64_t huge_page = std::uint64_t{2} << 20;
+
 /// Bytes before the block of a large span.
 inline constexpr std::uint64_t large_block_offset = 16;
 

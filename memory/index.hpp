@@ -53,6 +53,36 @@ struct basic_location {
   }
 };
 
+/// What the usual lookup must know of a segment, together in a few lines. Read
+/// only, but for `open_levels`.
+template <class Sync>
+struct alignas(512) basic_lookup_view {
+  struct table {
+    layout::line<Sync>* lines;
+    std::uint64_t count;
+  };
+
+  std::byte* base;
+  std::uint64_t granule_bytes;
+  std::uint64_t store_id;
+  std::uint32_t granules_with_room;
+  /// Number of index levels, or none while the store is not usable: comparing
+  /// the index' state with it asks for both at once.
+  std::atomic<std::uint32_t> open_levels;
+  std::array<table, layout::max_index_levels> tables;
+
+  void fill(const basic_arena<Sync>& arena, std::uint64_t id) noexcept {
+    base = arena.base();
+    granule_bytes = arena.shape().granule_bytes;
+    store_id = id;
+    granules_with_room =
+      arena.granules_with(basic_arena<Sync>::usual_room_bytes);
+    for (unsigned level = 0; level < arena.shape().index_levels; ++level)
+      tables[level] = {&arena.line(level, 0), arena.lines(level)};
+    open_levels.store(arena.shape().index_levels, std::memory_order_relaxed);
+  }
+};
+
 /// Where a hash lives in the table that is open for it.
 struct home {
   std::uint32_t index_state = 0; ///< as loaded
@@ -149,19 +179,22 @@ public:
 
   /// The usual lookup in as few instructions as it takes, so that the next one
   /// fits into the processor's window beside it: an entry in its home line, at
-  /// the first tag that matches, in a table below `open_levels` that does not
-  /// double. Null says nothing, and `find` is to be asked. Else the answer is
-  /// where the value begins, which may be read as far as `usual_room_bytes`
-  /// allow. What was found is checked after its use as with `find`, except that
-  /// no doubling is to be watched. `result.fields` is not filled.
+  /// the first tag that matches, in a table that does not double. Null says
+  /// nothing, and `find` is to be asked. Else the answer is where the value
+  /// begins, which may be read as far as `usual_room_bytes` allow. What was
+  /// found is checked after its use as with `find`, except that no doubling is
+  /// to be watched. `result.fields` is not filled.
   template <class Key>
-  [[nodiscard]] NEUROPLEX_INLINE const std::byte*
-  find_usual(std::uint64_t hash, std::uint32_t kind, const Key& key,
-             std::uint32_t open_levels, location& result) const noexcept {
-    auto level = arena_.control().index_state.load(std::memory_order_acquire);
-    if (level >= open_levels) [[unlikely]]
+  [[nodiscard]] NEUROPLEX_INLINE static const std::byte*
+  find_usual(const basic_lookup_view<Sync>& view, std::uint64_t hash,
+             std::uint32_t kind, const Key& key, location& result) noexcept {
+    auto& control = *reinterpret_cast<const layout::control<Sync>*>(
+      view.base + layout::control_offset);
+    auto level = control.index_state.load(std::memory_order_acquire);
+    if (level >= view.open_levels.load(std::memory_order_relaxed)) [[unlikely]]
       return nullptr; // doubling, or not usable
-    auto& line = arena_.line(level, line_of(hash, arena_.lines(level)));
+    auto& table = view.tables[level];
+    auto& line = table.lines[line_of(hash, table.count)];
     auto mask = Sync::match_tags(line.tags, tag_of(hash));
     if (mask == 0) [[unlikely]]
       return nullptr;
@@ -170,9 +203,10 @@ public:
     result.slot = &slot;
     result.raw = slot.load(std::memory_order_acquire);
     // What is frozen has no room, what is empty or closed has no live block.
-    if (!arena_.has_room(result.raw)) [[unlikely]]
+    if (result.raw >= view.granules_with_room) [[unlikely]]
       return nullptr;
-    result.block = arena_.block_unchecked(result.raw);
+    result.block = reinterpret_cast<block_type*>(
+      view.base + result.raw * view.granule_bytes);
     result.word = result.block->word.load(std::memory_order_acquire);
     auto* bytes = reinterpret_cast<const std::byte*>(result.block);
     auto* value = bytes + sizeof(block_type) + key.size();

@@ -26,8 +26,6 @@ namespace neuroplex::memory {
 
 namespace {
 
-constexpr std::uint64_t huge_page = std::uint64_t{2} << 20;
-
 // Locks lie beyond any file's end, so they never meet its bytes.
 constexpr off_t lock_base = off_t{1} << 62;
 

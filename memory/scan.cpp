@@ -7,13 +7,10 @@
 
 namespace neuroplex::memory {
 
+using detail::number;
 using detail::store_impl;
 
 namespace {
-
-std::uint8_t number(namespace_id ns) noexcept {
-  return static_cast<std::uint8_t>(ns);
-}
 
 /// Lines one call looks at for each entry asked for, so that a call over an
 /// almost empty table ends soon.

@@ -100,12 +100,13 @@ store_impl::store_impl(mapping file, const geometry& shape, std::string path,
              [](void* owner, std::uint32_t index_state) {
                auto* store = static_cast<store_impl*>(owner);
                return store->grow_index(index_state) == errc::ok;
-             }}},
-    open_levels_{shape.index_levels} {
+             }}} {
   auto& registry = registry::instance();
   std::lock_guard guard{registry.mutex};
   id_ = registry.next_id++;
   registry.stores.emplace(id_, this);
+  for (auto& view : views_)
+    view.fill(arena(), id_);
 }
 
 expected<std::unique_ptr<store_impl>> store_impl::attach(mapping file,
@@ -179,9 +180,14 @@ void store_impl::close() noexcept {
   auto open = errc::ok;
   if (!condition_.compare_exchange_strong(open, errc::closed))
     return;
-  open_levels_.store(0, std::memory_order_relaxed);
+  close_views();
   if (joined_)
     leave();
+}
+
+void store_impl::close_views() noexcept {
+  for (auto& view : views_)
+    view.open_levels.store(0, std::memory_order_relaxed);
 }
 
 void store_impl::leave() noexcept {
@@ -205,7 +211,7 @@ void store_impl::leave() noexcept {
 void store_impl::abandon_after_fork() noexcept {
   auto open = errc::ok;
   condition_.compare_exchange_strong(open, errc::forked);
-  open_levels_.store(0, std::memory_order_relaxed);
+  close_views();
   file_.close_after_fork();
 }
 

@@ -8,7 +8,9 @@
 #include "memory/engine.hpp"
 #include "memory/mapping.hpp"
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -22,6 +24,11 @@ inline constexpr std::uint32_t namespace_lock = 1U << 20;
 inline constexpr std::uint32_t growth_lock = namespace_lock + 1;
 inline constexpr std::uint32_t orphan_lock = namespace_lock + 2;
 inline constexpr int cold_lock_timeout_ms = 2000;
+
+/// A namespace as the engine counts it.
+inline std::uint8_t number(namespace_id ns) noexcept {
+  return static_cast<std::uint8_t>(ns);
+}
 
 class store_impl {
 public:
@@ -73,10 +80,22 @@ public:
     return find_self();
   }
 
-  /// Number of index levels, or none while the store is not usable: what a
-  /// reader compares the index' state with asks for both at once.
-  [[nodiscard]] std::uint32_t open_levels() const noexcept {
-    return open_levels_.load(std::memory_order_relaxed);
+  using lookup_view = basic_lookup_view<native_sync>;
+
+  /// The copy of the view half a page from `stack`, an address in the caller's
+  /// frame. Processors of Intel take a load for one of what an earlier store
+  /// writes while the two addresses agree in their last twelve bits ("4 KiB
+  /// aliasing", Intel optimization manual), and hold it up until that store
+  /// retires. Stores to the stack retire after the block before them has come
+  /// from memory, so a view that happened to lie like the stack would undo all
+  /// overlap of one lookup with the next.
+  [[nodiscard]] NEUROPLEX_INLINE const lookup_view&
+  view_far_from(const void* stack) const noexcept {
+    constexpr auto half = sizeof views_ / 2;
+    constexpr auto mask = sizeof views_ - sizeof(lookup_view);
+    auto offset = (reinterpret_cast<std::uintptr_t>(stack) + half) & mask;
+    return *reinterpret_cast<const lookup_view*>(
+      reinterpret_cast<const std::byte*>(views_.data()) + offset);
   }
 
   /// What the calling thread used last, of whatever store.
@@ -91,10 +110,6 @@ public:
     std::uint32_t value_bytes;
   };
   static thread_local constinit recent last_used;
-
-  [[nodiscard]] std::uint64_t id() const noexcept {
-    return id_;
-  }
 
   /// Counts a read in the thread's slot, if it has one.
   void count_read(errc answer) noexcept;
@@ -193,12 +208,16 @@ private:
                            std::size_t& threads_found);
   void leave() noexcept;
 
+  void close_views() noexcept;
+
+  /// Copies of one view, a page of them; see `view_far_from`.
+  alignas(4096) std::array<lookup_view, 8> views_;
+  static_assert(sizeof views_ == 4096);
   mapping file_;
   std::string path_;
   access_mode mode_;
   engine_type engine_;
   std::atomic<errc> condition_{errc::ok};
-  std::atomic<std::uint32_t> open_levels_;
   std::uint64_t id_;
   unsigned participant_ = 0;
   bool joined_ = false;

@@ -9,7 +9,6 @@ namespace neuroplex::bench {
 
 namespace {
 
-constexpr auto ns = memory::namespace_id::default_namespace;
 constexpr std::size_t message_bytes = 64;
 constexpr std::string_view key_there = "exchange-there-a";
 constexpr std::string_view key_back = "exchange-back--b";
@@ -53,7 +52,8 @@ void spin(Arrived&& arrived) {
 void send(memory::store& segment, std::string_view key, message& what,
           std::uint64_t round) {
   what.number(round);
-  if (auto answer = segment.set(ns, key, what.view()); answer != errc::ok)
+  if (auto answer = segment.set(default_space, key, what.view());
+      answer != errc::ok)
     give_up("exchange", std::string{describe(answer)});
 }
 
@@ -61,7 +61,8 @@ void await(const memory::store& segment, std::string_view key, message& what,
            std::uint64_t round) {
   spin([&] {
     std::size_t size = 0;
-    return segment.get(ns, key, std::span<char>{what.bytes}, size) == errc::ok
+    return segment.get(default_space, key, std::span<char>{what.bytes}, size)
+             == errc::ok
            && what.number() == round;
   });
 }

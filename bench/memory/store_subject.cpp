@@ -6,11 +6,7 @@
 
 namespace neuroplex::bench {
 
-namespace {
-
-constexpr auto ns = memory::namespace_id::default_namespace;
-
-} // namespace
+namespace {} // namespace
 
 void give_up(const std::string& what, const std::string& why) {
   std::fprintf(stderr, "bench: %s: %s\n", what.c_str(), why.c_str());
@@ -37,20 +33,22 @@ store_subject::store_subject(memory::store attached)
 
 bool store_subject::get(const entry_key& key, entry_value& value) {
   std::size_t size = 0;
-  return store_.get(ns, key.view(), std::span<char>{value.bytes}, size)
+  return store_.get(default_space, key.view(), std::span<char>{value.bytes},
+                    size)
            == errc::ok
          && size == value_bytes;
 }
 
 bool store_subject::set(const entry_key& key, const entry_value& value) {
-  return store_.set(ns, key.view(), value.view()) == errc::ok;
+  return store_.set(default_space, key.view(), value.view()) == errc::ok;
 }
 
 bool store_subject::get_many(std::span<const entry_key> keys,
                              std::span<entry_value> values) {
   for (std::size_t i = 0; i < keys.size(); ++i)
     gets_[i].key = keys[i].view();
-  if (store_.get_many(ns, std::span{gets_}.first(keys.size())) != errc::ok)
+  if (store_.get_many(default_space, std::span{gets_}.first(keys.size()))
+      != errc::ok)
     return false;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (gets_[i].status != errc::ok || gets_[i].value.size() != value_bytes)
@@ -68,7 +66,8 @@ bool store_subject::set_many(std::span<const entry_key> keys,
     sets_[i].key = keys[i].view();
     sets_[i].value = values[i].view();
   }
-  return store_.set_many(ns, std::span{sets_}.first(keys.size())) == errc::ok;
+  return store_.set_many(default_space, std::span{sets_}.first(keys.size()))
+         == errc::ok;
 }
 
 double store_subject::bytes_in_use() const {

@@ -11,6 +11,9 @@
 
 namespace neuroplex::bench {
 
+/// Where the entries of the benchmarks lie.
+inline constexpr auto default_space = memory::namespace_id::default_namespace;
+
 /// Ends the program with what a store answered.
 [[noreturn]] void give_up(const std::string& what, const std::string& why);
 

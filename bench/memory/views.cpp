@@ -9,8 +9,6 @@ namespace neuroplex::bench {
 
 namespace {
 
-constexpr auto ns = memory::namespace_id::default_namespace;
-
 std::uint64_t sum_of(std::string_view bytes) {
   std::uint64_t result = 0;
   std::uint64_t word = 0;
@@ -50,7 +48,7 @@ view_times measure_views(const std::string& path, std::size_t size,
   std::vector<entry_key> keys;
   for (std::uint64_t i = 0; i < view_entries; ++i) {
     keys.emplace_back(i);
-    if (segment.set(ns, keys.back().view(), value) != errc::ok)
+    if (segment.set(default_space, keys.back().view(), value) != errc::ok)
       give_up("views", "cannot store a value");
   }
   auto first_byte = [](std::string_view bytes) {
@@ -59,14 +57,14 @@ view_times measure_views(const std::string& path, std::size_t size,
   auto view = [&](auto&& look) {
     return time_each(seconds, [&](std::uint64_t i) {
       memory::value_view seen;
-      if (segment.view(ns, keys[i].view(), seen) != errc::ok)
+      if (segment.view(default_space, keys[i].view(), seen) != errc::ok)
         give_up("views", "an entry is missing");
       return look(seen.bytes());
     });
   };
   auto get = [&](auto&& look) {
     return time_each(seconds, [&](std::uint64_t i) {
-      if (segment.get(ns, keys[i].view(), value) != errc::ok)
+      if (segment.get(default_space, keys[i].view(), value) != errc::ok)
         give_up("views", "an entry is missing");
       return look(std::string_view{value});
     });

@@ -339,6 +339,7 @@ int run_checker(const std::string& checker, const std::string& directory) {
   for (const auto& file : std::filesystem::directory_iterator{directory})
     words.push_back(file.path().string());
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (auto& word : words)
     arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -369,6 +370,7 @@ int run(const settings& wanted) {
   auto end = begin + wanted.seconds * 1'000'000'000LL;
   int next_process = 1;
   std::vector<pid_t> clients;
+  clients.reserve(static_cast<std::size_t>(wanted.clients));
   for (int i = 0; i < wanted.clients; ++i)
     clients.push_back(start_client(path, directory, next_process++, begin));
   std::mt19937_64 random{wanted.seed};
