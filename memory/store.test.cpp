@@ -173,8 +173,9 @@ TEST_CASE("values of ever other lengths come back whole, into any target",
   std::array<char, 4096> buffer{};
   std::vector<get_request> batch;
   for (int round = 0; round < 3; ++round) {
-    for (auto& [key, value] : all) {
-      CAPTURE(key.size(), value.size());
+    for (const auto& entry : all) {
+      const auto& key = entry.first;
+      CAPTURE(key.size(), entry.second.size());
       // The last one of a key counts: one byte names few of them.
       auto last = std::find_if(all.rbegin(), all.rend(),
                                [&](auto& each) { return each.first == key; });

@@ -37,7 +37,7 @@ DROPPED_WITH_VALUE = {"-o", "-include", "-MF", "-MT", "-MQ"}
 PROGRAM = re.compile(r"^int main\(", re.MULTILINE)
 
 # Files read together: more save more, fewer share the cores out more evenly.
-GROUP_FILES = 12
+GROUP_FILES = 20
 
 NOISE = re.compile(r"^\d+ warnings? (generated|treated)|^Suppressed \d+|"
                    r"^Use -header-filter|^Error while processing")
