@@ -187,9 +187,7 @@ public:
         where.slot_id = index_.slot_id_of(where.level, where.slot);
         where.fields = layout::read_entry_fields<Sync>(
           reinterpret_cast<const std::byte*>(where.block));
-        auto bytes = where.fields.payload_offset() + key.size() + value.size()
-                     + (expires != 0 ? sizeof expires : 0);
-        if (replace(self, where, granule, bytes) == errc::ok) [[likely]]
+        if (try_replace(self, where, granule) == errc::ok) [[likely]]
           return published(self, hash, ns, key);
       }
     }
@@ -542,16 +540,9 @@ private:
     self.slot->intent.store(0, std::memory_order_release);
   }
 
-  errc try_replace(context& self, const location& where,
-                   std::uint32_t granule) noexcept {
-    return replace(self, where, granule, bytes_of(arena_.block(granule)));
-  }
-
-  /// Puts a block of `bytes` in the place of `where`. ok, or busy when another
-  /// thread was faster.
-  NEUROPLEX_INLINE errc replace(context& self, const location& where,
-                                std::uint32_t granule,
-                                std::uint64_t bytes) noexcept {
+  /// ok, or busy when another thread was faster.
+  NEUROPLEX_INLINE errc try_replace(context& self, const location& where,
+                                    std::uint32_t granule) noexcept {
     auto* fresh = arena_.block(granule);
     auto held = fresh->word.load(std::memory_order_relaxed);
     auto live = layout::next_word(held, state::live, 0);
@@ -564,6 +555,7 @@ private:
       withdraw_intent(self);
       return errc::busy;
     }
+    auto bytes = bytes_of(fresh);
     fresh->word.store(live, std::memory_order_release);
     if (!where.slot->compare_exchange_strong(raw, granule,
                                              std::memory_order_seq_cst)) {
