@@ -305,12 +305,12 @@ TEST_CASE("a batch answers each of its requests", "[store][batch]") {
   segment s;
   auto too_long = std::string(65'536, 'k');
   auto too_large = std::string(s.db.stats().max_value_bytes + 1, 'v');
-  std::vector<std::string> keys;
-  for (int i = 0; i < 100; ++i)
-    keys.push_back("key" + std::to_string(i));
-  std::vector<set_request> sets;
-  for (auto& key : keys)
-    sets.push_back({key, key});
+  std::vector<std::string> keys(100);
+  std::vector<set_request> sets(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    keys[i] = "key" + std::to_string(i);
+    sets[i] = {keys[i], keys[i]};
+  }
   sets[7].key = "";
   sets[8].key = too_long;
   sets[9].value = too_large;
