@@ -37,12 +37,6 @@ inline std::uint32_t crc32c_by_table(std::uint32_t crc, const void* data,
   return ~crc;
 }
 
-#if defined(__SSE4_2__) || defined(__ARM_FEATURE_CRC32)
-inline constexpr bool crc32c_in_hardware = true;
-#else
-inline constexpr bool crc32c_in_hardware = false;
-#endif
-
 /// Takes the bytes of one little-endian unsigned integer into a raw state, the
 /// complement of the CRC in 64 bits (as the processor's instruction wants it).
 template <class Word>
@@ -69,35 +63,6 @@ inline std::uint64_t crc32c_step(std::uint64_t raw, Word word) noexcept {
 #else
   return ~crc32c_by_table(~state, &word, sizeof word);
 #endif
-}
-
-/// CRC-32C of `size` bytes, going on from `crc` (0 to begin).
-inline std::uint32_t crc32c(std::uint32_t crc, const void* data,
-                            std::size_t size) noexcept {
-  if constexpr (!crc32c_in_hardware)
-    return crc32c_by_table(crc, data, size);
-  const auto* bytes = static_cast<const unsigned char*>(data);
-  std::uint64_t state = ~crc;
-  auto step = [&](auto word) {
-    std::memcpy(&word, bytes, sizeof word);
-    bytes += sizeof word;
-    state = crc32c_step(state, word);
-  };
-  for (; size >= 32; size -= 32) {
-    step(std::uint64_t{});
-    step(std::uint64_t{});
-    step(std::uint64_t{});
-    step(std::uint64_t{});
-  }
-  for (; size >= 8; size -= 8)
-    step(std::uint64_t{});
-  if ((size & 4U) != 0)
-    step(std::uint32_t{});
-  if ((size & 2U) != 0)
-    step(std::uint16_t{});
-  if ((size & 1U) != 0)
-    step(std::uint8_t{});
-  return ~static_cast<std::uint32_t>(state);
 }
 
 } // namespace neuroplex::memory

@@ -63,13 +63,6 @@ bool parse_integer(std::string_view text, std::int64_t& value) {
   return text == "0" || digits.front() != '0';
 }
 
-/// Longest key of a usual entry; with its header and a short value it fits into
-/// the room that the arena grants.
-constexpr std::size_t most_usual_key_bytes = 512;
-static_assert(sizeof(layout::block_header<native_sync>) + most_usual_key_bytes
-                + short_value_bytes
-              <= store_impl::arena_type::usual_room_bytes);
-
 /// Reads one entry in the usual case: a short value that does not expire, in a
 /// target that has room for it. False says nothing, and `get_with_care` is to
 /// be asked. Written out, because what a get costs on entries that are not in
@@ -139,8 +132,7 @@ errc get_with_care(store_impl& impl, namespace_id ns, std::string_view key,
     return bad;
   auto hash = hash_key(number(ns), key);
   auto answer = errc::ok;
-  if (info != nullptr || key.size() > most_usual_key_bytes
-      || short_key::fits(key.size())
+  if (info != nullptr || short_key::fits(key.size())
       || !get_usual(impl.view_far_from(&hash), hash, number(ns), key, to)) {
     answer = impl.engine().read(hash, number(ns), key,
                                 [&](const auto& where, std::int64_t expires) {

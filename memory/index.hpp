@@ -30,6 +30,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace neuroplex::memory {
 
@@ -102,6 +103,12 @@ public:
   using line_type = typename arena_type::line_type;
   using block_type = typename arena_type::block_type;
   using state = layout::block_state;
+
+  /// Longest key of a usual entry; with its header and a short value it fits
+  /// into the room that the arena grants.
+  static constexpr std::size_t most_usual_key_bytes = 512;
+  static_assert(sizeof(block_type) + most_usual_key_bytes + short_value_bytes
+                <= arena_type::usual_room_bytes);
 
   explicit basic_index(const arena_type& arena) noexcept : arena_{arena} {
   }
@@ -188,6 +195,11 @@ public:
   [[nodiscard]] NEUROPLEX_INLINE static const std::byte*
   find_usual(const basic_lookup_view<Sync>& view, std::uint64_t hash,
              std::uint32_t kind, const Key& key, location& result) noexcept {
+    // A short key always fits into the room; what a scribbled block says of a
+    // long one is no bound.
+    if constexpr (!std::is_same_v<Key, short_key>)
+      if (key.size() > most_usual_key_bytes) [[unlikely]]
+        return nullptr;
     auto& control = *reinterpret_cast<const layout::control<Sync>*>(
       view.base + layout::control_offset);
     auto level = control.index_state.load(std::memory_order_acquire);
