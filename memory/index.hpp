@@ -553,9 +553,7 @@ private:
     if (in != state::live) {
       if (in == state::inserting && inserting_too)
         ;
-      else if (in == state::inserting || in == state::collided)
-        return lookup::absent;
-      else // displaced between the two loads, or scribbled over
+      else // not there yet, reused between the two loads, or scribbled over
         return slot.load(std::memory_order_acquire) == result.raw
                    && result.block->word.load(std::memory_order_acquire)
                         == result.word
@@ -567,11 +565,9 @@ private:
                    && Sync::equal(result.payload(), key.data(), key.size());
     if (matches)
       return lookup::found;
-    // Another key, or a block that was reused while we looked?
-    Sync::after_read();
-    return result.block->word.load(std::memory_order_acquire) == result.word
-             ? lookup::absent
-             : lookup::retry;
+    // Another key, or a block that was reused while we looked, be it before the
+    // word was loaded?
+    return unchanged(result) ? lookup::absent : lookup::retry;
   }
 
   static void raise_probe(line_type& line, unsigned distance) noexcept {
