@@ -322,7 +322,7 @@ bool store_impl::recover_participant(unsigned index, context& helper,
         || slot.participant_plus_one.load(std::memory_order_acquire)
              != index + 1)
       continue;
-    engine_.recover_thread(helper, i);
+    engine_.recovery().run(helper, i);
     slot.participant_plus_one.store(0, std::memory_order_release);
     ++threads_found;
     found = true;
@@ -363,7 +363,7 @@ expected<std::size_t> store_impl::recover() {
         || !file_.try_lock(orphan_lock))
       continue;
     if (slot.participant_plus_one.load(std::memory_order_acquire) == orphan) {
-      engine_.recover_thread(*helper, i);
+      engine_.recovery().run(*helper, i);
       slot.participant_plus_one.store(0, std::memory_order_release);
     }
     file_.unlock(orphan_lock);
