@@ -24,12 +24,14 @@ struct span_shape {
   std::uint32_t block_count = 0;
 };
 
-// The most blocks that fit with a bitmap for them in front. Blocks begin at a
-// multiple of 32, the largest granule.
+// The most blocks that fit, with a bitmap for them in front where they are too
+// many for the page record. Blocks begin at a multiple of 32, the largest
+// granule.
 span_shape shape_of(std::uint64_t span_bytes, std::uint64_t block_bytes) {
   std::uint64_t count = span_bytes / block_bytes;
   while (count > 0) {
-    std::uint64_t bitmap = round_up((count + 63) / 64 * 8, 32);
+    std::uint64_t bitmap =
+      count <= layout::bits_in_record ? 0 : round_up((count + 63) / 64 * 8, 32);
     if (bitmap + count * block_bytes <= span_bytes)
       return {static_cast<std::uint32_t>(bitmap),
               static_cast<std::uint32_t>(count)};
@@ -48,7 +50,7 @@ size_classes::size_classes(std::uint64_t page_bytes,
                            std::uint64_t granule_bytes)
   : granule_bytes_{granule_bytes} {
   auto add = [&](std::uint64_t block_bytes) {
-    // Take as few pages as leave at most 1/16 of the span unused.
+    // Take as few pages as leave at most 1/32 of the span unused.
     row best;
     std::uint64_t best_waste = ~std::uint64_t{0};
     for (std::uint32_t pages = 1; pages <= max_span_pages; ++pages) {
@@ -63,7 +65,7 @@ size_classes::size_classes(std::uint64_t page_bytes,
         best = {static_cast<std::uint32_t>(block_bytes), pages,
                 shape.block_count, shape.first_block};
       }
-      constexpr std::uint64_t good_enough = 1024 / 16;
+      constexpr std::uint64_t good_enough = 1024 / 32;
       if (waste <= good_enough)
         break;
     }

@@ -81,7 +81,7 @@ private:
     std::uint32_t block_bytes = 0;
     std::uint32_t span_pages = 0;
     std::uint32_t block_count = 0;
-    std::uint32_t first_block = 0; ///< bytes before it: the bitmap
+    std::uint32_t first_block = 0; ///< bytes before it: the bitmap, or none
   };
 
   std::array<row, layout::max_classes> classes_{};

@@ -26,7 +26,8 @@
 //
 // Span: one or more pool pages carved into blocks of one size, or one large
 // block. Its first bytes are a bitmap: a set bit says that the block may be
-// free; the block's word decides.
+// free; the block's word decides. Where the blocks are few, the bitmap is in
+// the page's record instead, so that blocks of a page's size fill the page.
 #pragma once
 
 #include "memory/limits.hpp"
@@ -329,9 +330,12 @@ template <class Sync>
 struct page_record {
   typename Sync::template atomic<page_info> info;
   typename Sync::template atomic<std::uint32_t> free_blocks; ///< a hint
-  std::uint32_t reserved;
+  typename Sync::template atomic<std::uint32_t> bits; ///< of a span's blocks
 };
 static_assert(sizeof(page_record<native_sync>) == 16);
+
+/// Spans of so many blocks have their bitmap in the page record.
+inline constexpr std::uint32_t bits_in_record = 32;
 
 // Block flags.
 inline constexpr std::uint8_t flag_expires = 1;

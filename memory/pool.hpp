@@ -209,8 +209,7 @@ public:
     auto number = block_number(first, size_class, granule);
     if (number == ~0U)
       return;
-    bitmap(first)[number / 64].fetch_or(std::uint64_t{1} << (number % 64),
-                                        std::memory_order_relaxed);
+    set_bit(first, size_class, number);
     arena_.page(first).free_blocks.fetch_add(1, std::memory_order_relaxed);
     arena_.control().classes[size_class].free_blocks.fetch_add(
       1, std::memory_order_relaxed);
@@ -345,6 +344,53 @@ private:
     return reinterpret_cast<bitmap_word*>(arena_.page_address(page));
   }
 
+  [[nodiscard]] bool bits_in_record(unsigned size_class) const noexcept {
+    return arena_.shape().classes.blocks_of(size_class)
+           <= layout::bits_in_record;
+  }
+
+  [[nodiscard]] std::uint64_t load_bits(std::uint32_t page, unsigned size_class,
+                                        std::uint32_t word) const noexcept {
+    return bits_in_record(size_class)
+             ? arena_.page(page).bits.load(std::memory_order_relaxed)
+             : bitmap(page)[word].load(std::memory_order_relaxed);
+  }
+
+  void set_bit(std::uint32_t page, unsigned size_class,
+               std::uint32_t number) noexcept {
+    if (bits_in_record(size_class))
+      arena_.page(page).bits.fetch_or(std::uint32_t{1} << (number % 32),
+                                      std::memory_order_relaxed);
+    else
+      bitmap(page)[number / 64].fetch_or(std::uint64_t{1} << (number % 64),
+                                         std::memory_order_relaxed);
+  }
+
+  void clear_bit(std::uint32_t page, unsigned size_class,
+                 std::uint32_t number) noexcept {
+    if (bits_in_record(size_class))
+      arena_.page(page).bits.fetch_and(~(std::uint32_t{1} << (number % 32)),
+                                       std::memory_order_relaxed);
+    else
+      bitmap(page)[number / 64].fetch_and(~(std::uint64_t{1} << (number % 64)),
+                                          std::memory_order_relaxed);
+  }
+
+  void set_all_bits(std::uint32_t page, unsigned size_class) noexcept {
+    auto count = arena_.shape().classes.blocks_of(size_class);
+    auto lowest = [](std::uint32_t bits) {
+      return bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
+    };
+    if (bits_in_record(size_class)) {
+      arena_.page(page).bits.store(static_cast<std::uint32_t>(lowest(count)),
+                                   std::memory_order_relaxed);
+      return;
+    }
+    for (std::uint32_t word = 0; word * 64 < count; ++word)
+      bitmap(page)[word].store(lowest(count - word * 64),
+                               std::memory_order_relaxed);
+  }
+
   [[nodiscard]] std::uint32_t large_granule(std::uint32_t page) const noexcept {
     return arena_.granule(arena_.page_address(page)
                           + arena_.shape().granule_bytes);
@@ -394,7 +440,7 @@ private:
     constexpr std::uint64_t most_count = 4U * retired_batch;
     const auto& shape = arena_.shape();
     auto bytes =
-      std::min(most_bytes, shape.initial_pages * shape.page_bytes >> 10);
+      std::min(most_bytes, shape.initial_pages * shape.page_bytes >> 12);
     return static_cast<std::uint32_t>(std::clamp(
       bytes / shape.classes.bytes_of(size_class), least_count, most_count));
   }
@@ -479,12 +525,11 @@ private:
   bool take_from_span(context& self, std::uint32_t page, unsigned size_class,
                       std::uint32_t batch) noexcept {
     auto count = arena_.shape().classes.blocks_of(size_class);
-    auto* words = bitmap(page);
     auto& slot = *self.slot;
     auto& magazine = slot.magazines()[size_class];
     std::uint32_t taken = 0;
     for (std::uint32_t w = 0; w * 64 < count && taken < batch; ++w) {
-      auto bits = words[w].load(std::memory_order_relaxed);
+      auto bits = load_bits(page, size_class, w);
       while (bits != 0 && taken < batch) {
         auto bit = static_cast<unsigned>(std::countr_zero(bits));
         bits &= bits - 1;
@@ -503,8 +548,7 @@ private:
               word, layout::next_word(word, state::held, self.owner),
               std::memory_order_acq_rel))
           continue;
-        words[w].fetch_and(~(std::uint64_t{1} << bit),
-                           std::memory_order_relaxed);
+        clear_bit(page, size_class, number);
         block->link.store(magazine.head.load(std::memory_order_relaxed),
                           std::memory_order_relaxed);
         magazine.head.store(granule, std::memory_order_release);
@@ -571,13 +615,7 @@ private:
     for (std::uint32_t n = 0; n < count; ++n)
       arena_.block(granule_of(first, size_class, n))
         ->word.store(word, std::memory_order_relaxed);
-    auto* words = bitmap(first);
-    for (std::uint32_t w = 0; w * 64 < count; ++w) {
-      auto left = count - w * 64;
-      words[w].store(left >= 64 ? ~std::uint64_t{0}
-                                : (std::uint64_t{1} << left) - 1,
-                     std::memory_order_relaxed);
-    }
+    set_all_bits(first, size_class);
     arena_.page(first).free_blocks.store(count, std::memory_order_relaxed);
     control.classes[size_class].free_blocks.fetch_add(
       count, std::memory_order_relaxed);
