@@ -26,6 +26,8 @@ public:
   using page_type = layout::page_record<Sync>;
   using namespace_type = layout::namespace_record<Sync>;
   using participant_type = layout::participant<Sync>;
+  using backup_type = layout::backup_record<Sync>;
+  using mark_type = typename Sync::template atomic<std::uint8_t>;
 
   /// What a reader of a usual entry may read without asking where the file
   /// ends.
@@ -33,6 +35,7 @@ public:
 
   basic_arena(std::byte* base, const geometry& shape) noexcept
     : base_{base}, end_{base + shape.file_bytes}, shape_{shape} {
+    marks_ = at<mark_type>(shape.backup_offset + sizeof(backup_type));
     granule_begin_ =
       static_cast<std::uint32_t>(shape.pool_offset >> shape.granule_shift);
     granule_count_ = granules_with(layout::min_block_bytes) - granule_begin_;
@@ -60,6 +63,15 @@ public:
   [[nodiscard]] thread_type& thread(unsigned index) const noexcept {
     return *at<thread_type>(shape_.threads_offset
                             + index * shape_.thread_slot_bytes);
+  }
+
+  [[nodiscard]] backup_type& backup() const noexcept {
+    return *at<backup_type>(shape_.backup_offset);
+  }
+
+  /// Whether backup region `region` was changed; see backup_marks.hpp.
+  [[nodiscard]] mark_type& mark(std::uint32_t region) const noexcept {
+    return marks_[region];
   }
 
   [[nodiscard]] page_type& page(std::uint32_t index) const noexcept {
@@ -160,6 +172,7 @@ private:
   std::byte* base_;
   const std::byte* end_;
   geometry shape_;
+  mark_type* marks_;
   std::uint32_t granule_begin_;
   std::uint32_t granule_count_;
   std::array<table, layout::max_index_levels> tables_{};

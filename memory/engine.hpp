@@ -9,6 +9,7 @@
 // Threads: all; a context belongs to one thread.
 #pragma once
 
+#include "memory/backup_marks.hpp"
 #include "memory/index.hpp"
 #include "memory/recovery.hpp"
 #include "memory/store.hpp"
@@ -179,7 +180,7 @@ public:
         where.slot_id = index_.slot_id_of(where.level, where.slot);
         where.fields = layout::read_entry_fields<Sync>(
           reinterpret_cast<const std::byte*>(where.block));
-        if (try_replace(self, where, granule) == errc::ok) [[likely]]
+        if (try_replace(self, where, granule, hash) == errc::ok) [[likely]]
           return published(self, hash, ns, key);
       }
     }
@@ -237,7 +238,7 @@ public:
       if (wanted.erase) {
         if (seen != lookup::found)
           return errc::not_found;
-        if (try_erase(self, where))
+        if (try_erase(self, where, hash))
           return finish(self);
         lost(self, round);
         continue;
@@ -250,7 +251,7 @@ public:
       if (granule == 0)
         return errc::no_space;
       answer = seen == lookup::found
-                 ? try_replace(self, where, granule)
+                 ? try_replace(self, where, granule, hash)
                  : try_insert(self, at, hash, ns, key, granule);
       if (answer == errc::ok) {
         answer = published(self, hash, ns, key);
@@ -322,7 +323,7 @@ private:
         if (!wanted(expires)) {
           if (index_.unchanged(at, where))
             return errc::mismatch;
-        } else if (try_erase(self, where)) {
+        } else if (try_erase(self, where, hash)) {
           if (!live)
             bump(self.slot->expired, 1U);
           finish(self);
@@ -440,7 +441,7 @@ private:
       }
       if (answer == errc::ok)
         answer = seen == lookup::found
-                   ? try_replace(self, where, granule)
+                   ? try_replace(self, where, granule, hash)
                    : try_insert(self, at, hash, ns, key, granule);
       if (answer == errc::ok)
         return published(self, hash, ns, key);
@@ -494,7 +495,8 @@ private:
 
   /// ok, or busy when another thread was faster.
   NEUROPLEX_INLINE errc try_replace(context& self, const location& where,
-                                    std::uint32_t granule) noexcept {
+                                    std::uint32_t granule,
+                                    std::uint64_t hash) noexcept {
     auto* fresh = arena_.block(granule);
     auto held = fresh->word.load(std::memory_order_relaxed);
     auto live = layout::next_word(held, state::live, 0);
@@ -516,6 +518,7 @@ private:
       withdraw_intent(self);
       return errc::busy;
     }
+    note_change(arena_, hash);
     self.slot->pending.store(0, std::memory_order_release);
     displaced(self, where);
     if (auto before = where.fields.total_bytes(); bytes != before) [[unlikely]]
@@ -526,7 +529,8 @@ private:
     return errc::ok;
   }
 
-  bool try_erase(context& self, const location& where) noexcept {
+  bool try_erase(context& self, const location& where,
+                 std::uint64_t hash) noexcept {
     announce(self, layout::intent_kind::erase, where, where.granule(),
              where.word, 0, 0);
     auto raw = where.raw;
@@ -537,6 +541,7 @@ private:
       withdraw_intent(self);
       return false;
     }
+    note_change(arena_, hash);
     displaced(self, where);
     auto& record = arena_.name_record(where.fields.ns());
     record.entries.fetch_sub(1, std::memory_order_relaxed);
@@ -600,6 +605,7 @@ private:
     if (rivals == lookup::absent
         && fresh->word.compare_exchange_strong(present, live,
                                                std::memory_order_seq_cst)) {
+      note_change(arena_, hash);
       self.slot->pending.store(0, std::memory_order_release);
       withdraw_intent(self);
       auto& record = arena_.name_record(ns);

@@ -217,8 +217,14 @@ expected<geometry> read_geometry(const layout::header& header,
   g.threads_offset =
     g.participants_offset
     + g.participant_count * sizeof(layout::participant<native_sync>);
-  g.index_offset = round_up(
-    g.threads_offset + g.thread_count * g.thread_slot_bytes, file_page);
+  g.backup_offset = g.threads_offset + g.thread_count * g.thread_slot_bytes;
+  // One region a line of the first table: what changes together with an entry
+  // is written out together with it.
+  g.backup_regions = std::min(header.base_lines, layout::max_backup_regions);
+  g.index_offset =
+    round_up(g.backup_offset + sizeof(layout::backup_record<native_sync>)
+               + g.backup_regions,
+             file_page);
   // base_lines < 2^32, levels <= 24 and a line has 2^6 bytes: below 2^62.
   auto index_end = round_up(g.table_offset(g.index_levels), file_page);
   g.directory_offset = index_end;

@@ -101,6 +101,7 @@ struct geometry {
   std::uint64_t participants_offset = 0;
   std::uint64_t threads_offset = 0;
   std::uint64_t thread_slot_bytes = 0;
+  std::uint64_t backup_offset = 0;
   std::uint64_t index_offset = 0;
   std::uint64_t directory_offset = 0;
   std::uint64_t pool_offset = 0;
@@ -110,6 +111,7 @@ struct geometry {
   std::uint64_t max_value_bytes = 0;
   std::uint32_t initial_pages = 0;
   std::uint32_t reserved_pages = 0;
+  std::uint32_t backup_regions = 0;
   unsigned page_shift = 0;
   unsigned granule_shift = 0;
   unsigned participant_count = 0;

@@ -1,10 +1,11 @@
-// The format of a segment, version 1: every structure that lies in the file.
+// The format of a segment, version 2: every structure that lies in the file.
 //
 //   offset 0      header, 64 bytes, written once, checksummed
 //          64     control: index state, pool size, counters, class cursors
 //          4 KiB  namespace records, 256 x 320 bytes
 //          ...    participant records, 64 bytes a process
 //          ...    thread slots: intent, pins, counters, magazines
+//          ...    backup record, 64 bytes, then a dirty mark a region
 //          ...    index tables: level k has base << k lines of 64 bytes
 //          ...    page directory, 16 bytes a pool page
 //          ...    pool pages
@@ -39,7 +40,7 @@
 namespace neuroplex::memory::layout {
 
 inline constexpr std::uint32_t magic = 0x464C4F57; // "FLOW"
-inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t version = 2;
 inline constexpr std::uint32_t byte_order_mark = 0x01020304;
 
 inline constexpr std::uint64_t line_bytes = 64;
@@ -288,6 +289,21 @@ struct alignas(64) line {
   typename Sync::template atomic<std::uint32_t> meta;
 };
 static_assert(sizeof(line<native_sync>) == line_bytes);
+
+/// How far the backup of this segment has come. Written by whoever holds the
+/// backup lock; a backup that finds anything but its own words here begins anew.
+template <class Sync>
+struct backup_record {
+  typename Sync::template atomic<std::uint64_t> chain_id; ///< the backup's
+  typename Sync::template atomic<std::uint64_t> generation;
+  typename Sync::template atomic<std::uint64_t> boot_id; ///< of the machine
+  typename Sync::template atomic<std::uint32_t> in_progress;
+  std::uint8_t reserved[36];
+};
+static_assert(sizeof(backup_record<native_sync>) == 64);
+
+/// Most regions that changes are told apart by; see backup_marks.hpp.
+inline constexpr std::uint32_t max_backup_regions = 1U << 22;
 
 enum class page_state : std::uint8_t {
   free = 0,

@@ -8,6 +8,8 @@
 //            undone. It names neither: survivors went on; whatever of the two
 //            blocks is still in the state the intent names is garbage.
 //   erase    the slot still names the old block: undone. Else finished.
+// In each case the backup marks of the slot's group are set, whether the thread
+// had come to that or not.
 //
 // "In the state the intent names" is decided by compare-and-swap on the block's
 // word, version included, so survivor and recoverer cannot both free it. Each
@@ -16,6 +18,7 @@
 // Threads: any, but one at a time for a dead slot; the caller sees to that.
 #pragma once
 
+#include "memory/backup_marks.hpp"
 #include "memory/index.hpp"
 #include "memory/pool.hpp"
 
@@ -50,6 +53,13 @@ public:
              || kind == layout::intent_kind::erase)
       finish_displacement(dead, slot_id, kind == layout::intent_kind::replace,
                           owner);
+    // It may have died after the change and before the mark.
+    if (kind == layout::intent_kind::insert
+        || kind == layout::intent_kind::replace
+        || kind == layout::intent_kind::erase) {
+      auto place = index_.decode(slot_id);
+      note_change_in_group(arena_, place.level, place.line);
+    }
     adopt_list(self, dead, dead.retired_head, owner);
     auto* magazines = dead.magazines();
     for (unsigned i = 0; i < arena_.shape().classes.count(); ++i) {
