@@ -1,6 +1,6 @@
 #include "cli/cluster/local_cluster.hpp"
 
-#include "cli/cluster/free_ports.hpp"
+#include "cli/cluster/reserved_port.hpp"
 #include "cli/cluster/scratch_directory.hpp"
 #include "cli/terminal/interrupt.hpp"
 #include "config/layers.hpp"
@@ -16,6 +16,9 @@
 #include <set>
 #include <sstream>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,7 +30,7 @@ namespace {
 
 using memory::testing::eventually;
 
-constexpr auto patience = 10s;
+constexpr auto patience = 60s;
 
 scratch_directory make_scratch() {
   auto scratch = scratch_directory::make(
@@ -192,10 +195,46 @@ TEST_CASE("there is no directory with more room than there is") {
   CHECK(none.code() == errc::no_space);
 }
 
-TEST_CASE("free ports are different from one another") {
-  auto ports = find_free_ports(50);
-  REQUIRE(ports);
-  CHECK(std::set<std::uint16_t>(ports->begin(), ports->end()).size() == 50);
+TEST_CASE("reserved ports are different from one another") {
+  std::vector<reserved_port> ports;
+  std::set<std::uint16_t> numbers;
+  for (int i = 0; i < 50; ++i) {
+    auto port = reserved_port::make();
+    REQUIRE(port);
+    numbers.insert(port->number());
+    ports.push_back(std::move(*port));
+  }
+  CHECK(numbers.size() == 50);
+}
+
+TEST_CASE("a reserved port refuses until its owner listens, time and again") {
+  auto port = reserved_port::make();
+  REQUIRE(port);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port->number());
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  auto use = [&](auto&& body) {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    const bool done = body(socket);
+    ::close(socket);
+    return done;
+  };
+  auto reached = [&] {
+    return use([&](int socket) {
+      return ::connect(socket, generic, sizeof address) == 0;
+    });
+  };
+  for (int life = 0; life < 2; ++life) {
+    CHECK_FALSE(reached());
+    CHECK(use([&](int socket) {
+      return ::bind(socket, generic, sizeof address) == 0
+             && ::listen(socket, 1) == 0 && reached();
+    }));
+  }
 }
 
 TEST_CASE("a node's settings file says what its options say") {

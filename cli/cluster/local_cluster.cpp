@@ -1,7 +1,5 @@
 #include "cli/cluster/local_cluster.hpp"
 
-#include "cli/cluster/free_ports.hpp"
-
 #include <filesystem>
 
 namespace neuroplex::cli {
@@ -13,9 +11,13 @@ local_cluster::plan(const local_cluster_options& options) {
                                          + " nodes: give 1 to "
                                          + std::to_string(max_local_nodes)};
   const std::size_t ports_per_node = options.resp ? 2 : 1;
-  auto ports = find_free_ports(options.node_count * ports_per_node);
-  if (!ports)
-    return ports.error();
+  std::vector<reserved_port> ports;
+  while (ports.size() < options.node_count * ports_per_node) {
+    auto port = reserved_port::make();
+    if (!port)
+      return port.error();
+    ports.push_back(std::move(*port));
+  }
   std::vector<node_process> nodes;
   for (std::uint32_t id = 1; id <= options.node_count; ++id) {
     auto node = options.common;
@@ -25,21 +27,23 @@ local_cluster::plan(const local_cluster_options& options) {
       (std::filesystem::path{options.directory} / ("n" + std::to_string(id)))
         .string();
     node.basp.host = "127.0.0.1";
-    node.basp.port = config::listen_port::at((*ports)[id - 1]);
+    node.basp.port = config::listen_port::at(ports[id - 1].number());
     node.resp.port =
       options.resp
-        ? config::listen_port::at((*ports)[options.node_count + id - 1])
+        ? config::listen_port::at(ports[options.node_count + id - 1].number())
         : config::listen_port::none();
+    node.timeouts.request_ms = local_patience_ms;
+    node.timeouts.connection_timeout_ms = local_patience_ms;
     node.peers.clear();
     for (std::uint32_t peer = 1; peer <= options.node_count; ++peer)
       if (peer != id)
-        node.peers.push_back({peer, "127.0.0.1", (*ports)[peer - 1]});
+        node.peers.push_back({peer, "127.0.0.1", ports[peer - 1].number()});
     auto valid = node.validate();
     if (!valid)
       return valid.error();
     nodes.emplace_back(options.program, std::move(node));
   }
-  return local_cluster{std::move(nodes)};
+  return local_cluster{std::move(ports), std::move(nodes)};
 }
 
 expected<void> local_cluster::start(std::chrono::milliseconds timeout,

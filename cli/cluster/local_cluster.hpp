@@ -4,8 +4,8 @@
 // waits until they are ready, and ends them together. The tour and `neuroplex
 // cluster` stand on it.
 //
-// Ownership and threads: owns the processes; the base directory belongs to the
-// caller. Main thread only.
+// Ownership and threads: owns the processes and their ports; the base directory
+// belongs to the caller. Main thread only.
 //
 // Invariants: replica ids are 1 to node_count; every node names every other as
 // its peer; all listen on 127.0.0.1.
@@ -15,6 +15,7 @@
 #pragma once
 
 #include "cli/cluster/node_process.hpp"
+#include "cli/cluster/reserved_port.hpp"
 
 #include <vector>
 
@@ -22,6 +23,10 @@ namespace neuroplex::cli {
 
 /// Most nodes of a local cluster.
 inline constexpr std::uint32_t max_local_nodes = 16;
+
+/// All nodes share the processors of one machine: one that is silent for a
+/// second is busy. One that died is noticed by the end of its connections.
+inline constexpr std::uint32_t local_patience_ms = 30'000;
 
 struct local_cluster_options {
   std::uint32_t node_count = 3;
@@ -33,7 +38,8 @@ struct local_cluster_options {
   /// Existing directory; node N lives in "<directory>/nN".
   std::string directory;
 
-  /// What all nodes share; identity, directory, ports and peers are filled in.
+  /// What all nodes share; identity, directory, ports, peers, and how long a
+  /// request and a silence may last are filled in.
   config::node_options common;
 
   /// True when the nodes shall also serve Redis clients.
@@ -58,10 +64,12 @@ public:
   }
 
 private:
-  explicit local_cluster(std::vector<node_process> nodes)
-    : nodes_{std::move(nodes)} {
+  local_cluster(std::vector<reserved_port> ports,
+                std::vector<node_process> nodes)
+    : ports_{std::move(ports)}, nodes_{std::move(nodes)} {
   }
 
+  std::vector<reserved_port> ports_;
   std::vector<node_process> nodes_;
 };
 

@@ -1,6 +1,7 @@
 #include "cli/cluster/scratch_directory.hpp"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -56,10 +57,17 @@ expected<scratch_directory> scratch_directory::make(const std::string& parent,
   if (::mkdtemp(path.data()) == nullptr)
     return failure{errc::bad_path,
                    path + ": cannot be made: " + std::strerror(errno)};
-  int lock = take_lock(lock_path_in(path), O_CREAT | O_EXCL);
-  if (lock < 0) {
+  // Held before it has its name: who looks for what was left behind finds no
+  // lock or one that is taken.
+  const auto unnamed = lock_path_in(path) + ".new";
+  const int lock = take_lock(unnamed, O_CREAT | O_EXCL);
+  if (lock < 0
+      || std::rename(unnamed.c_str(), lock_path_in(path).c_str()) != 0) {
     auto reason = std::string{std::strerror(errno)};
-    ::rmdir(path.c_str());
+    if (lock >= 0)
+      ::close(lock);
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
     return failure{errc::bad_path, path + ": cannot be locked: " + reason};
   }
   return scratch_directory{std::move(path), lock};

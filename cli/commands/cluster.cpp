@@ -19,8 +19,8 @@ namespace neuroplex::cli {
 
 namespace {
 
-constexpr std::chrono::milliseconds start_timeout{30'000};
-constexpr std::chrono::milliseconds stop_grace{10'000};
+constexpr std::chrono::milliseconds start_timeout{60'000};
+constexpr std::chrono::milliseconds stop_grace{30'000};
 constexpr const char* scratch_prefix = "neuroplex-cluster-";
 
 struct cluster_arguments {

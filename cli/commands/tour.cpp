@@ -84,6 +84,9 @@ void add_tour(CLI::App& app, context& ctx) {
   add_text(command, "--wordnet", options.wordnet_directory,
            "Where data.noun and its kin are [/usr/share/wordnet]")
     ->type_name("DIRECTORY");
+  add_text(command, "--directory", options.directory,
+           "Where the segments lie meanwhile [/dev/shm]")
+    ->type_name("DIRECTORY");
   add_size(command, "--segment-size", options.segment_bytes,
            min_tour_segment_bytes, max_tour_segment_bytes,
            "Segment of each node [64M]");

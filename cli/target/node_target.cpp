@@ -5,6 +5,7 @@
 #include "cli/target/target_flags.hpp"
 #include "config/diagnostic.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace neuroplex::cli {
@@ -137,6 +138,8 @@ expected<actors::client> connect_to_node(const std::string& address,
                                          + parsed.error().message()};
   options.connect_timeout_ms = static_cast<std::uint32_t>(timeout.count());
   options.request_timeout_ms = options.connect_timeout_ms;
+  options.connection_timeout_ms =
+    std::max(options.connection_timeout_ms, options.connect_timeout_ms);
   auto made = actors::client::connect(options);
   if (!made)
     return failure{made.code(), "node " + address + ": "

@@ -1,11 +1,13 @@
 #include "actors/client.hpp"
+#include "cli/cluster/local_cluster.hpp"
 #include "cli/tour/message_door.hpp"
 
 namespace neuroplex::cli {
 
 namespace {
 
-constexpr std::uint32_t door_request_timeout_ms = 5'000;
+// As long as the nodes of a local cluster bear each other's silence.
+constexpr std::uint32_t door_timeout_ms = local_patience_ms;
 
 class client_door final : public message_door {
 public:
@@ -42,7 +44,9 @@ expected<std::unique_ptr<message_door>>
 open_client_door(std::uint16_t port, const std::string& space) {
   actors::client_options options;
   options.port = port;
-  options.request_timeout_ms = door_request_timeout_ms;
+  options.connect_timeout_ms = door_timeout_ms;
+  options.request_timeout_ms = door_timeout_ms;
+  options.connection_timeout_ms = door_timeout_ms;
   auto client = actors::client::connect(options);
   if (!client)
     return client.error();

@@ -15,7 +15,7 @@ namespace neuroplex::cli {
 
 namespace {
 
-constexpr std::chrono::milliseconds compare_timeout{60'000};
+constexpr std::chrono::milliseconds compare_timeout{300'000};
 constexpr std::chrono::milliseconds compare_poll{50};
 
 std::string text_of(const std::string& path) {

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::size_t victim_index = 1;
 constexpr std::size_t unavailable_gets = 500;
-constexpr std::chrono::milliseconds restart_timeout{20'000};
-constexpr std::chrono::milliseconds answer_timeout{20'000};
+constexpr std::chrono::milliseconds restart_timeout{60'000};
+constexpr std::chrono::milliseconds answer_timeout{60'000};
 constexpr std::chrono::milliseconds answer_poll{1};
 
 std::chrono::milliseconds

@@ -19,8 +19,8 @@ using clock = std::chrono::steady_clock;
 
 constexpr std::uint32_t node_count = 3;
 constexpr std::string_view scratch_prefix = "neuroplex-tour-";
-constexpr std::chrono::milliseconds start_timeout{20'000};
-constexpr std::chrono::milliseconds stop_grace{5'000};
+constexpr std::chrono::milliseconds start_timeout{60'000};
+constexpr std::chrono::milliseconds stop_grace{30'000};
 constexpr int pause_poll_ms = 200;
 
 double seconds_since(clock::time_point then) {
@@ -141,7 +141,9 @@ expected<void> tour::start_cluster() {
   const std::string prefix{scratch_prefix};
   // The segments, and some room for logs and what the system rounds up.
   const auto needed = node_count * options_.segment_bytes * 9 / 8;
-  auto parent = parent_with_space(needed);
+  auto parent = options_.directory.empty()
+                  ? parent_with_space(needed)
+                  : expected<std::string>{options_.directory};
   if (!parent)
     return parent.error();
   if (auto removed = remove_left_behind(*parent, prefix); removed > 0)

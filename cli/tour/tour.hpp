@@ -45,6 +45,10 @@ struct tour_options {
   /// The `neuroplex` program that nodes and the comparing process run.
   std::string program;
 
+  /// Existing directory for the nodes' segments, settings and logs; empty:
+  /// shared memory, or where temporary files go.
+  std::string directory;
+
   /// Size of each node's segment.
   std::uint64_t segment_bytes = std::uint64_t{64} << 20;
 

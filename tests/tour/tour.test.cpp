@@ -4,6 +4,7 @@
 #include "cli/cluster/scratch_directory.hpp"
 #include "memory/eventually.test.hpp"
 #include "memory/store.hpp"
+#include "memory/temporary_directory.test.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -71,6 +72,9 @@ public:
     input_ = ::open(input.c_str(), O_RDWR | O_CLOEXEC);
     REQUIRE(input_ >= 0);
     arguments.insert(arguments.begin(), {NEUROPLEX_PROGRAM, "tour"});
+    // Each run in a place of its own: one that starts removes what killed ones
+    // left where it is.
+    arguments.insert(arguments.end(), {"--directory", room_.path().string()});
     auto child =
       child_process::start({.arguments = std::move(arguments),
                             .input_path = input,
@@ -158,6 +162,7 @@ public:
   std::string directory;
 
 private:
+  memory::testing::temporary_directory room_;
   expected<scratch_directory> scratch_;
   std::optional<child_process> child_;
   int input_ = -1;
