@@ -37,7 +37,7 @@ std::uint64_t restarts_of(node& of) {
 TEST_CASE("an actor that dies is started again and counted") {
   directory where;
   auto here = start(options_in(where));
-  auto client = *client::attach(*here);
+  auto client = attach(*here);
   fill(client, 40);
   std::uint64_t deaths = 0;
   for (const auto* name :
@@ -72,14 +72,14 @@ TEST_CASE("one node a directory, and every start has a higher incarnation") {
   CHECK(second.error().message().find(std::to_string(::getpid()))
         != std::string::npos);
   {
-    auto client = *client::attach(*first);
+    auto client = attach(*first);
     REQUIRE(client.set("default", "key", "value"));
   }
   first->stop();
   first.reset();
   auto third = start(options);
   CHECK(third->incarnation() > incarnation);
-  auto client = *client::attach(*third);
+  auto client = attach(*third);
   CHECK(*client.get("default", "key") == "value");
 }
 
@@ -97,7 +97,7 @@ TEST_CASE("the incarnation grows even when the clock went back") {
 TEST_CASE("a client of a node that stopped is told so and holds nothing up") {
   directory where;
   auto here = start(options_in(where));
-  auto client = *client::attach(*here);
+  auto client = attach(*here);
   REQUIRE(client.set("default", "key", "value"));
   here->stop();
   CHECK(client.get("default", "key").code() == errc::closed);
@@ -110,7 +110,7 @@ TEST_CASE("a request is refused once its deadline is over or its id was used "
   caf::scoped_actor self{here->system()};
   auto send = [&](const request& what) {
     errc status = errc::internal;
-    ask(&*self, here->handle(), milliseconds{5'000}, apply_atom_v, what)
+    ask(&*self, here->handle(), milliseconds{patience_ms}, apply_atom_v, what)
       .receive([&](const reply& answer) { status = answer.status; },
                [&](const caf::error& error) { status = code_of(error); });
     return status;
@@ -122,7 +122,7 @@ TEST_CASE("a request is refused once its deadline is over or its id was used "
   what.key = "key";
   what.value = "late";
   CHECK(send(what) == errc::deadline);
-  what.header.deadline_ms = unix_ms() + 5'000;
+  what.header.deadline_ms = unix_ms() + patience_ms;
   what.value = "first";
   CHECK(send(what) == errc::ok);
   CHECK(send(what) == errc::ok);
@@ -130,7 +130,7 @@ TEST_CASE("a request is refused once its deadline is over or its id was used "
   CHECK(send(what) == errc::conflict);
   what.header.epoch = 7;
   CHECK(send(what) == errc::conflict);
-  auto client = *client::attach(*here);
+  auto client = attach(*here);
   CHECK(*client.get("default", "key") == "first");
 }
 
@@ -141,7 +141,7 @@ TEST_CASE("a node refuses messages above its limits, and a client makes its "
   options.limits.batch_keys = 10;
   options.limits.message_bytes = 65'536;
   auto here = start(options);
-  auto client = *client::attach(*here);
+  auto client = attach(*here);
   auto stored = client.set("default", "key", std::string(70'000, 'x'));
   REQUIRE(stored.code() == errc::value_size);
   CHECK(stored.error().message().starts_with(
@@ -189,7 +189,7 @@ TEST_CASE("a node refuses messages above its limits, and a client makes its "
 TEST_CASE("a swap by a client keeps the expiry unless told otherwise") {
   directory where;
   auto here = start(options_in(where));
-  auto client = *client::attach(*here);
+  auto client = attach(*here);
   auto expires = [&] {
     request what;
     what.op = operation::info;
@@ -209,13 +209,13 @@ TEST_CASE("a swap by a client keeps the expiry unless told otherwise") {
 TEST_CASE("a pushed scan sends as many pages as it has credit for") {
   directory where;
   auto here = start(options_in(where));
-  auto client = *client::attach(*here);
+  auto client = attach(*here);
   fill(client, 200);
   caf::scoped_actor self{here->system()};
   scan_request what;
   what.entries = 10;
   scan_source_actor source;
-  ask(&*self, here->handle(), milliseconds{5'000}, stream_atom_v, what,
+  ask(&*self, here->handle(), milliseconds{patience_ms}, stream_atom_v, what,
       caf::actor_cast<caf::strong_actor_ptr>(self), std::uint32_t{2})
     .receive(
       [&](const caf::strong_actor_ptr& opened) {
@@ -238,12 +238,12 @@ TEST_CASE("a pushed scan sends as many pages as it has credit for") {
       caf::after(patience) >> [] {});
     return came;
   };
-  REQUIRE(take_page(10s));
-  REQUIRE(take_page(10s));
+  REQUIRE(take_page(milliseconds{patience_ms}));
+  REQUIRE(take_page(milliseconds{patience_ms}));
   CHECK_FALSE(take_page(50ms));
   while (!done) {
     tell_anonymously(source, credit_atom_v, std::uint32_t{1});
-    REQUIRE(take_page(10s));
+    REQUIRE(take_page(milliseconds{patience_ms}));
   }
   CHECK(seen.size() == 200);
   tell_anonymously(source, credit_atom_v, std::uint32_t{0});

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "actors/caf_compat.hpp"
+#include "actors/client.hpp"
 #include "actors/node.hpp"
 #include "memory/eventually.test.hpp"
 #include "memory/temporary_directory.test.hpp"
@@ -27,6 +28,9 @@ namespace neuroplex::actors::testing {
 using directory = memory::testing::temporary_directory;
 using memory::testing::eventually;
 
+/// How long a request may take on a busy machine.
+constexpr std::uint32_t patience_ms = 60'000;
+
 /// A small node that is alone and has no gateway.
 inline config::node_options options_in(const directory& where) {
   config::node_options options;
@@ -37,6 +41,7 @@ inline config::node_options options_in(const directory& where) {
   options.basp.port = config::listen_port::any();
   options.resp.port = config::listen_port::none();
   options.placement.shards = 4;
+  options.timeouts.request_ms = patience_ms;
   return options;
 }
 
@@ -47,13 +52,20 @@ inline std::unique_ptr<node> start(const config::node_options& options) {
   return std::move(*started);
 }
 
+inline client attach(node& here) {
+  auto made = client::attach(here, {.request_timeout_ms = patience_ms});
+  if (!made)
+    FAIL(made.error().to_string());
+  return std::move(*made);
+}
+
 /// A TCP connection to a port of this host. Every wait for bytes has a
 /// deadline.
 class connection {
 public:
   explicit connection(std::uint16_t port)
     : socket_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
-    timeval patience{20, 0};
+    timeval patience{patience_ms / 1'000, 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     sockaddr_in where{};
     where.sin_family = AF_INET;
@@ -110,7 +122,7 @@ inline bool end_child(node& of, const std::string& name,
                       ending how = ending::kill) {
   caf::scoped_actor self{of.system()};
   auto ended = false;
-  ask(&*self, of.handle(), milliseconds{2'000}, child_atom_v, name)
+  ask(&*self, of.handle(), milliseconds{patience_ms}, child_atom_v, name)
     .receive(
       [&](const caf::strong_actor_ptr& child) {
         if (how == ending::kill)

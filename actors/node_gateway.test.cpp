@@ -3,6 +3,7 @@
 #include "actors/client.hpp"
 #include "actors/node_fixture.test.hpp"
 #include "actors/resp_gateway.hpp"
+#include "memory/reserved_port.test.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -43,7 +44,7 @@ TEST_CASE("a node serves Redis clients, and its report counts them") {
   CHECK(redis.ask("SET greeting hello\r\n", 5) == "+OK\r\n");
   CHECK(redis.ask("GET greeting\r\n", 11) == "$5\r\nhello\r\n");
   CHECK(redis.ask("NONSENSE\r\n", 4) == "-ERR");
-  auto client = *client::attach(*here);
+  auto client = attach(*here);
   CHECK(*client.get("default", "greeting") == "hello");
   REQUIRE(eventually([&] { return gateway_of(*here).commands >= 3; }));
   auto report = gateway_of(*here);
@@ -60,8 +61,11 @@ TEST_CASE("a node serves Redis clients, and its report counts them") {
 
 TEST_CASE("a gateway that dies is opened again on its port and counted") {
   directory where;
-  auto here = start(options_with_gateway(where));
-  auto port = here->resp_port();
+  memory::testing::reserved_port own;
+  const auto port = own.number();
+  auto options = options_with_gateway(where);
+  options.resp.port = config::listen_port::at(port);
+  auto here = start(options);
   std::uint64_t commands = 0;
   for (std::uint64_t deaths = 1; deaths <= 10; ++deaths) {
     connection redis{port};
@@ -89,8 +93,11 @@ TEST_CASE("a gateway that dies is opened again on its port and counted") {
 
 TEST_CASE("the port of a gateway is closed when its node stops") {
   directory where;
-  auto here = start(options_with_gateway(where));
-  auto port = here->resp_port();
+  memory::testing::reserved_port own;
+  const auto port = own.number();
+  auto options = options_with_gateway(where);
+  options.resp.port = config::listen_port::at(port);
+  auto here = start(options);
   connection redis{port};
   REQUIRE(redis.ask("PING\r\n", 7) == "+PONG\r\n");
   here->stop();
@@ -130,18 +137,18 @@ TEST_CASE("a gateway whose port was taken meanwhile says so, and opens on it "
   auto here = start(options_in(where));
   const node_access access{.system = here->system(), .handle = here->handle()};
   auto options = here->options();
-  options.resp.port = config::listen_port::any();
+  memory::testing::reserved_port own;
+  const auto port = own.number();
+  options.resp.port = config::listen_port::at(port);
   resp_gateway gateway{here->store(), here->table(), options};
   CHECK_FALSE(gateway.report().open);
   REQUIRE(gateway.open(access));
-  auto port = *gateway.await_opening(milliseconds{0});
+  CHECK(*gateway.await_opening(milliseconds{0}) == port);
   REQUIRE(pings(port));
   gateway.close();
   CHECK_FALSE(connection{port}.open());
   {
-    auto taken = options;
-    taken.resp.port = config::listen_port::at(port);
-    resp_gateway other{here->store(), here->table(), taken};
+    resp_gateway other{here->store(), here->table(), options};
     REQUIRE(other.open(access));
     CHECK(gateway.open(access).code() == errc::io);
     CHECK(gateway.await_opening(milliseconds{0}).code() == errc::io);

@@ -2,24 +2,21 @@
 #pragma once
 
 #include "memory/store.hpp"
+#include "memory/temporary_directory.test.hpp"
 
 #include <catch2/catch.hpp>
 
-#include <unistd.h>
-
-#include <atomic>
 #include <optional>
-#include <string>
 
 namespace neuroplex::actors {
 
 class test_segment {
 public:
-  test_segment() : path_{unique_path()} {
+  test_segment() {
     memory::segment_options options;
     options.segment_bytes = std::uint64_t{32} << 20;
     options.huge_pages = false;
-    auto made = memory::store::create(path_, options);
+    auto made = memory::store::create(room_.path() / "segment", options);
     if (!made)
       FAIL(made.error().to_string());
     store_.emplace(std::move(*made));
@@ -28,23 +25,12 @@ public:
   test_segment(const test_segment&) = delete;
   test_segment& operator=(const test_segment&) = delete;
 
-  ~test_segment() {
-    store_.reset();
-    static_cast<void>(memory::store::remove(path_));
-  }
-
   memory::store& store() {
     return *store_;
   }
 
 private:
-  static std::string unique_path() {
-    static std::atomic<int> number{0};
-    return "/dev/shm/neuroplex-unit-" + std::to_string(::getpid()) + "-"
-           + std::to_string(number++);
-  }
-
-  std::string path_;
+  memory::testing::temporary_directory room_;
   std::optional<memory::store> store_;
 };
 

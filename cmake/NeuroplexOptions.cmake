@@ -137,5 +137,5 @@ function(neuroplex_unit_tests folder)
   neuroplex_warnings(${target})
   catch_discover_tests(${target}
     TEST_PREFIX "${NEUROPLEX_TEST_PREFIX}${folder}/"
-    PROPERTIES TIMEOUT 300 LABELS unit)
+    PROPERTIES TIMEOUT 900 LABELS unit)
 endfunction()

@@ -24,6 +24,9 @@ using word_counter_actor = interface_of<
   // How often a word was seen; `not_found` for one that was not.
   answers<std::string>(scan_atom, std::string)>;
 
+// A busy machine may take long for anything.
+constexpr milliseconds patience{20'000};
+
 struct word_counter_state {
   memory::store* store = nullptr;
   memory::namespace_id words{};
@@ -79,7 +82,7 @@ int main(int argc, char** argv) {
   auto complain = [](const caf::error& error) {
     std::fprintf(stderr, "error: %s\n", render(error).c_str());
   };
-  ask(&*self, counter, milliseconds{1'000}, apply_atom_v,
+  ask(&*self, counter, patience, apply_atom_v,
       std::string{"to be or not to be"})
     .receive(
       [](std::uint64_t count) {
@@ -87,7 +90,7 @@ int main(int argc, char** argv) {
                     static_cast<unsigned long long>(count));
       },
       complain);
-  ask(&*self, counter, milliseconds{1'000}, scan_atom_v, std::string{"be"})
+  ask(&*self, counter, patience, scan_atom_v, std::string{"be"})
     .receive(
       [](const std::string& seen) {
         std::printf("\"be\" was seen %s times\n", seen.c_str());

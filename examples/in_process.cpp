@@ -13,6 +13,9 @@ using namespace neuroplex;
 
 namespace {
 
+// A busy machine may take long for anything.
+constexpr std::uint32_t patience_ms = 20'000;
+
 int fail(const failure& what) {
   std::fprintf(stderr, "%s\n", what.to_string().c_str());
   return exit_status(what.code());
@@ -43,7 +46,8 @@ int main(int argc, char** argv) {
     return fail(failure{code});
 
   // The same entry by messages, as a program on another node would see it.
-  auto client = actors::client::attach(node);
+  auto client =
+    actors::client::attach(node, {.request_timeout_ms = patience_ms});
   if (!client)
     return fail(client.error());
   auto greeting = client->get("notes", "greeting");

@@ -6,10 +6,11 @@
 
 namespace neuroplex::memory::testing {
 
-/// Waits until `condition()` holds; false when `limit` passed first.
+/// Waits until `condition()` holds; false when `limit` passed first. The limit
+/// is for what never comes: a busy machine may take long for anything.
 template <class Condition>
 bool eventually(Condition&& condition,
-                std::chrono::milliseconds limit = std::chrono::seconds{20}) {
+                std::chrono::milliseconds limit = std::chrono::seconds{60}) {
   auto deadline = std::chrono::steady_clock::now() + limit;
   while (!condition()) {
     if (std::chrono::steady_clock::now() >= deadline)

@@ -4,11 +4,8 @@
 
 #include <catch2/catch.hpp>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,23 +45,10 @@ std::string read_all(int descriptor) {
 
 } // namespace
 
-std::uint16_t free_port() {
-  auto socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  socklen_t length = sizeof(address);
-  REQUIRE(::bind(socket, generic, length) == 0);
-  REQUIRE(::getsockname(socket, generic, &length) == 0);
-  ::close(socket);
-  return ntohs(address.sin_port);
-}
-
-cluster::cluster(std::uint32_t count, std::string name)
-  : name_{std::move(name)} {
+cluster::cluster(std::uint32_t count, std::uint32_t connection_timeout_ms)
+  : connection_timeout_ms_{connection_timeout_ms} {
   for (std::uint32_t id = 1; id <= count; ++id) {
-    nodes_[id].port = free_port();
+    nodes_.try_emplace(id);
     std::filesystem::create_directory(directory(id));
   }
 }
@@ -76,13 +60,16 @@ cluster::~cluster() {
 
 bool cluster::start(std::uint32_t id, const std::string& name) {
   auto& node = nodes_.at(id);
-  std::vector<std::string> words{NEUROPLEX_NODE_PROGRAM, std::to_string(id),
-                                 directory(id), std::to_string(node.port),
-                                 name.empty() ? name_ : name};
+  std::vector<std::string> words{NEUROPLEX_NODE_PROGRAM,
+                                 std::to_string(id),
+                                 directory(id),
+                                 std::to_string(node.port.number()),
+                                 name,
+                                 std::to_string(connection_timeout_ms_)};
   for (auto& [other, record] : nodes_)
     if (other != id)
       words.push_back(std::to_string(other) + ":"
-                      + std::to_string(record.port));
+                      + std::to_string(record.port.number()));
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (auto& word : words)
@@ -114,7 +101,7 @@ bool cluster::start(std::uint32_t id, const std::string& name) {
   node.input = input[1];
   ::fcntl(output[0], F_SETFL, O_NONBLOCK);
   ::fcntl(errors[0], F_SETFL, O_NONBLOCK);
-  auto ready = read_line(output[0], 20s).starts_with("ready");
+  auto ready = read_line(output[0], 60s).starts_with("ready");
   if (!ready) {
     eventually([&] {
       complaint_ += read_all(errors[0]);
@@ -190,7 +177,8 @@ actors::client cluster::client_of(std::uint32_t id,
   auto with_port = options;
   with_port.port = port(id);
   with_port.heartbeat_ms = 250;
-  with_port.connection_timeout_ms = 2'000;
+  with_port.connect_timeout_ms = patience_ms;
+  with_port.connection_timeout_ms = patience_ms;
   auto made = actors::client::connect(with_port);
   if (!made)
     FAIL(made.error().to_string());
@@ -198,7 +186,7 @@ actors::client cluster::client_of(std::uint32_t id,
 }
 
 std::uint16_t cluster::port(std::uint32_t id) const {
-  return nodes_.at(id).port;
+  return nodes_.at(id).port.number();
 }
 
 std::string cluster::directory(std::uint32_t id) const {

@@ -1,7 +1,7 @@
 // Nodes as child processes, for tests.
 //
-// Purpose: starts actors_node_program on free loopback ports, stops, freezes
-// and kills it, and waits for conditions with deadlines.
+// Purpose: starts actors_node_program on loopback ports of its own, stops,
+// freezes and kills it, and waits for conditions with deadlines.
 //
 // Ownership and threads: one thread; the destructor kills what still runs and
 // removes its directories. A child dies with its parent.
@@ -9,6 +9,7 @@
 
 #include "actors/client.hpp"
 #include "memory/eventually.test.hpp"
+#include "memory/reserved_port.test.hpp"
 #include "memory/temporary_directory.test.hpp"
 
 #include <sys/types.h>
@@ -25,19 +26,21 @@ using namespace std::chrono_literals;
 
 using memory::testing::eventually;
 
-/// A TCP port of 127.0.0.1 that nobody uses now.
-std::uint16_t free_port();
+/// How long nodes and clients bear silence unless a test says otherwise. It is
+/// longer than `eventually` waits, so that what is seen there came by itself.
+constexpr std::uint32_t patience_ms = 300'000;
 
 class cluster {
 public:
   /// Chooses ports and directories for nodes 1 to `count`; starts none.
-  explicit cluster(std::uint32_t count, std::string name = "test");
+  explicit cluster(std::uint32_t count,
+                   std::uint32_t connection_timeout_ms = patience_ms);
   cluster(const cluster&) = delete;
   cluster& operator=(const cluster&) = delete;
   ~cluster();
 
-  /// Starts a node and waits until it serves. `name` overrides the cluster's.
-  bool start(std::uint32_t id, const std::string& name = {});
+  /// Starts a node and waits until it serves. `name` is the cluster's.
+  bool start(std::uint32_t id, const std::string& name = "test");
   bool start_all();
 
   /// All nodes have met all others.
@@ -52,7 +55,8 @@ public:
   void kill(std::uint32_t id);
 
   [[nodiscard]] actors::client
-  client_of(std::uint32_t id, const actors::client_options& options = {}) const;
+  client_of(std::uint32_t id, const actors::client_options& options = {
+                                .request_timeout_ms = patience_ms}) const;
 
   [[nodiscard]] std::uint16_t port(std::uint32_t id) const;
   [[nodiscard]] std::string directory(std::uint32_t id) const;
@@ -70,12 +74,12 @@ public:
 
 private:
   struct process_record {
-    std::uint16_t port = 0;
+    memory::testing::reserved_port port;
     pid_t pid = 0;
     int input = -1;
   };
 
-  std::string name_;
+  std::uint32_t connection_timeout_ms_;
   memory::testing::temporary_directory root_;
   std::map<std::uint32_t, process_record> nodes_;
   std::string complaint_;

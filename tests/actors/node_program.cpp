@@ -1,7 +1,7 @@
 // A node as a program, for tests of several processes.
 //
 //   actors_node_program <replica id> <data directory> <port> <cluster>
-//                       [<peer id>:<peer port>]...
+//                       <connection timeout in ms> [<peer id>:<peer port>]...
 //
 // Prints "ready <port>" once it serves, and runs until standard input closes.
 
@@ -30,10 +30,11 @@ config::node_options options_from(int argc, char** argv) {
     config::listen_port::at(static_cast<std::uint16_t>(std::atoi(argv[3])));
   options.resp.port = config::listen_port::none();
   options.placement.shards = 12;
+  options.timeouts.request_ms = options.timeouts.connection_timeout_ms =
+    static_cast<std::uint32_t>(std::atoi(argv[5]));
   options.timeouts.heartbeat_ms = 250;
-  options.timeouts.connection_timeout_ms = 2'000;
   options.timeouts.reconnect_ms = 100;
-  for (int i = 5; i < argc; ++i) {
+  for (int i = 6; i < argc; ++i) {
     auto text = std::string{argv[i]};
     auto colon = text.find(':');
     options.peers.push_back(
@@ -47,7 +48,7 @@ config::node_options options_from(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 5)
+  if (argc < 6)
     return 2;
   auto started = actors::node::start(options_from(argc, argv));
   if (!started) {

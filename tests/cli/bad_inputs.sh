@@ -47,7 +47,7 @@ run() {
   cases=$((cases + 1))
   before=$(listing)
   TIMEFORMAT='%U %S'
-  { time timeout 20 "$program" "${@:4}" >"${stdout:-$home/out/stdout}" \
+  { time timeout 60 "$program" "${@:4}" >"${stdout:-$home/out/stdout}" \
     2>"$home/out/stderr"; echo $? >"$home/out/status"; } 2>"$home/out/time"
   [ -z "${stdout:-}" ] || : >"$home/out/stdout"
   after=$(listing)

@@ -85,7 +85,7 @@ def ask(program, node, *arguments):
     """A command of ours at one node; its output, or None if it failed."""
     done = subprocess.run(
         [program, *arguments, "--node", f"127.0.0.1:{node['basp_port']}",
-         "--timeout", "10s"],
+         "--timeout", "60s"],
         capture_output=True, text=True, check=False, timeout=DEADLINE_S)
     return done.stdout.strip() if done.returncode == 0 else None
 

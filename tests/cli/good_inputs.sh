@@ -128,15 +128,15 @@ mkdir data
 start_node --data-dir data --port auto --resp-port off --segment-size 4M \
   --ready-file ready || fail "no node can be started: $node_said"
 at=127.0.0.1:$(python3 -c 'import json; print(json.load(open("ready"))["basp_port"])')
-is stored set greeting hello --node "$at" --timeout 10s
-is hello get greeting --node "$at" --timeout 10s
+is stored set greeting hello --node "$at" --timeout 60s
+is hello get greeting --node "$at" --timeout 60s
 is hello get greeting --segment data
-is 7 incr count 7 --node "$at" --timeout 10s
-json 'x["done"] and x["count"] == 2' scan --node "$at" --timeout 10s
+is 7 incr count 7 --node "$at" --timeout 60s
+json 'x["done"] and x["count"] == 2' scan --node "$at" --timeout 60s
 json 'x["replica_id"] == 1 and x["segment"]["entries"] == 2' \
-  stats --node "$at" --timeout 10s
+  stats --node "$at" --timeout 60s
 printf '%s\n' '{"key":"k1","value":"v1"}' '{"key":"k2","value":"v2"}' >two.jsonl
-"$program" load jsonl two.jsonl --node "$at" --timeout 10s >/dev/null 2>errors \
+"$program" load jsonl two.jsonl --node "$at" --timeout 60s >/dev/null 2>errors \
   || fail "load: $(cat errors)"
 is v2 get k2 --segment data
 stop_node || fail "the node did not end well: $node_said"

@@ -21,7 +21,7 @@ import time
 
 RECORD_COUNT = 250
 BATCH_ENTRIES = 64  # several batches, the last one not full
-DEADLINE_S = 60
+DEADLINE_S = 120
 HOUR_MS = 3_600_000
 
 
@@ -36,6 +36,7 @@ class Node:
         self.process = subprocess.Popen(
             [program, "serve", "--data-dir", data, "--port", "auto",
              "--resp-port", "off", "--segment-size", "8M",
+             "--connection-timeout", "60s",
              "--ready-file", ready_file],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
         self.wait_ready()
@@ -86,7 +87,7 @@ class Command:
     def run(self, *arguments):
         return subprocess.run(
             [self.program, *arguments, "--node", self.node.address,
-             "--namespace", self.space, "--timeout", "20s"],
+             "--namespace", self.space, "--timeout", "60s"],
             stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE_S,
             check=False)
 

@@ -5,11 +5,13 @@ node_said=
 node_deadline_s=60
 
 # start_node ARGUMENTS...: runs `serve` and returns when it says that it is
-# ready; fails when it ends before, or is silent for too long.
+# ready; fails when it ends before, or is silent for too long. The node bears
+# the silence of clients that a busy machine holds up.
 start_node() {
   local line
   node_said=
-  exec {node_stream}< <(exec "$program" serve "$@" 2>&1)
+  exec {node_stream}< <(NEUROPLEX_TIMEOUTS_CONNECTION_TIMEOUT_MS=60s \
+    exec "$program" serve "$@" 2>&1)
   node=$!
   while IFS= read -r -t "$node_deadline_s" line <&"$node_stream"; do
     node_said+=$line$'\n'

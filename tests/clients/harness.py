@@ -1,6 +1,6 @@
 """Starts servers for the client tests and stops them again.
 
-Every server listens on loopback, on a port that was free, and ends with the
+Every server listens on loopback, on a port that is its own, and ends with the
 test whatever happens: the gateway ends when its standard input closes, Redis is
 terminated by its process handle.
 """
@@ -14,10 +14,10 @@ import tempfile
 import time
 
 SKIPPED = 77
-START_DEADLINE_S = 20
+START_DEADLINE_S = 60
 CONDITION_DEADLINE_S = 60
 POLL_S = 0.02
-REPLY_DEADLINE_S = 20
+REPLY_DEADLINE_S = 60
 
 
 def skip(reason):
@@ -38,6 +38,32 @@ def wait_for(condition, what):
         if time.monotonic() > deadline:
             sys.exit(f"not in time: {what}")
         time.sleep(POLL_S)
+
+
+class ReservedPort:
+    """A port of 127.0.0.1 that is bound but not listened on: the system gives it
+    to nobody else, and a server that sets SO_REUSEADDR can listen on it."""
+
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", 0))
+        self.number = self.socket.getsockname()[1]
+
+    def release(self):
+        self.socket.close()
+
+
+class SecondsLeft:
+    """What TTL may say of a lifetime that was set after this object was made:
+    all of it less the time that has passed, rounded to the nearest second."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+
+    def may_be(self, said, lifetime):
+        passed = time.monotonic() - self.began
+        return lifetime - passed - 0.5 <= said <= lifetime
 
 
 class Gateway:
@@ -80,9 +106,8 @@ class Redis:
     def __init__(self):
         binary = tool("redis-server", "redis-server")
         self.directory = tempfile.TemporaryDirectory(prefix="neuroplex-redis-")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.reserved = ReservedPort()
+        self.port = self.reserved.number
         self.process = subprocess.Popen(
             [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save",
              "", "--appendonly", "no", "--dir", self.directory.name],
@@ -104,6 +129,7 @@ class Redis:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait(START_DEADLINE_S)
+        self.reserved.release()
         self.directory.cleanup()
 
 

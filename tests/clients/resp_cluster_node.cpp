@@ -40,8 +40,10 @@ int main(int argc, char** argv) {
   options.basp.port = config::listen_port::at(port_of(argv[3]));
   options.resp.port = config::listen_port::any();
   options.placement.shards = 12;
-  options.timeouts.heartbeat_ms = 100;
-  options.timeouts.connection_timeout_ms = 600;
+  // A node that is killed is noticed by the end of its connections; a busy
+  // machine must not look like one.
+  options.timeouts.request_ms = 60'000;
+  options.timeouts.connection_timeout_ms = 60'000;
   options.timeouts.reconnect_ms = 100;
   for (int i = 4; i < argc; ++i) {
     std::string text{argv[i]};

@@ -42,6 +42,8 @@ int main(int argc, char** argv) {
   memory::segment_options segment;
   segment.segment_bytes = number(given, "--segment-mb", 256) << 20;
   auto path = "/dev/shm/neuroplex-resp-test-" + std::to_string(getpid());
+  // A process that was killed may have left one under the same number.
+  static_cast<void>(memory::store::remove(path));
   auto data = memory::store::create(path, segment);
   if (!data)
     return complain(data.error());

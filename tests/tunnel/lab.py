@@ -19,7 +19,7 @@ import sys
 import time
 
 SKIPPED = 77
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 # AddressSanitizer keeps up to 256 MiB of freed memory; tests that watch the
 # memory of a program need to see what the program itself keeps.
 SANITIZER_OPTIONS = "quarantine_size_mb=1:thread_local_quarantine_size_kb=64"

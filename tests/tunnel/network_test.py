@@ -29,9 +29,11 @@ PROGRAM = ""
 BASP_PROGRAM = ""
 NODE_PROGRAM = ""
 TUNNEL_PORT = 7401
-HANDSHAKE_MS = 1_500
-IDLE_MS = 3_000
+HANDSHAKE_MS = 3_000
+IDLE_MS = 5_000
 GROWTH_KIB = 16 * 1024
+# ThreadSanitizer keeps shadows of memory: what it grows by then says nothing.
+MEMORY_IS_OURS = "thread" not in os.environ.get("NEUROPLEX_SANITIZE", "")
 
 LAB = None
 DIRECTORY = None
@@ -80,7 +82,7 @@ def exchange(host, port, payload):
     """Sends bytes to an echo service and reads as many back."""
     with host.connect("127.0.0.1", port) as connection:
         connection.setblocking(True)
-        connection.settimeout(20)
+        connection.settimeout(60)
         received = bytearray()
         sent = 0
         while len(received) < len(payload):
@@ -126,6 +128,10 @@ class TunnelTest(unittest.TestCase):
                          incarnation, peer, cls.home.address, cls.server.port,
                          cls.inspection, IDLE_MS)
 
+    def check_growth(self, process, before_kib, limit_kib=GROWTH_KIB):
+        if MEMORY_IS_OURS:
+            self.assertLess(process.resident_kib() - before_kib, limit_kib)
+
     def works(self):
         return exchange(self.away, self.client.port, b"still here")
 
@@ -139,7 +145,7 @@ class TunnelTest(unittest.TestCase):
         return peer
 
     @contextlib.contextmanager
-    def counted(self, reason, times=1):
+    def counted(self, reason, times=1, at_least=False):
         """The block makes `reason` grow by `times`, and does no harm."""
         wait_for(lambda: self.server.count("open") == 0, "nothing open")
         before = self.server.count(reason)
@@ -149,9 +155,10 @@ class TunnelTest(unittest.TestCase):
         wait_for(lambda: self.server.count(reason) - before >= times,
                  f"{times} x {reason}: {self.server.stats()}")
         wait_for(lambda: self.server.count("open") == 0, "nothing open")
-        self.assertEqual(self.server.count(reason) - before, times)
+        if not at_least:
+            self.assertEqual(self.server.count(reason) - before, times)
         self.assertLessEqual(self.server.descriptors(), descriptors)
-        self.assertLess(self.server.resident_kib() - memory, GROWTH_KIB)
+        self.check_growth(self.server, memory)
         self.assertTrue(self.works())
 
 
@@ -168,12 +175,19 @@ class BytesTest(TunnelTest):
             self.stranger.connect(self.home.address, self.service.port)
 
     def test_silent_connections_are_closed(self):
-        with self.counted("handshake_deadline", 128):
+        def refused():
+            return self.server.count("address_limit") - refused_before
+
+        refused_before = self.server.count("address_limit")
+        # Some come in when the first ones have been closed.
+        with self.counted("handshake_deadline", 128, at_least=True):
+            before = self.server.count("handshake_deadline")
             sockets = [self.attack() for _ in range(1_000)]
-            wait_for(lambda: self.server.count("address_limit") >= 872,
-                     "the others refused at once")
+            wait_for(lambda: refused() > 0, "most refused at once")
             self.assertTrue(self.works())
             wait_for(lambda: self.server.count("open") == 0, "silence ended")
+            self.assertEqual(refused() + self.server.count("handshake_deadline")
+                             - before, 1_000)
             close_all(sockets)
 
     def test_a_slow_hello_is_closed(self):
@@ -331,7 +345,7 @@ class BytesTest(TunnelTest):
         with contextlib.suppress(OSError):
             for _ in range(2_000):
                 peer.send(wire.frame(wire.DATA, bytes(65_536)))
-        self.assertLess(self.server.resident_kib() - memory, GROWTH_KIB)
+        self.check_growth(self.server, memory)
         self.assertTrue(self.works())
         peer.reset()
 
@@ -385,7 +399,7 @@ class BytesTest(TunnelTest):
     def test_only_this_user_may_use_the_local_port(self):
         before = self.client.count("foreign_user")
         program = ("import os,socket,sys;os.setgid(65534);os.setuid(65534);"
-                   "s=socket.socket();s.settimeout(10);"
+                   "s=socket.socket();s.settimeout(60);"
                    f"s.connect(('127.0.0.1',{self.client.port}));"
                    "sys.exit(0 if s.recv(1)==b'' else 1)")
         done = self.away.run(sys.executable, "-c", program)
@@ -517,7 +531,7 @@ class BaspTest(TunnelTest):
             peer.close()
         wait_for(lambda: self.server.count("open") == 0, "nothing open")
         self.assertTrue(self.works())
-        self.assertLess(self.service.resident_kib() - memory, 2 * GROWTH_KIB)
+        self.check_growth(self.service, memory, 2 * GROWTH_KIB)
 
 
 @unittest.skipUnless(argument(3), "built without CAF")

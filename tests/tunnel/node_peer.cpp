@@ -19,6 +19,10 @@ using namespace neuroplex;
 namespace {
 
 constexpr std::size_t segment_bytes = std::size_t{8} << 20;
+constexpr std::uint32_t patience_ms = 60'000;
+
+// Cut cables are noticed by silence; a busy machine must not look like one.
+constexpr std::uint32_t silence_ms = 5'000;
 
 config::node_options options_from(char** argv, int argc) {
   const std::filesystem::path certificates{argv[1]};
@@ -39,7 +43,9 @@ config::node_options options_from(char** argv, int argc) {
   options.tunnel.ca_file = certificates / "ca.pem";
   options.tunnel.certificate_file = certificates / ("replica-" + id + ".pem");
   options.tunnel.key_file = certificates / ("replica-" + id + ".key");
-  options.tunnel.idle_timeout_ms = 3'000;
+  options.tunnel.idle_timeout_ms = 5'000;
+  options.timeouts.request_ms = patience_ms;
+  options.timeouts.connection_timeout_ms = silence_ms;
   for (int i = 5; i < argc; ++i) {
     const std::string text{argv[i]};
     const auto at = text.find('@');
@@ -88,7 +94,8 @@ int main(int argc, char** argv) {
     std::cerr << node.error().to_string() << '\n';
     return exit_status(node.error().code());
   }
-  auto client = actors::client::attach(**node);
+  auto client =
+    actors::client::attach(**node, {.request_timeout_ms = patience_ms});
   if (!client) {
     std::cerr << client.error().to_string() << '\n';
     return exit_status(client.error().code());

@@ -28,7 +28,7 @@ int main(int argument_count, char** arguments) {
   auto node = actors::node::start(options);
   if (!node)
     return complain(node.error());
-  auto client = actors::client::attach(**node);
+  auto client = actors::client::attach(**node, {.request_timeout_ms = 60'000});
   if (!client)
     return complain(client.error());
   auto stored = client->set("default", "greeting", "hello from outside");
