@@ -9,69 +9,29 @@
 // Threads: all; a context belongs to one thread.
 #pragma once
 
-#include "memory/backup_marks.hpp"
-#include "memory/index.hpp"
-#include "memory/recovery.hpp"
+#include "memory/space.hpp"
+#include "memory/stamp.hpp"
 #include "memory/store.hpp"
+#include "memory/unix_time.hpp"
 
-#include <chrono>
-#include <limits>
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace neuroplex::memory {
 
-/// Unix time in milliseconds; expiry survives restarts.
-inline std::int64_t unix_time_ms() noexcept {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-           std::chrono::system_clock::now().time_since_epoch())
-    .count();
-}
-
 /// When a write takes effect.
 enum class condition { always, if_absent, if_present };
 
 template <class Sync>
-class basic_engine {
+class basic_engine : public basic_space<Sync> {
 public:
-  using arena_type = basic_arena<Sync>;
-  using context = basic_thread_context<Sync>;
-  using location = basic_location<Sync>;
-  using state = layout::block_state;
+  using base = basic_space<Sync>;
+  using typename base::arena_type;
+  using typename base::context;
+  using typename base::location;
+  using typename base::state;
 
-  /// Asked when the pool or the index is full; each answers whether it helped.
-  struct growth {
-    void* owner = nullptr;
-    bool (*expand_pool)(void* owner, std::uint64_t bytes) = nullptr;
-    bool (*recover)(void* owner) = nullptr;
-    bool (*grow_index)(void* owner, std::uint32_t index_state) = nullptr;
-  };
-
-  basic_engine(const arena_type& arena, growth grow) noexcept
-    : arena_{arena}, pool_{arena}, index_{arena}, growth_{grow} {
-  }
-
-  basic_pool<Sync>& pool() noexcept {
-    return pool_;
-  }
-
-  basic_index<Sync>& index() noexcept {
-    return index_;
-  }
-
-  const basic_index<Sync>& index() const noexcept {
-    return index_;
-  }
-
-  const arena_type& arena() const noexcept {
-    return arena_;
-  }
-
-  /// Pool memory of an entry of `bytes`, header included.
-  [[nodiscard]] std::uint64_t block_bytes(std::uint64_t bytes) const noexcept {
-    return pool_.block_bytes(bytes);
-  }
+  using base::base;
 
   // -- reading ----------------------------------------------------------------
 
@@ -168,6 +128,7 @@ public:
     // index line is on its way.
     index_.prefetch_to_write(hash);
     pool_.tidy(self);
+    make_room(self, ns, entry_bytes(key, value, expires));
     std::uint32_t granule = 0;
     if (when == condition::always) [[likely]] {
       granule = build(self, hash, ns, key, value, expires);
@@ -180,6 +141,7 @@ public:
         where.slot_id = index_.slot_id_of(where.level, where.slot);
         where.fields = layout::read_entry_fields<Sync>(
           reinterpret_cast<const std::byte*>(where.block));
+        index_.note_use(where);
         if (try_replace(self, where, granule, hash) == errc::ok) [[likely]]
           return published(self, hash, ns, key);
       }
@@ -190,6 +152,7 @@ public:
   /// What `modify` does with a key.
   struct change {
     bool erase = false;
+    stamp::pinning pins = stamp::pinning::as_before;
     std::string_view head; ///< new value: head followed by tail
     std::string_view tail;
     std::int64_t expires_at_ms = 0;
@@ -205,6 +168,8 @@ public:
     std::uint32_t granule = 0;
     std::string present;
     std::string joined;
+    pool_.tidy(self);
+    make_room(self, ns, 0);
     for (unsigned round = 0; round < max_rounds; ++round) {
       auto at = index_.writable_home(self, hash);
       location where;
@@ -245,13 +210,24 @@ public:
       }
       if (!wanted.tail.empty())
         joined.assign(wanted.head).append(wanted.tail);
+      auto bytes = entry_bytes(
+        key, wanted.tail.empty() ? wanted.head : std::string_view{joined},
+        wanted.expires_at_ms);
+      auto present_bytes =
+        seen == lookup::found ? where.fields.total_bytes() : 0;
+      if (!within_quota(self, ns, bytes, present_bytes))
+        return errc::no_space;
+      if (self.quota_bytes != 0)
+        keep_quota(self, ns, bytes);
       granule =
         build(self, hash, ns, key, wanted.tail.empty() ? wanted.head : joined,
               wanted.expires_at_ms);
       if (granule == 0)
         return errc::no_space;
+      if (seen == lookup::found)
+        index_.note_use(where);
       answer = seen == lookup::found
-                 ? try_replace(self, where, granule, hash)
+                 ? try_replace(self, where, granule, hash, wanted.pins)
                  : try_insert(self, at, hash, ns, key, granule);
       if (answer == errc::ok) {
         answer = published(self, hash, ns, key);
@@ -279,11 +255,6 @@ public:
     });
   }
 
-  /// What recovers dead threads of this segment.
-  [[nodiscard]] basic_recovery<Sync> recovery() noexcept {
-    return {arena_, pool_, index_};
-  }
-
   [[nodiscard]] NEUROPLEX_INLINE std::int64_t
   expiry_of(const location& where) const noexcept {
     if (!where.fields.expires()) [[likely]]
@@ -297,6 +268,21 @@ public:
   }
 
 private:
+  using base::announce;
+  using base::arena_;
+  using base::build;
+  using base::discard;
+  using base::displaced;
+  using base::entry_bytes;
+  using base::growth_;
+  using base::index_;
+  using base::keep_quota;
+  using base::make_room;
+  using base::pool_;
+  using base::try_erase;
+  using base::withdraw_intent;
+  using base::within_quota;
+
   // Nobody waits for a stopped thread here, so that many losses in a row mean a
   // damaged segment.
   static constexpr unsigned max_rounds = 1U << 13;
@@ -335,77 +321,6 @@ private:
     return errc::busy;
   }
 
-  /// Gives an unpublished block back.
-  void discard(context& self, std::uint32_t granule) noexcept {
-    if (granule != 0)
-      pool_.give_back(self, granule);
-  }
-
-  /// Allocates a block and fills it; `pending` names it. 0: there is no space.
-  [[nodiscard]] std::uint32_t build(context& self, std::uint64_t hash,
-                                    std::uint8_t ns, std::string_view key,
-                                    std::string_view value,
-                                    std::int64_t expires) {
-    layout::entry_fields fields{};
-    fields.value_bytes = static_cast<std::uint32_t>(value.size());
-    fields.kind = layout::make_entry_kind(
-      key.size(), ns, expires != 0 ? layout::flag_expires : std::uint8_t{0});
-    auto granule = pool_.allocate(self, fields.total_bytes());
-    if (granule == 0) [[unlikely]] {
-      granule = allocate_hard(self, fields.total_bytes());
-      if (granule == 0)
-        return 0;
-    }
-    auto* block = reinterpret_cast<std::byte*>(arena_.block(granule));
-    auto* out = block + sizeof(layout::block_header<Sync>);
-    Sync::before_write();
-    if (expires != 0) {
-      Sync::write(out, &expires, sizeof expires);
-      out += sizeof expires;
-    }
-    write_key<Sync>(out, key);
-    fields.checksum =
-      write_summed<Sync>(out + key.size(), value,
-                         checksum_seed(hash, fields.value_bytes, expires));
-    Sync::write(block + layout::entry_fields_offset, &fields, sizeof fields);
-    return granule;
-  }
-
-  /// Memory is short: looks for it everywhere before giving up.
-  std::uint32_t allocate_hard(context& self, std::uint64_t bytes) {
-    constexpr unsigned sources = 5;
-    for (unsigned source = 0; source < sources; ++source) {
-      switch (source) {
-        case 0:
-          pool_.reuse_retired(self);
-          break;
-        case 1:
-          if (growth_.expand_pool == nullptr
-              || !growth_.expand_pool(growth_.owner, bytes))
-            continue;
-          break;
-        case 2:
-          pool_.scavenge(self);
-          break;
-        case 3:
-          // What our magazines of other sizes hold may make a span whole.
-          pool_.flush(self);
-          pool_.scavenge(self);
-          break;
-        default:
-          // And what the dead have left.
-          if (growth_.recover == nullptr || !growth_.recover(growth_.owner))
-            continue;
-          pool_.flush(self);
-          pool_.scavenge(self);
-          break;
-      }
-      if (auto granule = pool_.allocate(self, bytes); granule != 0)
-        return granule;
-    }
-    return 0;
-  }
-
   /// `put` in every case. `granule` is the block if it was built already.
   [[gnu::noinline]] errc put_with_care(context& self, std::uint64_t hash,
                                        std::uint8_t ns, std::string_view key,
@@ -434,11 +349,18 @@ private:
         lost(self, round);
         continue;
       }
+      if (answer == errc::ok
+          && !within_quota(self, ns, entry_bytes(key, value, expires),
+                           seen == lookup::found ? where.fields.total_bytes()
+                                                 : 0))
+        answer = errc::no_space;
       if (answer == errc::ok && granule == 0) {
         granule = build(self, hash, ns, key, value, expires);
         if (granule == 0)
           return errc::no_space;
       }
+      if (answer == errc::ok && seen == lookup::found)
+        index_.note_use(where);
       if (answer == errc::ok)
         answer = seen == lookup::found
                    ? try_replace(self, where, granule, hash)
@@ -473,30 +395,11 @@ private:
     return errc::bad_namespace;
   }
 
-  NEUROPLEX_INLINE void
-  announce(context& self, layout::intent_kind kind, const location& where,
-           std::uint32_t old_granule, std::uint64_t old_word,
-           std::uint32_t new_granule, std::uint64_t new_word) noexcept {
-    auto& slot = *self.slot;
-    slot.old_granule.store(old_granule, std::memory_order_relaxed);
-    slot.old_word.store(old_word, std::memory_order_relaxed);
-    slot.new_granule.store(new_granule, std::memory_order_relaxed);
-    slot.new_word.store(new_word, std::memory_order_relaxed);
-    // seq_cst: before the slot is looked at again; pairs with the pin filter.
-    slot.intent.exchange(static_cast<std::uint64_t>(kind)
-                             << layout::intent_kind_shift
-                           | where.slot_id,
-                         std::memory_order_seq_cst);
-  }
-
-  void withdraw_intent(context& self) noexcept {
-    self.slot->intent.store(0, std::memory_order_release);
-  }
-
   /// ok, or busy when another thread was faster.
-  NEUROPLEX_INLINE errc try_replace(context& self, const location& where,
-                                    std::uint32_t granule,
-                                    std::uint64_t hash) noexcept {
+  NEUROPLEX_INLINE errc
+  try_replace(context& self, const location& where, std::uint32_t granule,
+              std::uint64_t hash,
+              stamp::pinning pins = stamp::pinning::as_before) noexcept {
     auto* fresh = arena_.block(granule);
     auto held = fresh->word.load(std::memory_order_relaxed);
     auto live = layout::next_word(held, state::live, 0);
@@ -510,6 +413,11 @@ private:
       return errc::busy;
     }
     auto bytes = bytes_of(fresh);
+    // While the old block is live its link is its stamp, and if it is no longer
+    // live the slot is not ours to change.
+    fresh->link.store(
+      stamp::with(pins, where.block->link.load(std::memory_order_relaxed)),
+      std::memory_order_relaxed);
     fresh->word.store(live, std::memory_order_release);
     if (!where.slot->compare_exchange_strong(raw, granule,
                                              std::memory_order_seq_cst)) {
@@ -527,39 +435,6 @@ private:
                                  - pool_.block_bytes(before),
                                std::memory_order_relaxed);
     return errc::ok;
-  }
-
-  bool try_erase(context& self, const location& where,
-                 std::uint64_t hash) noexcept {
-    announce(self, layout::intent_kind::erase, where, where.granule(),
-             where.word, 0, 0);
-    auto raw = where.raw;
-    if (layout::is_frozen(raw)
-        || where.block->word.load(std::memory_order_seq_cst) != where.word
-        || !where.slot->compare_exchange_strong(raw, layout::slot_empty,
-                                                std::memory_order_seq_cst)) {
-      withdraw_intent(self);
-      return false;
-    }
-    note_change(arena_, hash);
-    displaced(self, where);
-    auto& record = arena_.name_record(where.fields.ns());
-    record.entries.fetch_sub(1, std::memory_order_relaxed);
-    record.block_bytes.fetch_sub(pool_.block_bytes(where.fields.total_bytes()),
-                                 std::memory_order_relaxed);
-    return true;
-  }
-
-  /// The block of `where` is out of its slot: retires it, ends the intent.
-  NEUROPLEX_INLINE void displaced(context& self,
-                                  const location& where) noexcept {
-    auto word = where.word;
-    if (where.block->word.compare_exchange_strong(
-          word, layout::next_word(word, state::retired, self.owner),
-          std::memory_order_acq_rel))
-      pool_.retire(self, where.granule());
-    self.retired_bytes += where.fields.total_bytes();
-    withdraw_intent(self);
   }
 
   [[nodiscard]] std::uint64_t
@@ -589,6 +464,10 @@ private:
     auto inserting = layout::next_word(held, state::inserting, self.owner);
     announce(self, layout::intent_kind::insert, where, 0, 0, granule,
              inserting);
+    auto& control = arena_.control();
+    fresh->link.store(
+      stamp::fresh(control.eviction_clock.load(std::memory_order_relaxed)),
+      std::memory_order_relaxed);
     fresh->word.store(inserting, std::memory_order_release);
     auto raw = where.raw;
     if (!where.slot->compare_exchange_strong(raw, granule,
@@ -599,6 +478,11 @@ private:
       return errc::busy;
     }
     index_.set_tag(where.slot_id, hash);
+    auto& record = arena_.name_record(ns);
+    // Where nothing is evicted, readers need not note anything, ever.
+    index_.set_noted(where,
+                     record.policy.load(std::memory_order_relaxed)
+                       == static_cast<std::uint8_t>(policy_kind::noeviction));
     auto rivals = index_.settle_rivals(at, hash, ns, key, granule);
     auto live = layout::next_word(inserting, state::live, 0);
     auto present = inserting;
@@ -608,7 +492,6 @@ private:
       note_change(arena_, hash);
       self.slot->pending.store(0, std::memory_order_release);
       withdraw_intent(self);
-      auto& record = arena_.name_record(ns);
       record.entries.fetch_add(1, std::memory_order_relaxed);
       record.block_bytes.fetch_add(block_bytes, std::memory_order_relaxed);
       return errc::ok;
@@ -650,11 +533,6 @@ private:
     return growth_.grow_index != nullptr
            && growth_.grow_index(growth_.owner, at.index_state);
   }
-
-  arena_type arena_;
-  basic_pool<Sync> pool_;
-  basic_index<Sync> index_;
-  growth growth_;
 };
 
 } // namespace neuroplex::memory

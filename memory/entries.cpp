@@ -47,11 +47,20 @@ errc check_write(store_impl& impl, namespace_id ns, std::string_view key,
   return check_options(options);
 }
 
-std::int64_t new_expiry(const set_options& options, std::int64_t present) {
-  if (options.ttl_ms != 0)
-    return unix_time_ms() + options.ttl_ms;
-  return options.keep_ttl ? present : 0;
+/// The expiry of what a write stores in place of `present`, which expires at
+/// `expires`, or of nothing.
+std::int64_t new_expiry(const store_impl& impl, namespace_id ns,
+                        const set_options& options,
+                        const std::string* present = nullptr,
+                        std::int64_t expires = 0) {
+  if (options.keep_ttl && present != nullptr)
+    return expires;
+  auto ttl = options.ttl_ms != 0 ? options.ttl_ms : impl.default_ttl_ms(ns);
+  return ttl == 0 ? 0 : unix_time_ms() + ttl;
 }
+
+/// For a change that keeps the expiry of the entry it changes.
+constexpr set_options keeping{.ttl_ms = 0, .keep_ttl = true};
 
 /// Parses a decimal integer in its one canonical spelling.
 bool parse_integer(std::string_view text, std::int64_t& value) {
@@ -61,6 +70,13 @@ bool parse_integer(std::string_view text, std::int64_t& value) {
     return false;
   auto digits = text.substr(text.starts_with('-') ? 1 : 0);
   return text == "0" || digits.front() != '0';
+}
+
+/// Tells eviction that an entry was used; who may not write cannot tell.
+[[gnu::noinline]] void note_use(const store_impl::recent& reader,
+                                const basic_location<native_sync>& where) {
+  if (reader.context != nullptr)
+    basic_index<native_sync>::note_use(where);
 }
 
 /// Reads one entry in the usual case: a short value that does not expire, in a
@@ -105,6 +121,8 @@ NEUROPLEX_INLINE bool get_usual(const store_impl::lookup_view& view,
     return false;
   to.tell(length);
   bump(*recent.reads, 1U);
+  if (!index::noted(where)) [[unlikely]]
+    note_use(recent, where);
   return true;
 }
 
@@ -138,6 +156,8 @@ errc get_with_care(store_impl& impl, namespace_id ns, std::string_view key,
                                 [&](const auto& where, std::int64_t expires) {
                                   if (info != nullptr)
                                     *info = impl.info_of(where, expires);
+                                  if (impl.self() != nullptr)
+                                    basic_index<native_sync>::note_use(where);
                                   return copy_out(hash, where, expires, to);
                                 });
     impl.count_read(answer);
@@ -288,7 +308,7 @@ errc store_value(store_impl& impl, namespace_id ns, std::string_view key,
   auto hash = hash_key(number(ns), key);
   if (!options.keep_ttl) [[likely]]
     return impl.engine().put(impl.view_far_from(&hash), *self, hash, number(ns),
-                             key, value, new_expiry(options, 0), when);
+                             key, value, new_expiry(impl, ns, options), when);
   return impl.engine().modify(
     *self, hash, number(ns), key,
     [&](const std::string* present, std::int64_t expires, version_token,
@@ -298,7 +318,7 @@ errc store_value(store_impl& impl, namespace_id ns, std::string_view key,
       if (when == condition::if_present && present == nullptr)
         return errc::not_found;
       change.head = value;
-      change.expires_at_ms = new_expiry(options, expires);
+      change.expires_at_ms = new_expiry(impl, ns, options, present, expires);
       return errc::ok;
     });
 }
@@ -344,7 +364,8 @@ errc store::exchange(namespace_id ns, std::string_view key,
                         if (had_previous)
                           previous = *present;
                         change.head = value;
-                        change.expires_at_ms = new_expiry(options, expires);
+                        change.expires_at_ms =
+                          new_expiry(*impl_, ns, options, present, expires);
                         return errc::ok;
                       });
 }
@@ -364,7 +385,8 @@ errc store::compare_and_swap(namespace_id ns, std::string_view key,
                           return errc::mismatch;
                         }
                         change.head = desired;
-                        change.expires_at_ms = new_expiry(options, expires);
+                        change.expires_at_ms =
+                          new_expiry(*impl_, ns, options, present, expires);
                         return errc::ok;
                       });
 }
@@ -384,7 +406,8 @@ errc store::compare_and_swap(namespace_id ns, std::string_view key,
                           return errc::mismatch;
                         }
                         change.head = desired;
-                        change.expires_at_ms = new_expiry(options, expires);
+                        change.expires_at_ms =
+                          new_expiry(*impl_, ns, options, present, expires);
                         return errc::ok;
                       });
 }
@@ -406,7 +429,7 @@ errc store::increment(namespace_id ns, std::string_view key, std::int64_t delta,
         std::to_chars(digits.data(), digits.data() + digits.size(), sum).ptr;
       change.head = {digits.data(),
                      static_cast<std::size_t>(end - digits.data())};
-      change.expires_at_ms = expires;
+      change.expires_at_ms = new_expiry(*impl_, ns, keeping, present, expires);
       result = sum;
       return errc::ok;
     });
@@ -421,7 +444,8 @@ errc store::append(namespace_id ns, std::string_view key,
                         if (present != nullptr)
                           change.head = *present;
                         change.tail = suffix;
-                        change.expires_at_ms = expires;
+                        change.expires_at_ms =
+                          new_expiry(*impl_, ns, keeping, present, expires);
                         value_bytes = change.head.size() + suffix.size();
                         return value_bytes > most ? errc::value_size : errc::ok;
                       });
@@ -548,9 +572,10 @@ errc store::set_many(namespace_id ns, std::span<set_request> requests) {
           request.options.keep_ttl
             ? store_value(*impl_, ns, request.key, request.value,
                           request.options, condition::always)
-            : impl_->engine().put(
-              impl_->view_far_from(&hash), *self, hash, number(ns), request.key,
-              request.value, new_expiry(request.options, 0), condition::always);
+            : impl_->engine().put(impl_->view_far_from(&hash), *self, hash,
+                                  number(ns), request.key, request.value,
+                                  new_expiry(*impl_, ns, request.options),
+                                  condition::always);
       if (request.status != errc::ok)
         result = request.status;
     });

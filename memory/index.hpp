@@ -276,6 +276,38 @@ public:
     return unchanged(where) && (!at.old_table || still_home(at));
   }
 
+  // -- reference bits ---------------------------------------------------------
+
+  /// Notes that an entry was used, if nobody did since the hand of eviction
+  /// came by. Writes to the segment.
+  NEUROPLEX_INLINE static void note_use(const location& where) noexcept {
+    if (!noted(where)) [[unlikely]]
+      meta_of(where).fetch_or(reference_bit(where), std::memory_order_relaxed);
+  }
+
+  [[nodiscard]] NEUROPLEX_INLINE static bool
+  noted(const location& where) noexcept {
+    return (meta_of(where).load(std::memory_order_relaxed)
+            & reference_bit(where))
+           != 0;
+  }
+
+  /// Sets the bit of an entry that has just taken its slot.
+  static void set_noted(const location& where, bool used) noexcept {
+    if (used)
+      note_use(where);
+    else if (noted(where))
+      meta_of(where).fetch_and(~reference_bit(where),
+                               std::memory_order_relaxed);
+  }
+
+  /// Asks for the block that a slot names.
+  NEUROPLEX_INLINE void prefetch_slot(
+    const typename Sync::template atomic<std::uint32_t>& slot) const noexcept {
+    auto raw = slot.load(std::memory_order_relaxed);
+    prefetch_line(arena_.block_unchecked(layout::granule_of(raw)));
+  }
+
   // -- changes ----------------------------------------------------------------
 
   /// Finds an empty slot for a key whose home is `at`, and raises the home
@@ -466,6 +498,21 @@ public:
   }
 
 private:
+  // A line begins at a multiple of its size.
+  [[nodiscard]] NEUROPLEX_INLINE static auto&
+  meta_of(const location& where) noexcept {
+    auto address = reinterpret_cast<std::uintptr_t>(where.slot);
+    return reinterpret_cast<line_type*>(address & ~(sizeof(line_type) - 1))
+      ->meta;
+  }
+
+  [[nodiscard]] NEUROPLEX_INLINE static std::uint32_t
+  reference_bit(const location& where) noexcept {
+    auto address = reinterpret_cast<std::uintptr_t>(where.slot);
+    return std::uint32_t{1}
+           << (address % sizeof(line_type) / sizeof(std::uint32_t));
+  }
+
   /// The home line, unless the index is doubling.
   [[nodiscard]] NEUROPLEX_INLINE const line_type*
   likely_line(std::uint64_t hash) const noexcept {
@@ -630,9 +677,10 @@ private:
       tags{};
     std::array<unsigned, line_count> counts{};
     std::array<unsigned, line_count> probes{};
+    std::array<std::uint32_t, line_count> references{};
 
-    void add(unsigned home_line, std::uint32_t granule,
-             std::uint8_t tag) noexcept {
+    void add(unsigned home_line, std::uint32_t granule, std::uint8_t tag,
+             bool used) noexcept {
       for (unsigned distance = 0; distance < layout::lines_per_group;
            ++distance) {
         auto line = static_cast<unsigned>(probe_line(home_line, distance));
@@ -641,6 +689,8 @@ private:
           continue;
         slots[line][count] = granule;
         tags[line][count] = tag;
+        if (used)
+          references[line] |= 1U << count;
         ++count;
         probes[home_line] = std::max(probes[home_line], distance);
         return;
@@ -662,6 +712,7 @@ private:
       for (auto& slot : line.slots) {
         auto raw = slot.load(std::memory_order_acquire);
         location where;
+        where.slot = &slot;
         where.raw = raw;
         if (!layout::holds_block(raw)
             || (where.block = arena_.block(where.granule())) == nullptr
@@ -673,7 +724,7 @@ private:
         auto home_line = line_of(hash, arena_.lines(level + 1));
         if (home_line / 2 / layout::lines_per_group == group)
           target->add(static_cast<unsigned>(home_line - 2 * begin),
-                      where.granule(), tag_of(hash));
+                      where.granule(), tag_of(hash), noted(where));
       }
     }
     for (unsigned i = 0; i < new_groups::line_count; ++i) {
@@ -692,7 +743,8 @@ private:
       std::uint32_t no_meta = 0;
       line.meta.compare_exchange_strong(
         no_meta,
-        layout::meta_open | (target->probes[i] << layout::meta_probe_shift),
+        layout::meta_open | target->references[i]
+          | (target->probes[i] << layout::meta_probe_shift),
         std::memory_order_acq_rel);
     }
     arena_.line(level, begin)

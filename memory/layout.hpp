@@ -2,7 +2,7 @@
 //
 //   offset 0      header, 64 bytes, written once, checksummed
 //          64     control: index state, pool size, counters, class cursors
-//          4 KiB  namespace records, 256 x 320 bytes
+//          4 KiB  namespace records, 256 x 384 bytes
 //          ...    participant records, 64 bytes a process
 //          ...    thread slots: intent, pins, counters, magazines
 //          ...    backup record, 64 bytes, then a dirty mark a region
@@ -16,8 +16,9 @@
 // Line (64 bytes): 12 slots of 32 bits, 12 tags of a byte, a word `meta`.
 //   slot   0 closed (its group was not carried over yet), 1 empty, else the
 //          granule of a block; the top bit freezes it for ever (index doubling)
-//   meta   bits 0-11 reference bits (eviction), 12-17 how many lines further an
-//          entry of this home line may lie, 18 open, 19 group carried over
+//   meta   bits 0-11 reference bits: used since the hand of eviction came by;
+//          12-17 how many lines further an entry of this home line may lie, 18
+//          open, 19 group carried over
 // 64 lines make a group (4 KiB): probing stays in it, and it is the unit in
 // which the index doubles.
 //
@@ -162,7 +163,12 @@ struct control {
   typename Sync::template atomic<std::uint64_t> recoveries;
   typename Sync::template atomic<std::uint64_t> incarnations;
   typename Sync::template atomic<std::uint32_t> threads_high; ///< slots used
-  std::uint8_t pad_1[12];
+  /// Where the hand of eviction is, as a fraction of the index.
+  typename Sync::template atomic<std::uint32_t> eviction_hand;
+  /// Counts refills of magazines: the time that eviction goes by.
+  typename Sync::template atomic<std::uint32_t> eviction_clock;
+  /// Percent of the pool from which on eviction begins; 0 is the default.
+  typename Sync::template atomic<std::uint32_t> eviction_percent;
 
   typename Sync::template atomic<std::uint32_t>
     namespace_states[limits::max_namespaces];
@@ -196,22 +202,27 @@ constexpr std::uint32_t next_namespace(std::uint32_t word) noexcept {
   return (word & ~0xFFU) + 0x100U;
 }
 
-/// 320 bytes; what eviction, quotas and priorities need has its place here.
+/// Settings, which writers read, lie apart from the counters they write.
 template <class Sync>
 struct namespace_record {
-  typename Sync::template atomic<std::uint64_t> entries;
-  typename Sync::template atomic<std::uint64_t> block_bytes;
+  // Line 0: settings.
+  typename Sync::template atomic<std::uint64_t> quota_bytes; ///< 0 for none
+  typename Sync::template atomic<std::uint64_t> default_ttl_ms;
   std::uint32_t name_hash;
-  std::uint8_t policy;
-  std::uint8_t priority_class;
+  typename Sync::template atomic<std::uint8_t> policy;
+  typename Sync::template atomic<std::uint8_t> priority_class;
   std::uint8_t compression;
   std::uint8_t name_bytes;
-  std::uint64_t quota_bytes;
-  std::uint64_t default_ttl_ms;
-  std::uint64_t reserved[3];
+  std::uint64_t reserved_0[5];
+
+  // Line 1: counters.
+  typename Sync::template atomic<std::uint64_t> entries;
+  typename Sync::template atomic<std::uint64_t> block_bytes;
+  std::uint64_t reserved_1[6];
+
   char name[256];
 };
-static_assert(sizeof(namespace_record<native_sync>) == 320);
+static_assert(sizeof(namespace_record<native_sync>) == 384);
 
 enum class participant_state : std::uint32_t { free = 0, attached = 1 };
 
@@ -271,7 +282,8 @@ struct thread_slot {
   typename Sync::template atomic<std::uint64_t> retries;
   typename Sync::template atomic<std::uint64_t> expired;
   typename Sync::template atomic<std::uint64_t> corrupt_reads;
-  std::uint8_t pad_2[16];
+  typename Sync::template atomic<std::uint64_t> evicted;
+  std::uint8_t pad_2[8];
 
   // Then a magazine for each class, in its own lines.
   magazine<Sync>* magazines() noexcept {
@@ -291,7 +303,8 @@ struct alignas(64) line {
 static_assert(sizeof(line<native_sync>) == line_bytes);
 
 /// How far the backup of this segment has come. Written by whoever holds the
-/// backup lock; a backup that finds anything but its own words here begins anew.
+/// backup lock; a backup that finds anything but its own words here begins
+/// anew.
 template <class Sync>
 struct backup_record {
   typename Sync::template atomic<std::uint64_t> chain_id; ///< the backup's
@@ -367,8 +380,8 @@ constexpr std::uint32_t make_entry_kind(std::size_t key_bytes, std::uint8_t ns,
 template <class Sync>
 struct block_header {
   typename Sync::template atomic<std::uint64_t> word;
-  /// Link of the list the block is in while it is held or retired; free for a
-  /// policy's stamp while it is live.
+  /// Link of the list the block is in while it is held or retired; while it is
+  /// live, what eviction remembers of it (stamp.hpp).
   typename Sync::template atomic<std::uint32_t> link;
   std::uint32_t checksum;
   std::uint32_t value_bytes;

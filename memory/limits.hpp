@@ -31,6 +31,9 @@ inline constexpr std::size_t max_views_per_thread = 6;
 /// Keys that one wave of get_many or set_many has in flight.
 inline constexpr std::size_t batch_wave = 32;
 
+/// Entries that one run of eviction gives up at most.
+inline constexpr unsigned eviction_batch = 128;
+
 /// Longest expiry, in milliseconds (about 292 years).
 inline constexpr std::int64_t max_ttl_ms = 9'223'372'036'854;
 

@@ -16,7 +16,78 @@ bool same_name(const layout::namespace_record<native_sync>& record,
          && std::memcmp(record.name, name.data(), name.size()) == 0;
 }
 
+void write_settings(layout::namespace_record<native_sync>& record,
+                    const namespace_settings& settings) {
+  record.quota_bytes.store(settings.quota_bytes, std::memory_order_relaxed);
+  record.default_ttl_ms.store(
+    static_cast<std::uint64_t>(settings.default_ttl_ms),
+    std::memory_order_relaxed);
+  record.priority_class.store(static_cast<std::uint8_t>(settings.priority),
+                              std::memory_order_relaxed);
+  record.policy.store(static_cast<std::uint8_t>(settings.policy),
+                      std::memory_order_relaxed);
+}
+
+expected<void> validate(const namespace_settings& settings) {
+  if (settings.policy != policy_kind::noeviction && !evicts_by(settings.policy))
+    return failure{errc::config,
+                   "policy '" + std::string{to_string(settings.policy)}
+                     + "': a namespace of the store can have noeviction, "
+                       "clock, fifo, lru or lfu"};
+  if (settings.priority > priority_class::critical)
+    return failure{errc::config,
+                   "priority class "
+                     + std::to_string(static_cast<unsigned>(settings.priority))
+                     + ": 0 (general) to 3 (critical)"};
+  if (settings.default_ttl_ms < 0
+      || settings.default_ttl_ms > limits::max_ttl_ms)
+    return failure{errc::config, "default lifetime of "
+                                   + std::to_string(settings.default_ttl_ms)
+                                   + " ms: 0 (for ever) to "
+                                   + std::to_string(limits::max_ttl_ms)};
+  return {};
+}
+
 } // namespace
+
+expected<namespace_settings> store_impl::settings(namespace_id ns) const {
+  if (auto state = usable(); state != errc::ok)
+    return state;
+  auto index = static_cast<unsigned>(ns);
+  auto word =
+    arena().control().namespace_states[index].load(std::memory_order_acquire);
+  if (layout::namespace_state_of(word) != layout::namespace_state::live)
+    return failure{errc::bad_namespace,
+                   "namespace " + std::to_string(index) + ": there is none"};
+  const auto& record = arena().name_record(index);
+  namespace_settings result;
+  auto policy = record.policy.load(std::memory_order_relaxed);
+  auto priority = record.priority_class.load(std::memory_order_relaxed);
+  // Numbers that nobody gives were scribbled there and count as the default.
+  if (policy < policy_kind_count)
+    result.policy = static_cast<policy_kind>(policy);
+  if (priority <= static_cast<std::uint8_t>(priority_class::critical))
+    result.priority = static_cast<priority_class>(priority);
+  result.quota_bytes = record.quota_bytes.load(std::memory_order_relaxed);
+  result.default_ttl_ms = default_ttl_ms(ns);
+  return result;
+}
+
+expected<void> store_impl::configure(namespace_id ns,
+                                     const namespace_settings& settings) {
+  if (auto valid = validate(settings); !valid)
+    return valid;
+  if (auto present = this->settings(ns); !present)
+    return present.error();
+  if (mode_ == access_mode::read_only)
+    return errc::read_only;
+  std::lock_guard guard{mutex_};
+  if (!file_.lock(namespace_lock, cold_lock_timeout_ms))
+    return errc::busy;
+  write_settings(arena().name_record(static_cast<unsigned>(ns)), settings);
+  file_.unlock(namespace_lock);
+  return {};
+}
 
 expected<namespace_id> store_impl::find_namespace(std::string_view name) const {
   auto hash = hash_name(name);
@@ -68,6 +139,7 @@ expected<namespace_id> store_impl::open_namespace(std::string_view name) {
       auto& record = arena().name_record(i);
       record.entries.store(0, std::memory_order_relaxed);
       record.block_bytes.store(0, std::memory_order_relaxed);
+      write_settings(record, {});
       record.name_hash = hash_name(name);
       record.name_bytes = static_cast<std::uint8_t>(name.size());
       std::memcpy(record.name, name.data(), name.size());

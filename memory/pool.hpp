@@ -41,7 +41,10 @@ struct basic_thread_context {
   layout::thread_slot<Sync>* slot = nullptr;
   unsigned owner = 0; ///< slot number + 1, as words and pages name it
   std::uint64_t retired_bytes = 0;  ///< on the retired list, about
+  std::uint64_t quota_bytes = 0;    ///< of the namespace, 0 for none
   std::uint32_t namespace_word = 0; ///< state when the operation began
+  bool refilled =
+    false; ///< took memory since the last look at how much is left
   std::uint32_t random = 0x9E3779B9U;
   std::array<std::uint32_t, layout::max_classes> span{}; ///< page + 1, or 0
 };
@@ -215,6 +218,37 @@ public:
       1, std::memory_order_relaxed);
     block->word.store(layout::next_word(word, state::free, 0),
                       std::memory_order_release);
+  }
+
+  /// Calls `visit(granule)` for each block of the span or large block that
+  /// begins at `page`, in use or not; answers how many pages it has, at least
+  /// one.
+  template <class Visit>
+  std::uint32_t visit_blocks(std::uint32_t page, Visit&& visit) const {
+    const auto& classes = arena_.shape().classes;
+    auto info = arena_.page(page).info.load(std::memory_order_acquire);
+    auto size_class = layout::page_class_of(info);
+    switch (layout::page_state_of(info)) {
+      case layout::page_state::span:
+        if (size_class >= classes.count())
+          return 1;
+        for (std::uint32_t n = 0; n < classes.blocks_of(size_class); ++n)
+          visit(granule_of(page, size_class, n));
+        break;
+      case layout::page_state::large:
+        visit(large_granule(page));
+        break;
+      default:
+        return 1;
+    }
+    return std::max(layout::page_length_of(info), 1U);
+  }
+
+  /// Pages that a block of `bytes` takes for itself; 0 if it shares a span.
+  [[nodiscard]] std::uint32_t pages_alone(std::uint64_t bytes) const noexcept {
+    return bytes > arena_.shape().classes.largest()
+             ? static_cast<std::uint32_t>(large_pages(bytes))
+             : 0;
   }
 
   /// Whether the page of a block is on its way in or out of use by `owner`.
@@ -498,6 +532,8 @@ private:
 
   bool refill(context& self, unsigned size_class) noexcept {
     const auto& classes = arena_.shape().classes;
+    arena_.control().eviction_clock.fetch_add(1, std::memory_order_relaxed);
+    self.refilled = true;
     auto batch = std::max(1U, capacities_[size_class] / 2);
     for (unsigned attempt = 0; attempt < max_attempts; ++attempt) {
       if (self.span[size_class] != 0) {

@@ -219,12 +219,26 @@ std::vector<namespace_info> store::namespaces() const {
     if (layout::namespace_state_of(word) != layout::namespace_state::live)
       continue;
     auto& record = impl_->arena().name_record(i);
-    result.push_back({namespace_id{static_cast<std::uint8_t>(i)},
+    auto id = namespace_id{static_cast<std::uint8_t>(i)};
+    auto settings = impl_->settings(id);
+    if (!settings) // dropped meanwhile
+      continue;
+    result.push_back({id,
                       {record.name, record.name_bytes},
                       not_negative(record.entries),
-                      not_negative(record.block_bytes)});
+                      not_negative(record.block_bytes),
+                      *settings});
   }
   return result;
+}
+
+expected<namespace_settings> store::settings(namespace_id ns) const {
+  return impl_->settings(ns);
+}
+
+expected<void> store::configure(namespace_id ns,
+                                const namespace_settings& settings) {
+  return impl_->configure(ns, settings);
 }
 
 // -- the segment --------------------------------------------------------------
@@ -279,6 +293,7 @@ store_stats store::stats() const {
     result.live_block_bytes += each.block_bytes;
   }
   result.max_value_bytes = shape.max_value_bytes;
+  result.eviction_percent = impl_->engine().evictor().threshold_percent();
   result.huge_page_bytes = impl_->file().huge_page_bytes();
   result.participants = impl_->participants();
   result.max_participants = shape.participant_count;
@@ -299,6 +314,7 @@ store_stats store::stats() const {
     result.writes += value(slot.writes);
     result.retries += value(slot.retries);
     result.expired += value(slot.expired);
+    result.evicted += value(slot.evicted);
     result.corrupt_reads += value(slot.corrupt_reads);
   }
   return result;

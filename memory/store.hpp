@@ -24,12 +24,14 @@
 #pragma once
 
 #include "memory/limits.hpp"
+#include "memory/policy/kind.hpp"
 #include "memory/status.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -92,6 +94,7 @@ struct entry_info {
   std::int64_t expires_at_ms = 0; ///< Unix time in milliseconds, 0 for never
   std::uint32_t value_bytes = 0;
   std::uint32_t block_bytes = 0; ///< memory the entry takes in the pool
+  bool pinned = false;           ///< eviction passes over it
 };
 
 /// A value read in place, without a copy. While it lives the bytes stay where
@@ -157,11 +160,47 @@ struct scan_entry {
   entry_info info;
 };
 
+/// Whose entries go first when memory is short: lower classes before higher
+/// ones, and never one above the class that asks for memory.
+enum class priority_class : std::uint8_t {
+  general = 0,
+  training = 1,
+  inference = 2,
+  critical = 3,
+};
+
+/// "general", "training", "inference", "critical".
+[[nodiscard]] std::string_view to_string(priority_class which) noexcept;
+[[nodiscard]] std::optional<priority_class>
+parse_priority_class(std::string_view name) noexcept;
+
+/// What a namespace does when memory is short. Changes take effect at once, in
+/// all processes.
+struct namespace_settings {
+  /// noeviction refuses writes with `no_space`; clock, fifo, lru and lfu make
+  /// room.
+  policy_kind policy = policy_kind::noeviction;
+  priority_class priority = priority_class::general;
+
+  /// Pool memory its entries may take; 0 means as much as there is. At the
+  /// quota its own entries make room, or writes answer `no_space`. Writers that
+  /// arrive there at once may pass it by an entry each.
+  std::uint64_t quota_bytes = 0;
+
+  /// Lifetime of entries that are stored without one, in milliseconds; 0 means
+  /// for ever. Does not change what is stored already.
+  std::int64_t default_ttl_ms = 0;
+
+  friend bool operator==(const namespace_settings&,
+                         const namespace_settings&) = default;
+};
+
 struct namespace_info {
   namespace_id id{};
   std::string name;
   std::uint64_t entries = 0;     ///< live entries, expired ones included
   std::uint64_t block_bytes = 0; ///< pool memory of these entries
+  namespace_settings settings;
 };
 
 /// Counters and geometry of a segment at one moment. Counters are summed over
@@ -193,8 +232,10 @@ struct store_stats {
   std::uint64_t writes = 0;  ///< entries published or erased
   std::uint64_t retries = 0; ///< compare-and-swaps lost to others
   std::uint64_t expired = 0;
-  std::uint64_t recoveries = 0;    ///< dead threads cleaned up
-  std::uint64_t corrupt_reads = 0; ///< checksums that did not match
+  std::uint64_t evicted = 0;          ///< entries given up to make room
+  std::uint32_t eviction_percent = 0; ///< of the pool, where eviction begins
+  std::uint64_t recoveries = 0;       ///< dead threads cleaned up
+  std::uint64_t corrupt_reads = 0;    ///< checksums that did not match
   bool clean_shutdown = false; ///< the last writer before us detached properly
 };
 
@@ -241,6 +282,13 @@ public:
   expected<void> drop_namespace(std::string_view name);
 
   [[nodiscard]] std::vector<namespace_info> namespaces() const;
+
+  /// Settings of a namespace. `bad_namespace`.
+  [[nodiscard]] expected<namespace_settings> settings(namespace_id ns) const;
+
+  /// Changes them, for all processes. `config` with the field named when a
+  /// value is out of range; then nothing has changed.
+  expected<void> configure(namespace_id ns, const namespace_settings& settings);
 
   // -- single entries ---------------------------------------------------------
 
@@ -318,6 +366,13 @@ public:
   /// Takes the expiry away. `not_found`; `mismatch` when there was none.
   errc persist(namespace_id ns, std::string_view key);
 
+  /// Keeps the entry from eviction for as long as its key lives, whoever
+  /// overwrites it. It may expire and be erased. `not_found`.
+  errc pin(namespace_id ns, std::string_view key);
+
+  /// Leaves the entry to eviction again. `not_found`.
+  errc unpin(namespace_id ns, std::string_view key);
+
   // -- batches and scans ------------------------------------------------------
 
   /// Reads all keys in prefetched waves; each request carries its own answer.
@@ -342,6 +397,22 @@ public:
 
   /// Removes all entries of the namespace; answers how many.
   errc clear(namespace_id ns, std::uint64_t& removed);
+
+  // -- memory pressure --------------------------------------------------------
+
+  /// Percent of the pool (of its reserved size) that live entries may take
+  /// before namespaces with a policy begin to give entries up: 1 to 100, 85 at
+  /// first. For all processes. `config`.
+  expected<void> set_eviction_percent(std::uint32_t percent);
+
+  /// Share of the pool, as far as it may grow, that live entries take: 0 to 1.
+  [[nodiscard]] double pressure() const;
+
+  /// Gives up entries, lowest class first, at most `most`, while the pool is
+  /// fuller than the threshold; answers how many. For a caller who wants
+  /// writers to find room; they make it for themselves otherwise. At most
+  /// limits::eviction_batch are given up between two looks at the threshold.
+  errc relieve_pressure(std::size_t most, std::size_t& evicted);
 
   // -- the segment ------------------------------------------------------------
 

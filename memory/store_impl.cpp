@@ -447,6 +447,7 @@ errc store_impl::view(std::uint64_t hash, namespace_id ns, std::string_view key,
                            + where.fields.key_bytes(),
                          where.fields.value_bytes};
         result.version_ = engine_.token_of(where);
+        engine_type::index_type::note_use(where);
       });
   }
   return errc::too_many;

@@ -70,6 +70,9 @@ public:
     if (self == nullptr) [[unlikely]]
       return errc::too_many;
     self->namespace_word = word;
+    self->quota_bytes = arena()
+                          .name_record(static_cast<unsigned>(ns))
+                          .quota_bytes.load(std::memory_order_relaxed);
     return errc::ok;
   }
 
@@ -149,6 +152,19 @@ public:
   [[nodiscard]] expected<namespace_id>
   find_namespace(std::string_view name) const;
   expected<void> drop_namespace(std::string_view name);
+  [[nodiscard]] expected<namespace_settings> settings(namespace_id ns) const;
+  expected<void> configure(namespace_id ns, const namespace_settings& settings);
+
+  /// Lifetime of entries stored without one; what is scribbled counts as none.
+  [[nodiscard]] NEUROPLEX_INLINE std::int64_t
+  default_ttl_ms(namespace_id ns) const noexcept {
+    auto ttl = arena()
+                 .name_record(static_cast<unsigned>(ns))
+                 .default_ttl_ms.load(std::memory_order_relaxed);
+    return ttl <= static_cast<std::uint64_t>(limits::max_ttl_ms)
+             ? static_cast<std::int64_t>(ttl)
+             : 0;
+  }
 
   errc expand_pool(std::uint64_t additional_bytes);
 
@@ -172,6 +188,8 @@ public:
     result.value_bytes = where.fields.value_bytes;
     result.block_bytes = static_cast<std::uint32_t>(
       engine_.block_bytes(where.fields.total_bytes()));
+    result.pinned =
+      (where.block->link.load(std::memory_order_relaxed) & stamp::pinned) != 0;
     return result;
   }
 
