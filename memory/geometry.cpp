@@ -171,7 +171,12 @@ expected<geometry> read_geometry(const layout::header& header,
     return bad_header(errc::version, path,
                       "layout version " + std::to_string(header.version)
                         + ", this program knows "
-                        + std::to_string(layout::version));
+                        + std::to_string(layout::version)
+                        + (header.version < layout::version
+                             ? ": open it with the older release that wrote "
+                               "it, or remove it and fill a new one"
+                             : ": open it with the newer release that wrote "
+                               "it"));
   if (header.checksum != header_checksum(header))
     return bad_header(errc::corrupt, path, "header checksum wrong");
   if (header.byte_order_mark != layout::byte_order_mark)
