@@ -437,6 +437,8 @@ public:
   [[nodiscard]] access_mode mode() const noexcept;
 
 private:
+  friend class detail::store_impl;
+
   explicit store(std::unique_ptr<detail::store_impl> impl) noexcept;
 
   std::unique_ptr<detail::store_impl> impl_;

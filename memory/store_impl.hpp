@@ -45,6 +45,11 @@ public:
   store_impl& operator=(const store_impl&) = delete;
   ~store_impl();
 
+  /// What is behind a store, for the parts of this folder that work on it.
+  [[nodiscard]] static store_impl& of(const store& handle) noexcept {
+    return *handle.impl_;
+  }
+
   void close() noexcept;
 
   /// ok, closed or forked; one relaxed load.

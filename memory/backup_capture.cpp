@@ -1,0 +1,90 @@
+#include "memory/backup_capture.hpp"
+
+#include "memory/backup_marks.hpp"
+
+namespace neuroplex::memory::detail {
+
+namespace format = backup_format;
+
+void backup_capture::prefetch_blocks(std::uint64_t position) const noexcept {
+  const auto& arena = source_.arena();
+  auto at = source_.engine().index().home_of(position << 32);
+  for (auto& slot : arena.line(at.level, at.line).slots) {
+    auto raw = slot.load(std::memory_order_relaxed);
+    if (!layout::holds_block(raw))
+      continue;
+    if (auto* block = arena.block(layout::granule_of(raw)); block != nullptr) {
+      auto* bytes = reinterpret_cast<const char*>(block);
+      prefetch_line(bytes);
+      prefetch_line(bytes + layout::line_bytes);
+      prefetch_line(bytes + 2 * layout::line_bytes);
+    }
+  }
+  if (at.line + 1 < arena.lines(at.level))
+    prefetch_line(&arena.line(at.level, at.line + 1));
+}
+
+backup_capture::outcome backup_capture::capture(const home& at,
+                                                const location& where,
+                                                std::uint32_t region,
+                                                bool with_kept,
+                                                backup_buffer& out) {
+  const auto& index = source_.engine().index();
+  auto fields = where.fields;
+  auto key_bytes = fields.key_bytes();
+  // Key and value lie one behind the other, and so they are copied.
+  auto before = out.size();
+  bool is_long = fields.total_bytes() >= least_kept_bytes;
+  out.append(&fields, sizeof fields);
+  std::int64_t expires = source_.engine().expiry_of(where);
+  if (fields.expires())
+    out.append(&expires, sizeof expires);
+  auto key_offset = out.size();
+  auto* key = out.extend(key_bytes);
+  native_sync::read(key, where.payload(), key_bytes);
+  auto give_up = [&](outcome what) {
+    out.shorten(before);
+    return what;
+  };
+  std::string_view key_text{out.data() + key_offset, key_bytes};
+  auto hash = hash_key(fields.ns(), key_text);
+  if (!index.unchanged(at, where))
+    return give_up(outcome::changed);
+  const auto& arena = source_.arena();
+  if (line_of(hash, arena.lines(at.level)) != at.line
+      || region_of(arena, hash) != region || key_bytes == 0)
+    return give_up(outcome::left_out);
+  if ((format::flags_of(fields) & ~layout::flag_expires) != 0)
+    return give_up(outcome::unknown);
+  if (expires != 0 && expires <= unix_time_ms())
+    return give_up(outcome::left_out);
+  if (is_long && with_kept) {
+    auto known = captured_.find(where.granule());
+    if (known != captured_.end() && known->second.word == where.word
+        && known->second.run != run_) {
+      out.shorten(before);
+      fields.kind = layout::make_entry_kind(0, fields.ns(), format::flag_kept);
+      out.append(&fields, sizeof fields);
+      out.append(&hash, sizeof hash);
+      ++counts_.entries;
+      ++counts_.kept;
+      return outcome::captured;
+    }
+  }
+  auto* value = out.extend(fields.value_bytes);
+  auto sum = read_summed<native_sync>(
+    value, where.payload() + key_bytes, fields.value_bytes,
+    checksum_seed(hash, fields.value_bytes, expires));
+  if (!index.unchanged(at, where))
+    return give_up(outcome::changed);
+  if (sum != fields.checksum) {
+    ++counts_.corrupt;
+    return give_up(outcome::left_out);
+  }
+  if (is_long)
+    captured_[where.granule()] = {where.word, run_};
+  ++counts_.entries;
+  return outcome::captured;
+}
+
+} // namespace neuroplex::memory::detail

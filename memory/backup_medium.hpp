@@ -1,0 +1,81 @@
+// The directory that a backup lies in, behind an interface as small as it can
+// be, so that tests can let every single step fail, stop half-way or be the
+// last one before a crash.
+//
+// Threads: a medium and its files are used by one thread, except read_at, which
+// any number of threads may call at once.
+#pragma once
+
+#include "memory/status.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace neuroplex::memory {
+
+class backup_file {
+public:
+  virtual ~backup_file() = default;
+
+  /// Writes some of `bytes` at `offset` and answers how many, at least one.
+  virtual expected<std::size_t> write_at(std::uint64_t offset,
+                                         std::span<const char> bytes) = 0;
+
+  /// Reads up to `bytes.size()` bytes; 0 at the end of the file.
+  virtual expected<std::size_t> read_at(std::uint64_t offset,
+                                        std::span<char> bytes) const = 0;
+
+  [[nodiscard]] virtual expected<std::uint64_t> size() const = 0;
+
+  virtual expected<void> truncate(std::uint64_t bytes) = 0;
+
+  /// Has everything written so far on the disk.
+  virtual expected<void> sync() = 0;
+};
+
+class backup_medium {
+public:
+  virtual ~backup_medium() = default;
+
+  /// Names of all files.
+  virtual expected<std::vector<std::string>> list() = 0;
+
+  /// Opens `name`, to be written too if `writable`. `not_found`.
+  virtual expected<std::unique_ptr<backup_file>> open(const std::string& name,
+                                                      bool writable) = 0;
+
+  /// Makes `name`, empty, in the place of any that is there.
+  virtual expected<std::unique_ptr<backup_file>>
+  create(const std::string& name) = 0;
+
+  virtual expected<void> rename(const std::string& from,
+                                const std::string& to) = 0;
+  virtual expected<void> remove(const std::string& name) = 0;
+
+  /// Has all names on the disk as they are now.
+  virtual expected<void> sync_names() = 0;
+
+  /// Keeps other writers out for as long as the medium lives. `locked`.
+  virtual expected<void> lock() = 0;
+
+  /// Where it is, for messages.
+  [[nodiscard]] virtual std::string where() const = 0;
+};
+
+/// A directory of the file system; made if there is none and `make` is set.
+expected<std::unique_ptr<backup_medium>>
+open_backup_directory(const std::string& path, bool make);
+
+/// Writes all of `bytes`, in as many steps as it takes.
+expected<void> write_fully(backup_file& file, std::uint64_t offset,
+                           std::span<const char> bytes);
+
+/// Fills `bytes`; answers false when the file ends before.
+expected<bool> read_fully(const backup_file& file, std::uint64_t offset,
+                          std::span<char> bytes);
+
+} // namespace neuroplex::memory
