@@ -130,9 +130,9 @@ struct namespace_row {
   std::uint8_t reserved_0[3];
   std::uint64_t quota_bytes;
   std::uint64_t default_ttl_ms;
-  std::uint64_t reserved[3];
+  std::uint64_t reserved[5];
 };
-static_assert(sizeof(namespace_row) == 48);
+static_assert(sizeof(namespace_row) == 64);
 
 /// Payload of a commit frame: what its generation holds.
 struct commit_totals {

@@ -394,13 +394,15 @@ void make_namespaces(const store_impl& target, const backup_chain& chain) {
     record.name_hash = hash_name(each.name);
     record.name_bytes = each.row.name_bytes;
     std::memcpy(record.name, each.name.data(), each.name.size());
-    record.policy = each.row.policy;
-    record.priority_class = each.row.priority_class;
+    record.policy.store(each.row.policy, std::memory_order_relaxed);
+    record.priority_class.store(each.row.priority_class,
+                                std::memory_order_relaxed);
     record.compression = each.row.compression;
-    record.quota_bytes = each.row.quota_bytes;
-    record.default_ttl_ms = each.row.default_ttl_ms;
+    record.quota_bytes.store(each.row.quota_bytes, std::memory_order_relaxed);
+    record.default_ttl_ms.store(each.row.default_ttl_ms,
+                                std::memory_order_relaxed);
     std::copy(std::begin(each.row.reserved), std::end(each.row.reserved),
-              std::begin(record.reserved));
+              std::begin(record.reserved_0));
     control.namespace_states[each.row.id].store(
       layout::with_namespace_state(0, layout::namespace_state::live),
       std::memory_order_seq_cst);

@@ -35,13 +35,13 @@ std::string encode_rows(const basic_arena<native_sync>& arena,
     const auto& record = arena.name_record(i);
     format::namespace_row row{};
     row.id = static_cast<std::uint8_t>(i);
-    row.policy = record.policy;
-    row.priority_class = record.priority_class;
+    row.policy = record.policy.load(std::memory_order_relaxed);
+    row.priority_class = record.priority_class.load(std::memory_order_relaxed);
     row.compression = record.compression;
     row.name_bytes = record.name_bytes;
-    row.quota_bytes = record.quota_bytes;
-    row.default_ttl_ms = record.default_ttl_ms;
-    std::copy(std::begin(record.reserved), std::end(record.reserved),
+    row.quota_bytes = record.quota_bytes.load(std::memory_order_relaxed);
+    row.default_ttl_ms = record.default_ttl_ms.load(std::memory_order_relaxed);
+    std::copy(std::begin(record.reserved_0), std::end(record.reserved_0),
               std::begin(row.reserved));
     result.append(reinterpret_cast<const char*>(&row), sizeof row);
     result.append(record.name, row.name_bytes);
