@@ -1,6 +1,7 @@
 #include "cli/commands/bench.hpp"
 
 #include "cli/bench/segment_bench.hpp"
+#include "cli/commands/bench_trace.hpp"
 #include "cli/flags.hpp"
 #include "cli/terminal/interrupt.hpp"
 #include "cli/terminal/table.hpp"
@@ -92,12 +93,16 @@ void add_bench(CLI::App& app, context& ctx) {
   add_text(command, "--directory", options->directory,
            "Where the temporary segment lies [/dev/shm]")
     ->type_name("DIR");
-  command.callback([&ctx, options] {
+  add_bench_trace(command, ctx);
+  command.callback([&ctx, &command, options] {
+    if (!command.get_subcommands().empty())
+      return; // the subcommand has an action of its own
     ctx.action = [&ctx, options] { return run_bench(ctx, *options); };
   });
   add_examples(command,
                {"neuroplex bench", "neuroplex bench --entries 10000000",
-                "neuroplex bench --value-size 4K --output json"});
+                "neuroplex bench --value-size 4K --output json",
+                "neuroplex bench trace accesses.atr.zst --size 10000"});
 }
 
 } // namespace neuroplex::cli

@@ -123,6 +123,20 @@ run 2 E-KEYBYTES "hexadecimal" get --encoding hex 123 --segment segment
 run 2 E-KEYBYTES "base64" get --encoding base64 '*' --segment segment
 run 2 E-RANGE "1 to 9223372036854 ms" \
   set a b --ttl 9223372036855 --segment segment
+head -c 16 /dev/zero >cut.atr
+run 2 E-RANGE "the nearest is lirs" bench trace cut.atr --size 9 --policy lirz
+run 2 E-RANGE "noeviction" bench trace cut.atr --size 9 --policy noeviction
+run 2 E-SIZE "--size" bench trace cut.atr --size 0
+run 2 E-USE "--size is missing" bench trace cut.atr
+run 2 E-USE "" bench trace --size 9
+run 4 E-CORRUPT "run 0" bench trace cut.atr --size 9
+printf 'aaaaaaaa\1\0\0\0\0\0\1\0bbb' >cut.atr
+run 4 E-CORRUPT "byte 16" bench trace cut.atr --size 9
+mv cut.atr cut.atr.zst
+run 4 E-CORRUPT "Zstandard" bench trace cut.atr.zst --size 9
+: >empty.atr
+run 4 E-CORRUPT "no record" bench trace empty.atr --size 9
+rm cut.atr.zst empty.atr
 run 2 E-RANGE "--ttl" set a b --ttl 0 --segment segment
 run 5 E-NOTFOUND '"absent"' get absent --segment segment
 run 5 E-NOTFOUND '"absent"' del absent --segment segment

@@ -112,6 +112,23 @@ json 'x["operations"] and x["entries"] == 1000' \
   bench --entries 1000 --operations 1000 --directory "$home"
 [ -z "$(ls "$home"/neuroplex-bench-* 2>/dev/null)" ] || fail "bench leaves a file"
 
+# A trace of keys 1 2 3 1 2 3, of 5 bytes each, as records and packed.
+python3 -c 'import struct, sys
+for key in (1, 1):
+    sys.stdout.buffer.write(struct.pack("<QIBBH", key, 5, 0, 0, 3))' >loop.atr
+zstd -q loop.atr -o loop.atr.zst
+for file in loop.atr loop.atr.zst; do
+  json 'x["requests"] == 6 and x["hits"] == 3 and x["misses"] == 3' \
+    bench trace $file --policy lru --size 3
+  json 'x["hit_ratio"] == x["byte_hit_ratio"] == 0.5' \
+    bench trace $file --policy clock --size 3
+  json 'x["ns_per_request"] > 0' bench trace $file --size 3
+  json 'x["hits"] == 0' bench trace $file --policy fifo --size 10 --bytes
+  json 'x["hits"] == 3' bench trace $file --size 15 --bytes --aim bytes
+done
+"$program" bench trace loop.atr --size 3 | grep -q '50.00 %' \
+  || fail "bench trace prints no hit ratio"
+
 # -- certificates --------------------------------------------------------------
 
 mkdir -m 700 certs

@@ -1,0 +1,290 @@
+// Replays traces of real accesses and holds the hit ratios against those of
+// independent simulators.
+//
+// usage: reference --data FOLDER [--max-requests N] exact
+//        reference --data FOLDER [--max-requests N] adaptive
+//
+// `exact`: FIFO, LRU and CLOCK equal each of their rows of reference.csv to the
+// last digit. `adaptive`: its gap to the best policy of each cell stays within
+// what was measured, and some slack. Without the data the status is 77.
+#include "cli/trace/replay.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace {
+
+using namespace neuroplex;
+using memory::policy_kind;
+using memory::policy::capacity_unit;
+
+constexpr int status_skipped = 77;
+
+struct row {
+  std::string trace;
+  std::string policy;
+  bool by_bytes = false;
+  std::uint64_t size = 0;
+  std::uint64_t requests = 0;
+  std::string hit_ratio; // as written
+};
+
+struct options {
+  std::string data;
+  std::uint64_t max_requests = ~std::uint64_t{0};
+  std::string suite;
+};
+
+std::vector<row> read_reference(const std::string& path) {
+  std::vector<row> rows;
+  std::ifstream in{path};
+  std::string line;
+  std::getline(in, line);
+  while (std::getline(in, line)) {
+    std::istringstream fields{line};
+    std::vector<std::string> columns;
+    for (std::string field; std::getline(fields, field, ',');)
+      columns.push_back(field);
+    if (columns.size() >= 7)
+      rows.push_back({columns[0], columns[1], columns[2] == "byte",
+                      std::stoull(columns[4]), std::stoull(columns[5]),
+                      columns[6]});
+  }
+  return rows;
+}
+
+// Unpacked once, as the rows of a trace follow one another.
+class traces {
+public:
+  explicit traces(std::string folder) : folder_{std::move(folder)} {
+  }
+
+  const std::vector<cli::trace_record>& of(const std::string& name) {
+    if (name == name_)
+      return records_;
+    records_.clear();
+    name_ = name;
+    auto file = cli::trace_file::open(folder_ + "/" + name + ".atr.zst");
+    for (bool more = static_cast<bool>(file); more;) {
+      auto piece = file->next();
+      NEUROPLEX_ENSURE(piece);
+      records_.insert(records_.end(), piece->begin(), piece->end());
+      more = !piece->empty();
+    }
+    return records_;
+  }
+
+private:
+  std::string folder_;
+  std::string name_;
+  std::vector<cli::trace_record> records_;
+};
+
+double hit_ratio(const std::vector<cli::trace_record>& records,
+                 policy_kind kind, const row& at,
+                 memory::policy::objective aim = {},
+                 double* byte_hit_ratio = nullptr) {
+  auto cache = memory::policy::make_cache(
+    kind, {at.size, at.by_bytes ? capacity_unit::bytes : capacity_unit::objects,
+           aim});
+  std::uint64_t requests = 0;
+  std::uint64_t hits = 0;
+  double bytes = 0;
+  double hit_bytes = 0;
+  for (auto& record : records)
+    for (std::uint64_t i = 0; i < record.run; ++i) {
+      auto hit = cache->request(record.key + i, record.size_bytes);
+      ++requests;
+      hits += hit ? 1 : 0;
+      bytes += record.size_bytes;
+      hit_bytes += hit ? record.size_bytes : 0.0;
+    }
+  if (byte_hit_ratio != nullptr)
+    *byte_hit_ratio = hit_bytes / std::max(bytes, 1.0);
+  return requests == 0
+           ? 0
+           : static_cast<double>(hits) / static_cast<double>(requests);
+}
+
+std::string cell_name(const row& at) {
+  return at.trace + " " + std::to_string(at.size)
+         + (at.by_bytes ? " bytes" : " objects");
+}
+
+int check_exact(const std::vector<row>& rows, traces& data) {
+  static const std::map<std::string, policy_kind> kinds = {
+    {"FIFO", policy_kind::fifo},
+    {"LRU", policy_kind::lru},
+    {"CLOCK", policy_kind::clock}};
+  std::map<std::tuple<std::string, std::string>, std::string> known;
+  int checked = 0;
+  int wrong = 0;
+  for (auto& each : rows) {
+    auto kind = kinds.find(each.policy);
+    if (kind == kinds.end())
+      continue;
+    auto& ours = known[{each.policy, cell_name(each)}];
+    if (ours.empty()) {
+      char text[32];
+      std::snprintf(text, sizeof(text), "%.4f",
+                    hit_ratio(data.of(each.trace), kind->second, each));
+      ours = text;
+    }
+    ++checked;
+    if (ours == each.hit_ratio)
+      continue;
+    ++wrong;
+    std::printf("FAILED: %s %s: %s instead of %s\n", each.policy.c_str(),
+                cell_name(each).c_str(), ours.c_str(), each.hit_ratio.c_str());
+  }
+  std::printf("%d rows, %d wrong\n", checked, wrong);
+  return checked > 0 && wrong == 0 ? 0 : 1;
+}
+
+// The best policy of each cell: what clairvoyance knows is left out, and two
+// whose rows did not reproduce their authors' figures.
+std::map<std::string, std::pair<row, double>>
+best_of_cells(const std::vector<row>& rows) {
+  static const std::set<std::string> left_out = {"Belady", "BeladySize",
+                                                 "Cacheus", "SLRU"};
+  std::map<std::string, std::pair<row, double>> best;
+  for (auto& each : rows) {
+    if (left_out.contains(each.policy))
+      continue;
+    auto ratio = std::stod(each.hit_ratio);
+    auto [cell, added] = best.try_emplace(cell_name(each), each, ratio);
+    cell->second.second = std::max(cell->second.second, ratio);
+  }
+  return best;
+}
+
+class gaps {
+public:
+  void add(const row& at, double best, double ours) {
+    auto points = std::max(0.0, (best - ours) * 100);
+    sum_ += points;
+    largest_ = std::max(largest_, points);
+    near_ += points <= 0.5 ? 1 : 0;
+    ++count_;
+    std::printf("%-32s best %.4f ours %.4f gap %6.2f\n", cell_name(at).c_str(),
+                best, ours, (best - ours) * 100);
+  }
+
+  // Whether all is within the bounds.
+  bool report(const char* name, double mean_most, double largest_most,
+              double near_least) const {
+    if (count_ == 0)
+      return true;
+    auto mean = sum_ / count_;
+    auto near = 100.0 * near_ / count_;
+    auto good =
+      mean <= mean_most && largest_ <= largest_most && near >= near_least;
+    std::printf("%s%s: %d cells, gap mean %.3f (at most %.2f), largest %.2f "
+                "(at most %.2f), within 0.5 points %.1f %% (at least %.0f)\n",
+                good ? "" : "FAILED: ", name, count_, mean, mean_most, largest_,
+                largest_most, near, near_least);
+    return good;
+  }
+
+private:
+  double sum_ = 0;
+  double largest_ = 0;
+  int near_ = 0;
+  int count_ = 0;
+};
+
+int check_adaptive(const std::vector<row>& rows, traces& data, bool whole) {
+  std::map<std::string, double> ratios;
+  gaps objects;
+  gaps bytes;
+  for (auto& [name, cell] : best_of_cells(rows)) {
+    auto& [at, best] = cell;
+    auto ours = hit_ratio(data.of(at.trace), policy_kind::adaptive, at);
+    ratios[name] = ours;
+    (at.by_bytes ? bytes : objects).add(at, best, ours);
+  }
+  int failures = 0;
+  // A part of the traces says little about the mean.
+  if (whole) {
+    failures += objects.report("objects", 0.8, 5, 65) ? 0 : 1;
+    failures += bytes.report("bytes", 3, 12, 15) ? 0 : 1;
+  }
+  auto at_least = [&](const std::string& cell, double least) {
+    auto found = ratios.find(cell);
+    if (found == ratios.end() || found->second >= least)
+      return;
+    ++failures;
+    std::printf("FAILED: %s: %.4f, at least %.4f\n", cell.c_str(),
+                found->second, least);
+  };
+  for (auto& each : rows)
+    if (each.trace == "lirs_loop" && each.policy == "Belady" && !each.by_bytes)
+      at_least(cell_name(each), 0.95 * std::stod(each.hit_ratio));
+  for (auto& [name, ratio] : ratios)
+    if (name.starts_with("corda "))
+      at_least(name, 0.33);
+  at_least("mix_corda_loop 915 objects", 0.65);
+  row cdn{"adaptsize_cdn", "", true, 28'043'124, 0, ""};
+  if (ratios.contains(cell_name(cdn))) {
+    double by_bytes = 0;
+    hit_ratio(data.of(cdn.trace), policy_kind::adaptive, cdn,
+              memory::policy::objective::byte_hits, &by_bytes);
+    std::printf("%s, aiming at bytes: %.4f of the bytes\n",
+                cell_name(cdn).c_str(), by_bytes);
+    if (ratios[cell_name(cdn)] < 0.42 && by_bytes < 0.39) {
+      ++failures;
+      std::printf(
+        "FAILED: neither 0.42 of the objects nor 0.39 of the bytes\n");
+    }
+  }
+  return failures == 0 ? 0 : 1;
+}
+
+bool parse(int argc, char** argv, options& found) {
+  for (int i = 1; i < argc; ++i) {
+    auto is = [&](const char* name) {
+      return std::strcmp(argv[i], name) == 0 && i + 1 < argc;
+    };
+    if (is("--data"))
+      found.data = argv[++i];
+    else if (is("--max-requests"))
+      found.max_requests = std::strtoull(argv[++i], nullptr, 10);
+    else
+      found.suite = argv[i];
+  }
+  return !found.data.empty()
+         && (found.suite == "exact" || found.suite == "adaptive");
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  options given;
+  if (!parse(argc, argv, given)) {
+    std::fputs("usage: reference --data FOLDER [--max-requests N] "
+               "exact|adaptive\n",
+               stderr);
+    return 2;
+  }
+  auto rows = read_reference(given.data + "/reference.csv");
+  if (rows.empty()) {
+    std::printf("skipped: no traces in %s\n", given.data.c_str());
+    return status_skipped;
+  }
+  auto all = rows.size();
+  std::erase_if(
+    rows, [&](const row& each) { return each.requests > given.max_requests; });
+  traces data{given.data};
+  return given.suite == "exact"
+           ? check_exact(rows, data)
+           : check_adaptive(rows, data, rows.size() == all);
+}
