@@ -9,6 +9,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <fstream>
 #include <future>
 #include <set>
@@ -81,6 +82,23 @@ TEST_CASE("one node a directory, and every start has a higher incarnation") {
   CHECK(third->incarnation() > incarnation);
   auto client = attach(*third);
   CHECK(*client.get("default", "key") == "value");
+}
+
+TEST_CASE("two nodes with default options live in one program") {
+  std::array<directory, 2> places;
+  std::array<config::node_options, 2> options;
+  std::array<std::unique_ptr<node>, 2> nodes;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    options[i].data_dir = places[i].path().string();
+    nodes[i] = start(options[i]);
+  }
+  CHECK(nodes[0]->basp_port() != nodes[1]->basp_port());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    CHECK(nodes[i]->resp_port() == 0);
+    auto client = attach(*nodes[i]);
+    REQUIRE(client.set("default", "key", std::to_string(i)));
+    CHECK(*client.get("default", "key") == std::to_string(i));
+  }
 }
 
 TEST_CASE("the incarnation grows even when the clock went back") {

@@ -81,7 +81,7 @@ std::string_view to_string(layer which) noexcept {
 }
 
 layered_options::layered_options() {
-  node_options defaults;
+  const auto defaults = node_options::of_server();
   for (auto& row : settings())
     values_.push_back({row.get(defaults), layer::defaults, {}});
 }

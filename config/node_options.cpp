@@ -75,6 +75,13 @@ bool is_loopback(std::string_view host) noexcept {
   return parse_ipv4(host, octets) && octets[0] == 127;
 }
 
+node_options node_options::of_server() {
+  node_options result;
+  result.basp.port = listen_port::at(default_basp_port);
+  result.resp.port = listen_port::at(default_resp_port);
+  return result;
+}
+
 std::string node_options::segment_path() const {
   if (!data_dir.empty())
     return data_dir + "/segment";

@@ -8,7 +8,8 @@
 // Threads: plain values, no shared state.
 //
 // Invariants:
-//  1. A default-constructed node_options is valid: a single node for a laptop.
+//  1. A default-constructed node_options is valid: a node inside a program. It
+//     takes no port that a second one would want as well; `of_server` does.
 //  2. A secret is never a field: only the path of the file that holds it is.
 //  3. Every field has a unit in its name or is a pure number; its comment gives
 //     range and default. `validate` enforces exactly these ranges, and the
@@ -37,6 +38,10 @@ inline constexpr std::size_t max_config_nesting = 16;
 
 /// Longest secret in a file of its own.
 inline constexpr std::size_t max_secret_bytes = 4'096;
+
+/// Where `serve` listens unless told otherwise.
+inline constexpr std::uint16_t default_basp_port = 7'400;
+inline constexpr std::uint16_t default_resp_port = 6'380;
 
 /// A listening port: none, one that the system picks, or a given one. Written
 /// "off", "auto" or 1 to 65535.
@@ -105,8 +110,8 @@ struct basp_options {
   /// Loopback address to listen on; 127.0.0.1.
   std::string host = "127.0.0.1";
 
-  /// 1 to 65535, or "auto"; 7400.
-  listen_port port = listen_port::at(7400);
+  /// 1 to 65535, or "auto"; "auto", and default_basp_port for `serve`.
+  listen_port port = listen_port::any();
 };
 
 /// The mutual-TLS tunnel that carries messages between hosts.
@@ -199,8 +204,8 @@ struct resp_options {
   /// Loopback address to listen on; 127.0.0.1.
   std::string host = "127.0.0.1";
 
-  /// 1 to 65535, "auto" or "off"; 6380.
-  listen_port port = listen_port::at(6380);
+  /// 1 to 65535, "auto" or "off"; "off", and default_resp_port for `serve`.
+  listen_port port = listen_port::none();
 
   /// Connections at a time; more are refused: 1 to 100000; 1000.
   std::uint32_t max_clients = 1'000;
@@ -242,6 +247,10 @@ struct node_options {
   timeout_options timeouts;
   limit_options limits;
   resp_options resp;
+
+  /// What a node that is a server of its own begins with: the same, at ports
+  /// that clients can know.
+  [[nodiscard]] static node_options of_server();
 
   /// `errc::config` with the first field that is out of range or contradicts
   /// another one. Reads no file and no clock.

@@ -92,7 +92,7 @@ private:
 } // namespace
 
 std::string sample_file() {
-  node_options defaults;
+  const auto defaults = node_options::of_server();
   writer out{true};
   for (auto& row : settings())
     out.write(row, row.get(defaults));

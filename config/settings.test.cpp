@@ -45,6 +45,18 @@ std::string beside(const std::string& name) {
 TEST_CASE("the defaults of a node are valid", "[config]") {
   CHECK(node_options{}.validate());
   CHECK_FALSE(check(node_options{}));
+  CHECK(node_options::of_server().validate());
+}
+
+TEST_CASE("a server's ports are known, a node inside a program takes none of "
+          "them",
+          "[config]") {
+  node_options served;
+  REQUIRE_FALSE(layered_options{}.resolve(served));
+  CHECK(served.basp.port == listen_port::at(7400));
+  CHECK(served.resp.port == listen_port::at(6380));
+  CHECK(node_options{}.basp.port == listen_port::any());
+  CHECK(node_options{}.resp.port == listen_port::none());
 }
 
 TEST_CASE("a message must fit into a frame of the tunnel", "[config]") {

@@ -28,10 +28,8 @@ int main(int argc, char** argv) {
   options.cluster = "example";
   if (argc > 1)
     options.data_dir = argv[1];
-  // A port for other nodes that the system picks, on loopback, and none for
-  // Redis clients.
-  options.basp.port = config::listen_port::any();
-  options.resp.port = config::listen_port::none();
+  // As it is, the node has a port for other nodes that the system picks, on
+  // loopback, and none for Redis clients.
   auto started = actors::node::start(options);
   if (!started)
     return fail(started.error());

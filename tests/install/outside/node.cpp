@@ -23,8 +23,6 @@ int main(int argument_count, char** arguments) {
   using namespace neuroplex;
   config::node_options options;
   options.data_dir = arguments[1];
-  options.basp.port = config::listen_port::any();
-  options.resp.port = config::listen_port::none();
   auto node = actors::node::start(options);
   if (!node)
     return complain(node.error());
