@@ -20,9 +20,11 @@ bool pings(std::uint16_t port) {
   return client.open() && client.ask("PING\r\n", 7) == "+PONG\r\n";
 }
 
-config::node_options options_with_gateway(const directory& where) {
+config::node_options
+options_with_gateway(const directory& where,
+                     config::listen_port port = config::listen_port::any()) {
   auto options = options_in(where);
-  options.resp.port = config::listen_port::any();
+  options.resp.port = port;
   return options;
 }
 
@@ -63,9 +65,7 @@ TEST_CASE("a gateway that dies is opened again on its port and counted") {
   directory where;
   memory::testing::reserved_port own;
   const auto port = own.number();
-  auto options = options_with_gateway(where);
-  options.resp.port = config::listen_port::at(port);
-  auto here = start(options);
+  auto here = start(options_with_gateway(where, config::listen_port::at(port)));
   std::uint64_t commands = 0;
   for (std::uint64_t deaths = 1; deaths <= 10; ++deaths) {
     connection redis{port};
@@ -95,9 +95,7 @@ TEST_CASE("the port of a gateway is closed when its node stops") {
   directory where;
   memory::testing::reserved_port own;
   const auto port = own.number();
-  auto options = options_with_gateway(where);
-  options.resp.port = config::listen_port::at(port);
-  auto here = start(options);
+  auto here = start(options_with_gateway(where, config::listen_port::at(port)));
   connection redis{port};
   REQUIRE(redis.ask("PING\r\n", 7) == "+PONG\r\n");
   here->stop();

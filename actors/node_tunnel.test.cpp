@@ -17,34 +17,38 @@ namespace {
 
 constexpr std::uint32_t peer_id = 2;
 
-config::node_options options_with_tunnel(const directory& where,
-                                         const tunnel::credentials& files) {
-  auto options = options_in(where);
-  options.tunnel.enabled = true;
-  options.tunnel.host = "127.0.0.1";
-  options.tunnel.port = config::listen_port::any();
-  options.tunnel.ca_file = files.authority_file;
-  options.tunnel.certificate_file = files.certificate_file;
-  options.tunnel.key_file = files.key_file;
-  // The peer has the larger id, and so it is the one that dials.
-  options.peers.push_back({peer_id, "127.0.0.1", 1});
-  return options;
-}
+// Node 1 with a tunnel, and what its peer needs to dial it.
+struct tunnelled {
+  tunnelled() : options{options_in(where)} {
+    const auto files = authority.issue(1);
+    options.tunnel.enabled = true;
+    options.tunnel.host = "127.0.0.1";
+    options.tunnel.port = config::listen_port::any();
+    options.tunnel.ca_file = files.authority_file;
+    options.tunnel.certificate_file = files.certificate_file;
+    options.tunnel.key_file = files.key_file;
+    // The peer has the larger id, and so it is the one that dials.
+    options.peers.push_back({peer_id, "127.0.0.1", 1});
+  }
 
-std::unique_ptr<tunnel::client> dial(const node& target,
-                                     const tunnel::credentials& files) {
-  tunnel::client_options options;
-  options.self = {target.options().cluster, peer_id, 1};
-  options.files = files;
-  options.peer = target.options().replica_id;
-  options.peer_address = "127.0.0.1";
-  options.peer_port = target.tunnel_port();
-  options.limits.basp_app_identifiers = {application_identifier};
-  auto started = tunnel::client::start(std::move(options));
-  if (!started)
-    FAIL(started.error().to_string());
-  return std::move(*started);
-}
+  std::unique_ptr<tunnel::client> dial(const node& target) {
+    tunnel::client_options dialler;
+    dialler.self = {options.cluster, peer_id, 1};
+    dialler.files = authority.issue(peer_id);
+    dialler.peer = options.replica_id;
+    dialler.peer_address = "127.0.0.1";
+    dialler.peer_port = target.tunnel_port();
+    dialler.limits.basp_app_identifiers = {application_identifier};
+    auto started = tunnel::client::start(std::move(dialler));
+    if (!started)
+      FAIL(started.error().to_string());
+    return std::move(*started);
+  }
+
+  directory where;
+  tunnel::testing::test_authority authority;
+  config::node_options options;
+};
 
 tunnel_report tunnel_of(node& of) {
   auto report = of.report();
@@ -56,19 +60,17 @@ tunnel_report tunnel_of(node& of) {
 
 TEST_CASE("the tunnel leads to the address at which the node's actors listen, "
           "and its figures are in the report") {
-  directory where;
-  tunnel::testing::test_authority authority;
-  auto options = options_with_tunnel(where, authority.issue(1));
+  tunnelled one;
   // Not the address that everybody would guess.
-  options.basp.host = "127.0.0.5";
-  auto here = start(options);
+  one.options.basp.host = "127.0.0.5";
+  auto here = start(one.options);
   auto before = tunnel_of(*here);
   CHECK(before.enabled);
   CHECK(before.port == here->tunnel_port());
   CHECK(before.connections_accepted == 0);
   CHECK(before.endings.empty());
 
-  auto peer = dial(*here, authority.issue(peer_id));
+  auto peer = one.dial(*here);
   connection through{peer->local_port()};
   REQUIRE(through.open());
   // The node's listener speaks first.
@@ -82,9 +84,8 @@ TEST_CASE("the tunnel leads to the address at which the node's actors listen, "
 }
 
 TEST_CASE("what the tunnel refuses is counted by reason in the report") {
-  directory where;
-  tunnel::testing::test_authority authority;
-  auto here = start(options_with_tunnel(where, authority.issue(1)));
+  tunnelled one;
+  auto here = start(one.options);
   connection stranger{here->tunnel_port()};
   REQUIRE(stranger.open());
   static_cast<void>(stranger.ask("GET / HTTP/1.0\r\n\r\n", 1'000));
@@ -99,16 +100,14 @@ TEST_CASE("what the tunnel refuses is counted by reason in the report") {
 
 TEST_CASE("a node that is told to listen on localhost does, behind a tunnel as "
           "well") {
-  directory where;
-  tunnel::testing::test_authority authority;
-  auto options = options_with_tunnel(where, authority.issue(1));
-  options.basp.host = "localhost";
-  options.resp.host = "localhost";
-  options.resp.port = config::listen_port::any();
-  auto here = start(options);
+  tunnelled one;
+  one.options.basp.host = "localhost";
+  one.options.resp.host = "localhost";
+  one.options.resp.port = config::listen_port::any();
+  auto here = start(one.options);
   connection redis{here->resp_port()};
   CHECK(redis.ask("PING\r\n", 7) == "+PONG\r\n");
-  auto peer = dial(*here, authority.issue(peer_id));
+  auto peer = one.dial(*here);
   connection through{peer->local_port()};
   CHECK(through.receive(1).size() == 1);
 }
