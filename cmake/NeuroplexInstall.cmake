@@ -24,6 +24,8 @@ foreach(folder IN ITEMS memory config consensus actors)
   if(folder STREQUAL "memory")
     install(FILES memory/limits.hpp memory/status.hpp memory/store.hpp
       DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex/memory")
+    install(FILES memory/policy/kind.hpp
+      DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex/memory/policy")
   else()
     install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}"
       DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex"
@@ -47,6 +49,7 @@ install(FILES
   "${PROJECT_BINARY_DIR}/neuroplexConfig.cmake"
   "${PROJECT_BINARY_DIR}/neuroplexConfigVersion.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/FindCAF.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/FindLZ4.cmake"
   DESTINATION "${package_dir}")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md"
   DESTINATION "${CMAKE_INSTALL_DOCDIR}" OPTIONAL)

@@ -54,7 +54,7 @@ backup_capture::outcome backup_capture::capture(const home& at,
   if (line_of(hash, arena.lines(at.level)) != at.line
       || region_of(arena, hash) != region || key_bytes == 0)
     return give_up(outcome::left_out);
-  if ((format::flags_of(fields) & ~layout::flag_expires) != 0)
+  if ((format::flags_of(fields) & ~layout::entry_flags) != 0)
     return give_up(outcome::unknown);
   if (expires != 0 && expires <= unix_time_ms())
     return give_up(outcome::left_out);
@@ -74,7 +74,7 @@ backup_capture::outcome backup_capture::capture(const home& at,
   auto* value = out.extend(fields.value_bytes);
   auto sum = read_summed<native_sync>(
     value, where.payload() + key_bytes, fields.value_bytes,
-    checksum_seed(hash, fields.value_bytes, expires));
+    checksum_seed(hash, fields.length_and_form(), expires));
   if (!index.unchanged(at, where))
     return give_up(outcome::changed);
   if (sum != fields.checksum) {

@@ -104,7 +104,7 @@ using entry_header = layout::entry_fields;
 
 /// Flag of an entry, beside those of the segment: only named here.
 inline constexpr std::uint8_t flag_kept = 0x80;
-inline constexpr std::uint8_t known_flags = layout::flag_expires | flag_kept;
+inline constexpr std::uint8_t known_flags = layout::entry_flags | flag_kept;
 
 inline constexpr std::uint8_t flags_of(const entry_header& entry) noexcept {
   return static_cast<std::uint8_t>(entry.kind >> 24);

@@ -45,8 +45,8 @@ struct record_entry {
 
   /// Whether the bytes are those that were stored under the key.
   [[nodiscard]] bool intact() const noexcept {
-    return value_checksum(checksum_seed(hash, header.value_bytes, expires),
-                          value)
+    return value_checksum(
+             checksum_seed(hash, header.length_and_form(), expires), value)
            == header.checksum;
   }
 };
@@ -319,9 +319,10 @@ private:
       return state;
     if (entry.value.size() > target_->shape().max_value_bytes)
       return errc::value_size;
-    return target_->engine().put(target_->view_far_from(&entry), *self,
-                                 entry.hash, ns, entry.key, entry.value,
-                                 entry.expires, condition::always);
+    return target_->engine().put(
+      target_->view_far_from(&entry), *self, entry.hash, ns, entry.key,
+      entry.value, entry.expires, condition::always,
+      entry.header.packed() ? layout::flag_packed : std::uint8_t{0});
   }
 
   const backup_chain& chain_;
@@ -397,7 +398,7 @@ void make_namespaces(const store_impl& target, const backup_chain& chain) {
     record.policy.store(each.row.policy, std::memory_order_relaxed);
     record.priority_class.store(each.row.priority_class,
                                 std::memory_order_relaxed);
-    record.compression = each.row.compression;
+    record.compression.store(each.row.compression, std::memory_order_relaxed);
     record.quota_bytes.store(each.row.quota_bytes, std::memory_order_relaxed);
     record.default_ttl_ms.store(each.row.default_ttl_ms,
                                 std::memory_order_relaxed);

@@ -73,7 +73,8 @@ public:
                                    std::int64_t expires,
                                    std::string_view value) noexcept {
     return value_checksum(
-             checksum_seed(hash, where.fields.value_bytes, expires), value)
+             checksum_seed(hash, where.fields.length_and_form(), expires),
+             value)
            == where.fields.checksum;
   }
 
@@ -117,13 +118,14 @@ public:
   // -- writing ----------------------------------------------------------------
 
   /// Stores a value that does not depend on the present one. `expires` is a
-  /// point in time, 0 for never.
+  /// point in time, 0 for never; `form` a flag of the block, or 0 for a value
+  /// as the caller gave it.
   [[nodiscard]] NEUROPLEX_INLINE errc put(const basic_lookup_view<Sync>& view,
                                           context& self, std::uint64_t hash,
                                           std::uint8_t ns, std::string_view key,
                                           std::string_view value,
-                                          std::int64_t expires,
-                                          condition when) {
+                                          std::int64_t expires, condition when,
+                                          std::uint8_t form = 0) {
     // What earlier writes displaced is seen to, and the block filled, while the
     // index line is on its way.
     index_.prefetch_to_write(hash);
@@ -131,7 +133,7 @@ public:
     make_room(self, ns, entry_bytes(key, value, expires));
     std::uint32_t granule = 0;
     if (when == condition::always) [[likely]] {
-      granule = build(self, hash, ns, key, value, expires);
+      granule = build(self, hash, ns, key, value, expires, form);
       if (granule == 0) [[unlikely]]
         return errc::no_space;
       location where;
@@ -146,13 +148,15 @@ public:
           return published(self, hash, ns, key);
       }
     }
-    return put_with_care(self, hash, ns, key, value, expires, when, granule);
+    return put_with_care(self, hash, ns, key, value, expires, when, granule,
+                         form);
   }
 
   /// What `modify` does with a key.
   struct change {
     bool erase = false;
     stamp::pinning pins = stamp::pinning::as_before;
+    std::uint8_t form = 0; ///< of the present value; to be set for the new one
     std::string_view head; ///< new value: head followed by tail
     std::string_view tail;
     std::int64_t expires_at_ms = 0;
@@ -196,6 +200,8 @@ public:
         continue;
       }
       change wanted;
+      if (live && where.fields.packed())
+        wanted.form = layout::flag_packed;
       auto answer = decide(live ? &present : nullptr, live ? expires : 0,
                            live ? token_of(where) : version_token{}, wanted);
       if (answer != errc::ok)
@@ -221,7 +227,7 @@ public:
         keep_quota(self, ns, bytes);
       granule =
         build(self, hash, ns, key, wanted.tail.empty() ? wanted.head : joined,
-              wanted.expires_at_ms);
+              wanted.expires_at_ms, wanted.form);
       if (granule == 0)
         return errc::no_space;
       if (seen == lookup::found)
@@ -326,7 +332,8 @@ private:
                                        std::uint8_t ns, std::string_view key,
                                        std::string_view value,
                                        std::int64_t expires, condition when,
-                                       std::uint32_t granule) {
+                                       std::uint32_t granule,
+                                       std::uint8_t form) {
     for (unsigned round = 0; round < max_rounds; ++round) {
       auto at = index_.writable_home(self, hash);
       location where;
@@ -355,7 +362,7 @@ private:
                                                  : 0))
         answer = errc::no_space;
       if (answer == errc::ok && granule == 0) {
-        granule = build(self, hash, ns, key, value, expires);
+        granule = build(self, hash, ns, key, value, expires, form);
         if (granule == 0)
           return errc::no_space;
       }

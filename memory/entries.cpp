@@ -126,10 +126,32 @@ NEUROPLEX_INLINE bool get_usual(const store_impl::lookup_view& view,
   return true;
 }
 
+/// The same for a value that is packed: its copy is judged, then unpacked.
+template <class To>
+[[gnu::noinline]] errc unpack_out(std::uint64_t hash,
+                                  const basic_location<native_sync>& where,
+                                  std::int64_t expires, const To& to) {
+  std::string packed(where.fields.value_bytes, '\0');
+  auto* value = where.payload() + where.fields.key_bytes();
+  auto sum = read_summed<native_sync>(
+    packed.data(), value, packed.size(),
+    checksum_seed(hash, where.fields.length_and_form(), expires));
+  if (sum != where.fields.checksum)
+    return errc::corrupt;
+  auto length = unpacked_bytes(packed);
+  to.tell(length);
+  if (!to.make_room(length))
+    return errc::value_size;
+  return unpack(packed, std::span{to.data(), length}) ? errc::ok
+                                                      : errc::corrupt;
+}
+
 /// Copies what `where` names, judges the copy by its checksum, and tells of it.
 template <class To>
 errc copy_out(std::uint64_t hash, const basic_location<native_sync>& where,
               std::int64_t expires, const To& to) {
+  if (where.fields.packed())
+    return unpack_out(hash, where, expires, to);
   auto length = where.fields.value_bytes;
   to.tell(length);
   if (!to.make_room(length)) // too short a buffer, or scribbled over
@@ -297,34 +319,42 @@ errc store::info(namespace_id ns, std::string_view key,
 
 namespace {
 
-/// set in its three conditions. A kept expiry depends on the present entry.
-errc store_value(store_impl& impl, namespace_id ns, std::string_view key,
-                 std::string_view value, const set_options& options,
-                 condition when) {
-  context* self = nullptr;
-  if (auto bad = check_write(impl, ns, key, value.size(), options, self);
-      bad != errc::ok) [[unlikely]]
-    return bad;
-  auto hash = hash_key(number(ns), key);
-  if (!options.keep_ttl) [[likely]]
-    return impl.engine().put(impl.view_far_from(&hash), *self, hash, number(ns),
-                             key, value, new_expiry(impl, ns, options), when);
+/// Runs a change that depends on the present value; `decide` as in
+/// basic_engine::modify, but for values as their writers gave them.
+template <class Decide>
+errc change_value(store_impl& impl, context& self, namespace_id ns,
+                  std::string_view key, Decide&& decide) {
+  std::string plain;
+  std::string packed;
+  std::string joined;
   return impl.engine().modify(
-    *self, hash, number(ns), key,
-    [&](const std::string* present, std::int64_t expires, version_token,
+    self, hash_key(number(ns), key), number(ns), key,
+    [&](const std::string* present, std::int64_t expires, version_token version,
         auto& change) {
-      if (when == condition::if_absent && present != nullptr)
-        return errc::exists;
-      if (when == condition::if_present && present == nullptr)
-        return errc::not_found;
-      change.head = value;
-      change.expires_at_ms = new_expiry(impl, ns, options, present, expires);
+      if (change.form == layout::flag_packed) {
+        if (!unpack(*present, impl.shape().max_value_bytes, plain))
+          return errc::corrupt;
+        present = &plain;
+        change.form = 0;
+      }
+      if (auto answer = decide(present, expires, version, change);
+          answer != errc::ok || change.erase)
+        return answer;
+      auto mode = impl.compression(ns);
+      if (mode == compression_mode::off)
+        return errc::ok;
+      auto value = change.head;
+      if (!change.tail.empty())
+        value = joined.assign(change.head).append(change.tail);
+      if (impl.packing().pack(number(ns), mode, value, packed)) {
+        change.head = packed;
+        change.tail = {};
+        change.form = layout::flag_packed;
+      }
       return errc::ok;
     });
 }
 
-/// Runs a change that depends on the present value; `decide` as in
-/// basic_engine::modify.
 template <class Decide>
 errc change_value(store_impl& impl, namespace_id ns, std::string_view key,
                   std::size_t value_bytes, const set_options& options,
@@ -333,10 +363,55 @@ errc change_value(store_impl& impl, namespace_id ns, std::string_view key,
   if (auto bad = check_write(impl, ns, key, value_bytes, options, self);
       bad != errc::ok) [[unlikely]]
     return bad;
-  return impl.engine().modify(*self, hash_key(number(ns), key), number(ns), key,
-                              std::forward<Decide>(decide));
+  return change_value(impl, *self, ns, key, std::forward<Decide>(decide));
 }
 
+/// A set that depends on the present entry, or of a value that may be packed.
+[[gnu::noinline]] errc store_with_care(store_impl& impl, context& self,
+                                       namespace_id ns, std::string_view key,
+                                       std::string_view value,
+                                       const set_options& options,
+                                       condition when) {
+  if (!options.keep_ttl) {
+    std::string packed;
+    auto form =
+      impl.packing().pack(number(ns), impl.compression(ns), value, packed)
+        ? layout::flag_packed
+        : std::uint8_t{0};
+    auto hash = hash_key(number(ns), key);
+    return impl.engine().put(impl.view_far_from(&hash), self, hash, number(ns),
+                             key, form != 0 ? packed : value,
+                             new_expiry(impl, ns, options), when, form);
+  }
+  return change_value(impl, self, ns, key,
+                      [&](const std::string* present, std::int64_t expires,
+                          version_token, auto& change) {
+                        if (when == condition::if_absent && present != nullptr)
+                          return errc::exists;
+                        if (when == condition::if_present && present == nullptr)
+                          return errc::not_found;
+                        change.head = value;
+                        change.expires_at_ms =
+                          new_expiry(impl, ns, options, present, expires);
+                        return errc::ok;
+                      });
+}
+
+/// set in its three conditions. A kept expiry depends on the present entry.
+errc store_value(store_impl& impl, namespace_id ns, std::string_view key,
+                 std::string_view value, const set_options& options,
+                 condition when) {
+  context* self = nullptr;
+  if (auto bad = check_write(impl, ns, key, value.size(), options, self);
+      bad != errc::ok) [[unlikely]]
+    return bad;
+  if (options.keep_ttl || impl.compression(ns) != compression_mode::off)
+    [[unlikely]]
+    return store_with_care(impl, *self, ns, key, value, options, when);
+  auto hash = hash_key(number(ns), key);
+  return impl.engine().put(impl.view_far_from(&hash), *self, hash, number(ns),
+                           key, value, new_expiry(impl, ns, options), when);
+}
 } // namespace
 
 errc store::set(namespace_id ns, std::string_view key, std::string_view value,
@@ -560,6 +635,7 @@ errc store::set_many(namespace_id ns, std::span<set_request> requests) {
   if (auto state = impl_->begin_write(ns, self); state != errc::ok)
     return state;
   auto result = errc::ok;
+  auto packs = impl_->compression(ns) != compression_mode::off;
   in_waves<true>(
     *impl_, number(ns), requests.size(),
     [&](std::size_t i) { return requests[i].key; },
@@ -569,9 +645,9 @@ errc store::set_many(namespace_id ns, std::span<set_request> requests) {
                                    request.value.size(), request.options, self);
       if (request.status == errc::ok)
         request.status =
-          request.options.keep_ttl
-            ? store_value(*impl_, ns, request.key, request.value,
-                          request.options, condition::always)
+          request.options.keep_ttl || packs
+            ? store_with_care(*impl_, *self, ns, request.key, request.value,
+                              request.options, condition::always)
             : impl_->engine().put(impl_->view_far_from(&hash), *self, hash,
                                   number(ns), request.key, request.value,
                                   new_expiry(*impl_, ns, request.options),

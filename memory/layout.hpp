@@ -211,7 +211,7 @@ struct namespace_record {
   std::uint32_t name_hash;
   typename Sync::template atomic<std::uint8_t> policy;
   typename Sync::template atomic<std::uint8_t> priority_class;
-  std::uint8_t compression;
+  typename Sync::template atomic<std::uint8_t> compression;
   std::uint8_t name_bytes;
   std::uint64_t reserved_0[5];
 
@@ -368,6 +368,8 @@ inline constexpr std::uint32_t bits_in_record = 32;
 
 // Block flags.
 inline constexpr std::uint8_t flag_expires = 1;
+inline constexpr std::uint8_t flag_packed = 2; ///< see compression.hpp
+inline constexpr std::uint8_t entry_flags = flag_expires | flag_packed;
 
 /// Key length (16 bits), namespace (8) and flags (8) of an entry in one number,
 /// so that a reader compares all of them at once.
@@ -405,6 +407,16 @@ struct entry_fields {
 
   [[nodiscard]] bool expires() const noexcept {
     return (kind >> 24 & flag_expires) != 0;
+  }
+
+  [[nodiscard]] bool packed() const noexcept {
+    return (kind >> 24 & flag_packed) != 0;
+  }
+
+  /// What the checksum covers of length and form of the value.
+  [[nodiscard]] std::uint32_t length_and_form() const noexcept {
+    constexpr std::uint32_t form_bit = 0x8000'0000U; // above any length
+    return packed() ? value_bytes ^ form_bit : value_bytes;
   }
 
   [[nodiscard]] std::uint64_t payload_offset() const noexcept {

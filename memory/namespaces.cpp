@@ -24,6 +24,8 @@ void write_settings(layout::namespace_record<native_sync>& record,
     std::memory_order_relaxed);
   record.priority_class.store(static_cast<std::uint8_t>(settings.priority),
                               std::memory_order_relaxed);
+  record.compression.store(static_cast<std::uint8_t>(settings.compression),
+                           std::memory_order_relaxed);
   record.policy.store(static_cast<std::uint8_t>(settings.policy),
                       std::memory_order_relaxed);
 }
@@ -39,6 +41,11 @@ expected<void> validate(const namespace_settings& settings) {
                    "priority class "
                      + std::to_string(static_cast<unsigned>(settings.priority))
                      + ": 0 (general) to 3 (critical)"};
+  if (settings.compression > compression_mode::adaptive)
+    return failure{errc::config, "compression "
+                                   + std::to_string(static_cast<unsigned>(
+                                     settings.compression))
+                                   + ": 0 (off) or 1 (adaptive)"};
   if (settings.default_ttl_ms < 0
       || settings.default_ttl_ms > limits::max_ttl_ms)
     return failure{errc::config, "default lifetime of "
@@ -70,6 +77,7 @@ expected<namespace_settings> store_impl::settings(namespace_id ns) const {
     result.priority = static_cast<priority_class>(priority);
   result.quota_bytes = record.quota_bytes.load(std::memory_order_relaxed);
   result.default_ttl_ms = default_ttl_ms(ns);
+  result.compression = compression(ns);
   return result;
 }
 

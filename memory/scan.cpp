@@ -69,6 +69,7 @@ errc store::scan(namespace_id ns, scan_cursor& cursor, std::size_t count,
   if (auto state = impl_->usable(); state != errc::ok)
     return state;
   std::string value;
+  std::string plain;
   walk(*impl_, number(ns), cursor, count,
        [&](const home& at, const auto& where, std::uint64_t hash,
            std::string_view key) {
@@ -85,6 +86,11 @@ errc store::scan(namespace_id ns, scan_cursor& cursor, std::size_t count,
          if (with_values
              && !store_impl::engine_type::intact(hash, where, expires, value))
            return glance::left_out;
+         if (with_values && where.fields.packed()) {
+           if (!unpack(value, impl_->shape().max_value_bytes, plain))
+             return glance::left_out;
+           value.swap(plain);
+         }
          visit({key, with_values ? std::string_view{value} : "",
                 impl_->info_of(where, expires)});
          return glance::shown;

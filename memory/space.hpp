@@ -115,15 +115,18 @@ protected:
       pool_.give_back(self, granule);
   }
 
-  /// Allocates a block and fills it; `pending` names it. 0: there is no space.
+  /// Allocates a block and fills it with a value of the form that `form` (a
+  /// flag of the block, or 0) tells; `pending` names it. 0: there is no space.
   [[nodiscard]] std::uint32_t build(context& self, std::uint64_t hash,
                                     std::uint8_t ns, std::string_view key,
                                     std::string_view value,
-                                    std::int64_t expires) {
+                                    std::int64_t expires, std::uint8_t form) {
     layout::entry_fields fields{};
     fields.value_bytes = static_cast<std::uint32_t>(value.size());
     fields.kind = layout::make_entry_kind(
-      key.size(), ns, expires != 0 ? layout::flag_expires : std::uint8_t{0});
+      key.size(), ns,
+      static_cast<std::uint8_t>(form
+                                | (expires != 0 ? layout::flag_expires : 0)));
     auto granule = pool_.allocate(self, fields.total_bytes());
     if (granule == 0) [[unlikely]] {
       granule = allocate_hard(self, ns, fields.total_bytes());
@@ -138,9 +141,9 @@ protected:
       out += sizeof expires;
     }
     write_key<Sync>(out, key);
-    fields.checksum =
-      write_summed<Sync>(out + key.size(), value,
-                         checksum_seed(hash, fields.value_bytes, expires));
+    fields.checksum = write_summed<Sync>(
+      out + key.size(), value,
+      checksum_seed(hash, fields.length_and_form(), expires));
     Sync::write(block + layout::entry_fields_offset, &fields, sizeof fields);
     return granule;
   }

@@ -85,7 +85,8 @@ expected<void> segment_options::validate() const {
 }
 
 value_view::value_view(value_view&& other) noexcept
-  : hazard_{std::exchange(other.hazard_, nullptr)},
+  : hazard_{std::exchange(other.hazard_, nullptr)}, unpacked_{std::move(
+                                                      other.unpacked_)},
     bytes_{std::exchange(other.bytes_, {})}, version_{other.version_} {
 }
 
@@ -93,6 +94,7 @@ value_view& value_view::operator=(value_view&& other) noexcept {
   if (this != &other) {
     release();
     hazard_ = std::exchange(other.hazard_, nullptr);
+    unpacked_ = std::move(other.unpacked_);
     bytes_ = std::exchange(other.bytes_, {});
     version_ = other.version_;
   }
@@ -104,6 +106,10 @@ value_view::~value_view() {
 }
 
 void value_view::release() noexcept {
+  if (unpacked_ != nullptr) {
+    unpacked_.reset();
+    bytes_ = {};
+  }
   if (hazard_ == nullptr)
     return;
   // Release: our reads of the block come before its reuse.

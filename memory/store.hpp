@@ -124,6 +124,7 @@ private:
   friend class detail::store_impl;
 
   void* hazard_ = nullptr; // the cell in our thread slot that pins the block
+  std::unique_ptr<std::string> unpacked_; // what a compressed value says
   std::string_view bytes_;
   version_token version_{};
 };
@@ -174,6 +175,18 @@ enum class priority_class : std::uint8_t {
 [[nodiscard]] std::optional<priority_class>
 parse_priority_class(std::string_view name) noexcept;
 
+/// Whether values of a namespace are compressed (LZ4) where that saves memory.
+/// Entries that are stored already stay as they are.
+enum class compression_mode : std::uint8_t {
+  off = 0,
+  adaptive = 1, ///< where it was worth it of late, by size of the value
+};
+
+/// "off", "adaptive".
+[[nodiscard]] std::string_view to_string(compression_mode mode) noexcept;
+[[nodiscard]] std::optional<compression_mode>
+parse_compression_mode(std::string_view name) noexcept;
+
 /// What a namespace does when memory is short. Changes take effect at once, in
 /// all processes.
 struct namespace_settings {
@@ -190,6 +203,8 @@ struct namespace_settings {
   /// Lifetime of entries that are stored without one, in milliseconds; 0 means
   /// for ever. Does not change what is stored already.
   std::int64_t default_ttl_ms = 0;
+
+  compression_mode compression = compression_mode::off;
 
   friend bool operator==(const namespace_settings&,
                          const namespace_settings&) = default;
@@ -302,7 +317,8 @@ public:
   errc get(namespace_id ns, std::string_view key, std::span<char> buffer,
            std::size_t& value_bytes) const;
 
-  /// Pins the value in place. `too_many` when this thread holds
+  /// Pins the value in place (a compressed one is unpacked instead and belongs
+  /// to the view). `too_many` when this thread holds
   /// limits::max_views_per_thread already; `read_only` handles cannot pin.
   errc view(namespace_id ns, std::string_view key, value_view& result) const;
 

@@ -437,7 +437,24 @@ errc store_impl::view(std::uint64_t hash, namespace_id ns, std::string_view key,
   auto* mine = self();
   if (mine == nullptr)
     return errc::too_many;
-  for (auto& pin : mine->slot->pins) {
+  bool packed = false;
+  auto pinned = pin_for(*mine, hash, ns, key, result, packed);
+  if (pinned != errc::ok || !packed)
+    return pinned;
+  auto plain = std::make_unique<std::string>();
+  auto whole = unpack(result.bytes_, shape().max_value_bytes, *plain);
+  result.release();
+  if (!whole)
+    return errc::corrupt;
+  result.bytes_ = *plain;
+  result.unpacked_ = std::move(plain);
+  return errc::ok;
+}
+
+errc store_impl::pin_for(context& mine, std::uint64_t hash, namespace_id ns,
+                         std::string_view key, value_view& result,
+                         bool& packed) {
+  for (auto& pin : mine.slot->pins) {
     if (pin.load(std::memory_order_relaxed) != 0)
       continue;
     return engine_.pin(
@@ -447,6 +464,7 @@ errc store_impl::view(std::uint64_t hash, namespace_id ns, std::string_view key,
                            + where.fields.key_bytes(),
                          where.fields.value_bytes};
         result.version_ = engine_.token_of(where);
+        packed = where.fields.packed();
         engine_type::index_type::note_use(where);
       });
   }

@@ -5,6 +5,7 @@
 // ended are reused. Attach, close and growth take `mutex_`; operations do not.
 #pragma once
 
+#include "memory/compression.hpp"
 #include "memory/engine.hpp"
 #include "memory/mapping.hpp"
 
@@ -171,6 +172,21 @@ public:
              : 0;
   }
 
+  /// Whether values of `ns` may be packed; what is scribbled counts as no.
+  [[nodiscard]] NEUROPLEX_INLINE compression_mode
+  compression(namespace_id ns) const noexcept {
+    auto mode = arena()
+                  .name_record(static_cast<unsigned>(ns))
+                  .compression.load(std::memory_order_relaxed);
+    return mode == static_cast<std::uint8_t>(compression_mode::adaptive)
+             ? compression_mode::adaptive
+             : compression_mode::off;
+  }
+
+  [[nodiscard]] value_packer& packing() noexcept {
+    return packing_;
+  }
+
   errc expand_pool(std::uint64_t additional_bytes);
 
   /// Commits enough for one block of `block_bytes`, and some more.
@@ -184,13 +200,26 @@ public:
   /// Removes all entries of `ns`.
   errc clear(namespace_id ns, std::uint64_t& removed);
 
+  /// Length of an entry's value as its writer gave it.
+  [[nodiscard]] static std::uint32_t
+  plain_bytes(const basic_location<native_sync>& where) noexcept {
+    auto stored = where.fields.value_bytes;
+    if (!where.fields.packed() || stored < packed_header_bytes) [[likely]]
+      return stored;
+    std::array<char, packed_header_bytes> head{};
+    native_sync::read(head.data(), where.payload() + where.fields.key_bytes(),
+                      head.size());
+    return static_cast<std::uint32_t>(
+      unpacked_bytes({head.data(), head.size()}));
+  }
+
   /// What is told of an entry that the engine found.
   [[nodiscard]] entry_info info_of(const basic_location<native_sync>& where,
                                    std::int64_t expires) const noexcept {
     entry_info result;
     result.version = engine_.token_of(where);
     result.expires_at_ms = expires;
-    result.value_bytes = where.fields.value_bytes;
+    result.value_bytes = plain_bytes(where);
     result.block_bytes = static_cast<std::uint32_t>(
       engine_.block_bytes(where.fields.total_bytes()));
     result.pinned =
@@ -232,6 +261,8 @@ private:
   void leave() noexcept;
 
   void close_views() noexcept;
+  errc pin_for(context& mine, std::uint64_t hash, namespace_id ns,
+               std::string_view key, value_view& result, bool& packed);
 
   /// Copies of one view, a page of them; see `view_far_from`.
   alignas(4096) std::array<lookup_view, 8> views_;
@@ -240,6 +271,7 @@ private:
   std::string path_;
   access_mode mode_;
   engine_type engine_;
+  value_packer packing_;
   std::atomic<errc> condition_{errc::ok};
   std::uint64_t id_;
   unsigned participant_ = 0;

@@ -27,10 +27,11 @@ fi
 
 build=$(realpath -m "${1:-build/aarch64}")
 
-# The two header-only libraries are the same on every processor, but the rest of
+# Headers of the libraries are the same on every processor, but the rest of
 # /usr/include is not and must stay out of sight.
 mkdir -p "$build/include"
 ln -sfn /usr/include/xxhash.h "$build/include/xxhash.h"
+ln -sfn /usr/include/lz4.h "$build/include/lz4.h"
 ln -sfn /usr/include/nlohmann "$build/include/nlohmann"
 
 cmake -S scripts/aarch64 -B "$build" -G Ninja \
