@@ -258,15 +258,26 @@ expected<backup_report> backup_writer_impl::commit() {
   totals.at_ms = unix_time_ms();
   auto rows = namespace_rows(words_);
   frames_->add_namespaces(rows);
+  if (!frames_->failed())
+    return frames_->failed().error();
   totals.frame_bytes = frames_->bytes();
+  auto& file = base_ != nullptr ? *base_ : *log_;
+  auto flush = [&]() -> expected<void> {
+    auto synced = file.sync();
+    broken_ = broken_ || !synced;
+    return synced;
+  };
+  // In a log, what is committed is on the disk before the commit is: who finds
+  // a commit behind something else than its generation has found damage. A base
+  // gets its name afterwards, which says the same.
+  if (base_ == nullptr)
+    if (auto flushed = flush(); !flushed)
+      return flushed.error();
   frames_->commit(totals);
   if (!frames_->failed())
     return frames_->failed().error();
-  auto& file = base_ != nullptr ? *base_ : *log_;
-  if (auto synced = file.sync(); !synced) {
-    broken_ = true;
-    return synced.error();
-  }
+  if (auto flushed = flush(); !flushed)
+    return flushed.error();
   backup_report report;
   report.base = base_ != nullptr;
   report.written = true;
