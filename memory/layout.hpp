@@ -311,7 +311,10 @@ struct backup_record {
   typename Sync::template atomic<std::uint64_t> generation;
   typename Sync::template atomic<std::uint64_t> boot_id; ///< of the machine
   typename Sync::template atomic<std::uint32_t> in_progress;
-  std::uint8_t reserved[36];
+  std::uint32_t reserved_0;
+  /// Run of the machine in which somebody attached last, to write.
+  typename Sync::template atomic<std::uint64_t> attached_boot_id;
+  std::uint8_t reserved_1[24];
 };
 static_assert(sizeof(backup_record<native_sync>) == 64);
 

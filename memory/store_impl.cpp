@@ -1,5 +1,7 @@
 #include "memory/store_impl.hpp"
 
+#include "memory/boot_id.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -144,6 +146,7 @@ expected<void> store_impl::join() {
   auto& record = arena().participant(participant_);
   was_clean_ = participants() == 0
                && control.clean_shutdown.load(std::memory_order_acquire) != 0;
+  arena().backup().attached_boot_id.store(boot_id(), std::memory_order_relaxed);
   control.clean_shutdown.store(0, std::memory_order_release);
   // Attached from here on: whatever we take is found if we die.
   record.state.store(

@@ -1,0 +1,355 @@
+#include "memory/checked_open.hpp"
+
+#include "memory/boot_id.hpp"
+#include "memory/mapping.hpp"
+#include "memory/store_impl.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+namespace neuroplex::memory {
+
+using detail::store_impl;
+
+namespace {
+
+using arena_type = basic_arena<native_sync>;
+using location = basic_location<native_sync>;
+
+inline constexpr std::uint32_t check_lock = detail::namespace_lock + 17;
+
+/// An entry copied out of a segment.
+struct copied_entry {
+  std::uint8_t ns = 0;
+  std::uint64_t hash = 0;
+  std::int64_t expires = 0;
+  std::string key;
+  std::string value;
+};
+
+enum class finding { whole, corrupt, astray, nothing };
+
+/// Looks at segments of which nothing is believed, that nobody writes to.
+class salvage {
+public:
+  salvage(const arena_type& arena, check_report& report)
+    : arena_{arena}, index_{arena}, report_{report} {
+  }
+
+  /// Calls `keep(entry)` for every whole entry that any table of the index
+  /// names, those of the open table first.
+  template <class Keep>
+  expected<void> run(Keep&& keep) {
+    auto state = arena_.control().index_state.load(std::memory_order_acquire);
+    auto open = arena_.level_of(state);
+    // The state of the index may be older than its tables: the table before
+    // and the one behind may be the ones that hold the entries.
+    std::vector<unsigned> levels{open};
+    if (open + 1 < arena_.shape().index_levels)
+      levels.push_back(open + 1);
+    if (open > 0)
+      levels.push_back(open - 1);
+    for (auto level : levels)
+      for (std::uint64_t line = 0; line < arena_.lines(level); ++line)
+        for (auto& slot : arena_.line(level, line).slots) {
+          auto found = look(level, line, slot);
+          if (found == finding::corrupt)
+            ++report_.corrupt;
+          else if (found == finding::astray)
+            ++report_.astray;
+          else if (found == finding::whole)
+            if (auto kept = keep(entry_); !kept)
+              return kept.error();
+        }
+    return {};
+  }
+
+private:
+  finding look(unsigned level, std::uint64_t line,
+               std::atomic<std::uint32_t>& slot) {
+    location where;
+    where.slot = &slot;
+    where.raw = slot.load(std::memory_order_acquire);
+    if (!layout::holds_block(where.raw))
+      return finding::nothing;
+    where.block = arena_.block(where.granule());
+    if (where.block == nullptr)
+      return finding::astray;
+    where.word = where.block->word.load(std::memory_order_acquire);
+    // Whoever was inserting it had not finished; or it was erased, or it went
+    // on to the next table.
+    if (layout::state_of(where.word) != layout::block_state::live)
+      return finding::nothing;
+    if (!index_.read_fields(where) || where.fields.key_bytes() == 0)
+      return finding::corrupt;
+    entry_.ns = where.fields.ns();
+    entry_.key.resize(where.fields.key_bytes());
+    native_sync::read(entry_.key.data(), where.payload(), entry_.key.size());
+    entry_.hash = hash_key(entry_.ns, entry_.key);
+    auto home = line_of(entry_.hash, arena_.lines(level));
+    entry_.expires = 0;
+    if (where.fields.expires())
+      native_sync::read(&entry_.expires,
+                        reinterpret_cast<const std::byte*>(where.block)
+                          + sizeof(layout::block_header<native_sync>),
+                        sizeof entry_.expires);
+    entry_.value.resize(where.fields.value_bytes);
+    auto sum = read_summed<native_sync>(
+      entry_.value.data(), where.payload() + entry_.key.size(),
+      entry_.value.size(),
+      checksum_seed(entry_.hash, where.fields.value_bytes, entry_.expires));
+    if (sum != where.fields.checksum)
+      return finding::corrupt;
+    auto word = arena_.control().namespace_states[entry_.ns].load(
+      std::memory_order_acquire);
+    if (home / layout::lines_per_group != line / layout::lines_per_group
+        || layout::namespace_state_of(word) != layout::namespace_state::live)
+      return finding::astray;
+    return finding::whole;
+  }
+
+  const arena_type& arena_;
+  basic_index<native_sync> index_;
+  check_report& report_;
+  copied_entry entry_;
+};
+
+failure damaged(const std::string& path, const check_report& report) {
+  return {errc::corrupt,
+          "segment " + path + ": " + std::to_string(report.corrupt)
+            + " entries are damaged, " + std::to_string(report.entries)
+            + " are whole; repair keeps those"};
+}
+
+// -- after a kill -------------------------------------------------------------
+
+/// Reads all entries of an attached segment, and erases the damaged ones if it
+/// may.
+expected<void> check_attached(store& segment, bool erase,
+                              check_report& report) {
+  auto& impl = store_impl::of(segment);
+  const auto& index = impl.engine().index();
+  std::vector<std::pair<std::uint8_t, std::string>> damaged_keys;
+  std::string key;
+  std::string value;
+  unsigned repeats = 0;
+  for (std::uint64_t position = 0; position != ~std::uint64_t{0};) {
+    auto at = index.home_of(position << 32);
+    auto lines = impl.shape().lines(at.level);
+    check_report on_line;
+    damaged_keys.clear();
+    index.visit_line(at, [&](const location& where) {
+      auto ns = where.fields.ns();
+      key.resize(where.fields.key_bytes());
+      native_sync::read(key.data(), where.payload(), key.size());
+      auto hash = hash_key(ns, key);
+      auto expires = impl.engine().expiry_of(where);
+      if (!index.unchanged(at, where))
+        return false;
+      if (line_of(hash, lines) != at.line)
+        return true;
+      value.resize(where.fields.value_bytes);
+      auto sum = read_summed<native_sync>(
+        value.data(), where.payload() + key.size(), value.size(),
+        checksum_seed(hash, where.fields.value_bytes, expires));
+      if (!index.unchanged(at, where))
+        return false;
+      if (sum == where.fields.checksum) {
+        ++on_line.entries;
+        on_line.bytes += key.size() + value.size();
+      } else {
+        ++on_line.corrupt;
+        damaged_keys.emplace_back(ns, key);
+      }
+      return true;
+    });
+    // Carried over in the middle: looked at again in its new place. The bound
+    // is for a segment somebody scribbles over.
+    constexpr unsigned most_repeats = 64;
+    if (!index.still_home(at) && ++repeats < most_repeats)
+      continue;
+    repeats = 0;
+    report.entries += on_line.entries;
+    report.bytes += on_line.bytes;
+    report.corrupt += on_line.corrupt;
+    if (erase)
+      for (auto& [ns, name] : damaged_keys) {
+        auto erased = segment.erase(namespace_id{ns}, name);
+        if (erased != errc::ok && erased != errc::not_found)
+          return erased;
+      }
+    position = store_impl::position_after(at.line, lines);
+  }
+  return {};
+}
+
+expected<checked_store> attach_checked(const std::string& path,
+                                       repair_policy policy,
+                                       check_report report,
+                                       std::uint64_t recoveries_before) {
+  auto opened = store::open(path);
+  if (!opened)
+    return opened.error();
+  auto recoveries = opened->stats().recoveries;
+  report.recovered_threads =
+    recoveries - std::min(recoveries_before, recoveries);
+  if (auto checked =
+        check_attached(*opened, policy == repair_policy::repair, report);
+      !checked)
+    return checked.error();
+  if (policy == repair_policy::refuse && report.corrupt != 0)
+    return damaged(path, report);
+  return checked_store{std::move(*opened), report};
+}
+
+// -- after a loss of power ----------------------------------------------------
+
+/// Namespaces and their settings, under the same numbers.
+void copy_namespaces(const arena_type& from, const arena_type& to) {
+  for (unsigned i = 0; i < limits::max_namespaces; ++i) {
+    auto word =
+      from.control().namespace_states[i].load(std::memory_order_acquire);
+    if (layout::namespace_state_of(word) != layout::namespace_state::live)
+      continue;
+    auto& target = to.name_record(i);
+    std::memcpy(static_cast<void*>(&target),
+                static_cast<const void*>(&from.name_record(i)), sizeof target);
+    target.entries.store(0, std::memory_order_relaxed);
+    target.block_bytes.store(0, std::memory_order_relaxed);
+    to.control().namespace_states[i].store(word, std::memory_order_seq_cst);
+  }
+}
+
+segment_options shape_of(const arena_type& arena) {
+  const auto& shape = arena.shape();
+  auto state = arena.control().index_state.load(std::memory_order_acquire);
+  auto level = arena.level_of(state);
+  segment_options options;
+  options.segment_bytes =
+    std::clamp(shape.committed_bytes(level, arena.committed_pages()),
+               limits::min_segment_bytes, limits::max_segment_bytes);
+  // Room to grow, should the entries not pack as well as they did.
+  constexpr std::uint64_t least_room = std::uint64_t{16} << 20;
+  options.reserved_bytes = std::min(
+    std::max(shape.file_bytes,
+             options.segment_bytes + options.segment_bytes / 8 + least_room),
+    limits::max_segment_bytes);
+  options.bucket_count = shape.lines(level);
+  return options;
+}
+
+expected<void> flush_file(const std::string& path) {
+  int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  bool flushed = fd >= 0 && ::fsync(fd) == 0;
+  int error = errno;
+  if (fd >= 0)
+    ::close(fd);
+  if (!flushed)
+    return failure{errc::io, "segment " + path
+                               + ": cannot flush it: " + std::strerror(error)};
+  return {};
+}
+
+/// Copies all whole entries to a new segment at `path`.
+expected<void> copy_whole(const arena_type& from, const std::string& path,
+                          check_report& report) {
+  auto made = store::create(path, shape_of(from));
+  if (!made)
+    return made.error();
+  auto& target = store_impl::of(*made);
+  copy_namespaces(from, target.arena());
+  salvage source{from, report};
+  auto copied = source.run([&](const copied_entry& entry) -> expected<void> {
+    if (entry.expires != 0 && entry.expires <= unix_time_ms()) {
+      ++report.expired;
+      return {};
+    }
+    store_impl::context* self = nullptr;
+    auto stored = target.begin_write(namespace_id{entry.ns}, self);
+    if (stored == errc::ok)
+      stored = target.engine().put(target.view_far_from(&entry), *self,
+                                   entry.hash, entry.ns, entry.key, entry.value,
+                                   entry.expires, condition::if_absent);
+    if (stored == errc::exists) {
+      ++report.astray; // named twice; the first is kept
+      return {};
+    }
+    if (stored != errc::ok)
+      return failure{stored, "segment " + path + ": cannot hold what was kept: "
+                               + std::string{describe(stored)}};
+    ++report.entries;
+    report.bytes += entry.key.size() + entry.value.size();
+    return {};
+  });
+  if (!copied)
+    return copied.error();
+  made->close();
+  return flush_file(path);
+}
+
+expected<checked_store> rebuild(const arena_type& from, const std::string& path,
+                                repair_policy policy, check_report report) {
+  auto unfinished = path + ".rebuilding";
+  ::unlink(unfinished.c_str());
+  auto copied = copy_whole(from, unfinished, report);
+  if (copied && policy == repair_policy::refuse && report.corrupt != 0)
+    copied = damaged(path, report);
+  if (copied && ::rename(unfinished.c_str(), path.c_str()) != 0)
+    copied = failure{errc::io, "segment " + path + ": cannot replace it: "
+                                 + std::strerror(errno)};
+  if (!copied) {
+    ::unlink(unfinished.c_str());
+    return copied.error();
+  }
+  report.rebuilt = true;
+  auto opened = store::open(path);
+  if (!opened)
+    return opened.error();
+  return checked_store{std::move(*opened), report};
+}
+
+} // namespace
+
+expected<checked_store> open_checked(const std::string& path,
+                                     repair_policy policy) {
+  layout::header header{};
+  auto file = mapping::open(path, access_mode::read_write, header);
+  if (!file)
+    return file.error();
+  auto shape = read_geometry(header, file->bytes(), path);
+  if (!shape)
+    return shape.error();
+  if (!file->try_lock(check_lock))
+    return failure{errc::locked,
+                   "segment " + path + ": another process is checking it"};
+  arena_type arena{file->base(), *shape};
+  const auto& control = arena.control();
+  check_report report;
+  bool attached = false;
+  bool alive = false;
+  for (unsigned i = 0; i < shape->participant_count; ++i) {
+    attached =
+      attached
+      || arena.participant(i).state.load(std::memory_order_acquire)
+           == static_cast<std::uint32_t>(layout::participant_state::attached);
+    alive = alive || file->is_locked_elsewhere(i);
+  }
+  report.clean =
+    !attached && control.clean_shutdown.load(std::memory_order_acquire) != 0;
+  auto boot = arena.backup().attached_boot_id.load(std::memory_order_relaxed);
+  // A segment that was left properly in an earlier run of the machine may have
+  // been on its way to the disk as well.
+  report.power_lost = !alive && boot != boot_id();
+  if (report.power_lost)
+    return rebuild(arena, path, policy, report);
+  return attach_checked(path, policy, report,
+                        control.recoveries.load(std::memory_order_relaxed));
+}
+
+} // namespace neuroplex::memory
