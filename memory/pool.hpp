@@ -25,6 +25,7 @@
 #pragma once
 
 #include "memory/arena.hpp"
+#include "memory/thread_context.hpp"
 
 #include <algorithm>
 #include <array>
@@ -34,20 +35,6 @@
 namespace neuroplex::memory {
 
 inline constexpr std::uint32_t no_page = ~std::uint32_t{0};
-
-/// What a thread keeps in its own process beside its slot in the segment.
-template <class Sync>
-struct basic_thread_context {
-  layout::thread_slot<Sync>* slot = nullptr;
-  unsigned owner = 0; ///< slot number + 1, as words and pages name it
-  std::uint64_t retired_bytes = 0;  ///< on the retired list, about
-  std::uint64_t quota_bytes = 0;    ///< of the namespace, 0 for none
-  std::uint32_t namespace_word = 0; ///< state when the operation began
-  bool refilled =
-    false; ///< took memory since the last look at how much is left
-  std::uint32_t random = 0x9E3779B9U;
-  std::array<std::uint32_t, layout::max_classes> span{}; ///< page + 1, or 0
-};
 
 template <class Sync>
 class basic_pool {
