@@ -15,9 +15,13 @@ constexpr std::uint64_t wide_window_part = 307; // 30 %
 
 constexpr std::uint32_t sample_count = 128;
 
-// The first lead: it serves loops from their second turn on, and loses little
-// elsewhere.
-constexpr expert first_lead = expert::lirs;
+// The first lead. LIRS serves loops from their second turn on, and loses little
+// elsewhere. Where sizes differ, they matter more than the pattern.
+expert first_lead(const cache_options& options) noexcept {
+  if (options.unit == capacity_unit::objects)
+    return expert::lirs;
+  return options.aim == objective::object_hits ? expert::gdsf : expert::s3fifo;
+}
 
 // The judge looks at its records every so many sampled requests, ...
 constexpr std::uint32_t min_look_interval = 32;
@@ -26,8 +30,9 @@ constexpr double memory_fillings = 64;
 constexpr double min_memory = 4000;
 // To change costs misses, until the cache holds what the new lead wants: it
 // must be ahead by this part of a filling, and by this many standard deviations
-// of a fair coin's.
+// of a fair coin's. Where sizes differ, a sample is less like the whole.
 constexpr double change_price = 0.05;
+constexpr double sized_change_price = 0.3;
 constexpr double sure_deviations = 2;
 
 } // namespace
@@ -58,7 +63,7 @@ bool changeable_cache::request_one(const request& what) {
   };
   // What GDSF left in lists of its own goes first under another order.
   if (by_bytes_ && lead_ != expert::gdsf && !hit)
-    while (all_.lacks_room(what.size) && gdsf_.evict(all_, true)) {
+    while (all_.lacks_room(what.size) && gdsf_.evict_own(all_)) {
     }
   switch (lead_) {
     case expert::lru:
@@ -116,7 +121,7 @@ bool judge::note(unsigned hits, double worth, std::uint32_t entries) noexcept {
 
 expert judge::best(std::uint32_t entries) const noexcept {
   auto found = lead_;
-  auto most = change_price * entries * mean_worth_;
+  auto most = change_price_ * entries * mean_worth_;
   for (std::size_t i = 0; i < expert_count; ++i) {
     auto [won, lost] = records_[i];
     auto ahead = won - lost;
@@ -144,10 +149,12 @@ void judge::change_to(expert lead) noexcept {
 }
 
 adaptive_cache::adaptive_cache(const cache_options& options)
-  : options_{options}, judge_{first_lead}, real_{options.limit,
-                                                 options.unit
-                                                   == capacity_unit::bytes,
-                                                 first_lead, sketch_} {
+  : options_{options}, judge_{first_lead(options),
+                              options.unit == capacity_unit::bytes
+                                ? sized_change_price
+                                : change_price},
+    real_{options.limit, options.unit == capacity_unit::bytes, judge_.lead(),
+          sketch_} {
   auto by_bytes = options.unit == capacity_unit::bytes;
   auto experts = by_bytes ? expert_count : expert_count - 1;
   shadows_.reserve(experts);

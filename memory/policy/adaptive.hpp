@@ -91,7 +91,10 @@ private:
 /// Which expert is ahead, by hits that fade.
 class judge {
 public:
-  explicit judge(expert lead) : lead_{lead} {
+  /// To follow `lead` at first. Another must be ahead by `change_price` times
+  /// what a shadow holds.
+  judge(expert lead, double change_price)
+    : lead_{lead}, change_price_{change_price} {
   }
 
   [[nodiscard]] expert lead() const noexcept {
@@ -113,6 +116,7 @@ private:
   void change_to(expert lead) noexcept;
 
   expert lead_;
+  double change_price_;
   std::uint32_t since_look_ = 0;
   double mean_worth_ = 1;
   std::array<record, expert_count> records_{};

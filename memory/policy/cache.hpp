@@ -13,8 +13,8 @@
 //  4. The policy keeps 16 bytes a resident beside key and size, 8 bytes a ghost
 //     and 4 bits a counter of a sketch.
 //
-// Failure behaviour: an entry heavier than the limit is never admitted; no
-// function fails.
+// Failure behaviour: an entry heavier than the limit is never admitted, and a
+// policy that knows sizes may turn others away; no function fails.
 #pragma once
 
 #include "memory/policy/kind.hpp"
@@ -42,6 +42,9 @@ struct cache_options {
 
 class cache {
 public:
+  cache() = default;
+  cache(const cache&) = delete;
+  cache& operator=(const cache&) = delete;
   virtual ~cache() = default;
 
   /// Looks a key up, and takes it in if it is missing. One key always comes

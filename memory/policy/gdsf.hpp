@@ -29,8 +29,8 @@ namespace neuroplex::memory::policy {
 
 class gdsf_order {
 public:
-  /// Frequencies 1 to 8, and two size classes a doubling.
-  static constexpr std::size_t frequency_count = 8;
+  /// Frequencies 1 to 15, and two size classes a doubling.
+  static constexpr std::size_t frequency_count = 15;
   static constexpr std::size_t size_class_count = 64;
   static constexpr std::size_t list_count =
     role_count + frequency_count * size_class_count;
@@ -51,34 +51,31 @@ public:
     note_filled(all, used.list);
   }
 
+  /// A newcomer of less priority than all who would have to go for it is turned
+  /// away, as if it had been taken in and evicted at once.
   void miss(residents& all, const request& what) {
     note_time(what.now);
-    while (all.lacks_room(what.size))
-      evict(all);
-    auto list = list_for(what.size, remembered(what.hash));
+    auto frequency = remembered(what.hash);
+    while (all.lacks_room(what.size)) {
+      auto least = find_least(all, false);
+      auto own = age_ + worth(frequency, what.size);
+      if (own < least.priority) {
+        age_ = own;
+        return;
+      }
+      evict(all, least);
+    }
+    auto list = list_for(what.size, frequency);
     all.add(what, list);
     note_filled(all, list);
   }
 
-  /// Evicts the entry of least priority, if there is any in the lists of this
-  /// order or, unless `own_only`, in any list.
-  bool evict(residents& all, bool own_only = false) noexcept {
-    least_found least;
-    if (!own_only)
-      for (std::size_t list = 0; list < role_count; ++list)
-        look_at(all, list, least);
-    for (std::size_t word = 0; word < filled_.size(); ++word)
-      for (auto bits = filled_[word]; bits != 0; bits &= bits - 1)
-        look_at(all,
-                role_count + word * word_bits
-                  + static_cast<std::size_t>(std::countr_zero(bits)),
-                least);
+  /// Evicts the entry of least priority in the lists of this order, if any.
+  bool evict_own(residents& all) noexcept {
+    auto least = find_least(all, true);
     if (least.index == no_node)
       return false;
-    age_ = std::max(age_, least.priority);
-    auto list = all.at(least.index).list;
-    all.remove(least.index);
-    note_filled(all, list);
+    evict(all, least);
     return true;
   }
 
@@ -125,6 +122,28 @@ private:
     return ages_[(last_step_ - step < age_steps ? step : oldest) % age_steps];
   }
 
+  [[nodiscard]] least_found find_least(const residents& all,
+                                       bool own_only) noexcept {
+    least_found least;
+    if (!own_only)
+      for (std::size_t list = 0; list < role_count; ++list)
+        look_at(all, list, least);
+    for (std::size_t word = 0; word < filled_.size(); ++word)
+      for (auto bits = filled_[word]; bits != 0; bits &= bits - 1)
+        look_at(all,
+                role_count + word * word_bits
+                  + static_cast<std::size_t>(std::countr_zero(bits)),
+                least);
+    return least;
+  }
+
+  void evict(residents& all, const least_found& least) noexcept {
+    age_ = std::max(age_, least.priority);
+    auto list = all.at(least.index).list;
+    all.remove(least.index);
+    note_filled(all, list);
+  }
+
   // Reading the oldest of each list would touch as many cold nodes, so their
   // priorities are remembered.
   void look_at(const residents& all, std::size_t list,
@@ -168,13 +187,17 @@ private:
            + 2 * (bits - 1) + half;
   }
 
+  [[nodiscard]] static double worth(std::size_t frequency,
+                                    std::uint32_t size) noexcept {
+    return static_cast<double>(frequency) / static_cast<double>(size);
+  }
+
   [[nodiscard]] double priority(const residents& all,
                                 node_index of) const noexcept {
     auto& entry = all.at(of);
     auto frequency =
       entry.list < role_count ? entry.uses + 1U : frequency_of(entry.list);
-    return age_at(entry.time)
-           + static_cast<double>(frequency) / static_cast<double>(entry.size);
+    return age_at(entry.time) + worth(frequency, entry.size);
   }
 
   const frequency_sketch* sketch_;

@@ -216,7 +216,7 @@ int check_adaptive(const std::vector<row>& rows, traces& data, bool whole) {
   // A part of the traces says little about the mean.
   if (whole) {
     failures += objects.report("objects", 0.8, 5, 65) ? 0 : 1;
-    failures += bytes.report("bytes", 3, 12, 15) ? 0 : 1;
+    failures += bytes.report("bytes", 1, 5, 60) ? 0 : 1;
   }
   auto at_least = [&](const std::string& cell, double least) {
     auto found = ratios.find(cell);
