@@ -1,15 +1,11 @@
 #include "cli/tour/latency.hpp"
 
+#include "memory/latency_recorder.hpp"
+
 #include <algorithm>
 #include <cmath>
 
 namespace neuroplex::cli {
-
-namespace {
-
-constexpr std::size_t clock_samples = 20'001;
-
-} // namespace
 
 latency_summary latency_samples::summary(std::chrono::nanoseconds clock_cost) {
   if (nanoseconds_.empty())
@@ -26,14 +22,7 @@ latency_summary latency_samples::summary(std::chrono::nanoseconds clock_cost) {
 }
 
 std::chrono::nanoseconds measure_clock_cost() {
-  latency_samples samples{clock_samples};
-  for (std::size_t i = 0; i < clock_samples; ++i) {
-    auto before = std::chrono::steady_clock::now();
-    auto after = std::chrono::steady_clock::now();
-    samples.add(after - before);
-  }
-  return std::chrono::nanoseconds{
-    static_cast<std::int64_t>(samples.summary().p50_ns)};
+  return std::chrono::nanoseconds{memory::clock_cost_ns()};
 }
 
 } // namespace neuroplex::cli

@@ -32,8 +32,8 @@ FOLDERS = {
 
 # What memory/ shows to the other folders. The rest is the layout of the segment
 # and how it is worked on; only tests and benchmarks may look at that.
-MEMORY_PUBLIC = {"memory/limits.hpp", "memory/policy/cache.hpp",
-                 "memory/policy/kind.hpp",
+MEMORY_PUBLIC = {"memory/latency_recorder.hpp", "memory/limits.hpp",
+                 "memory/policy/cache.hpp", "memory/policy/kind.hpp",
                  "memory/status.hpp", "memory/store.hpp"}
 MEMORY_INSIDERS = {"memory", "bench", "tests"}
 
