@@ -1,6 +1,7 @@
-// Commands on the server: INFO, CONFIG, MEMORY, TIME.
+// Commands on the server: INFO, MEMORY, TIME.
 
 #include "actors/resp/command.hpp"
+#include "actors/resp/policy_names.hpp"
 #include "actors/resp/session.hpp"
 #include "actors/resp/text.hpp"
 
@@ -74,6 +75,11 @@ void info_clients(context& ctx, info_text& text) {
   text.line("blocked_clients", std::uint64_t{0});
 }
 
+// A share of 0 to 1 in whole percent.
+std::uint64_t percent(double share) {
+  return static_cast<std::uint64_t>(share * 100 + 0.5);
+}
+
 void info_memory(context& ctx, info_text& text) {
   auto stats = ctx.data.segment().stats();
   text.section("Memory");
@@ -86,7 +92,9 @@ void info_memory(context& ctx, info_text& text) {
   text.line("huge_page_bytes", stats.huge_page_bytes);
   text.line("maxmemory", stats.pool_bytes);
   text.line("maxmemory_human", human_size(stats.pool_bytes));
-  text.line("maxmemory_policy", "noeviction");
+  text.line("maxmemory_policy", policy_in_use(ctx.data.segment(), ctx.space));
+  text.line("eviction_percent", stats.eviction_percent);
+  text.line("pressure_percent", percent(ctx.data.segment().pressure()));
   text.line("max_value_bytes", stats.max_value_bytes);
   text.line("segment_path", stats.path);
 }
@@ -121,7 +129,7 @@ void info_stats(context& ctx, info_text& text) {
   text.line("keyspace_hits", counters.keyspace_hits.get());
   text.line("keyspace_misses", counters.keyspace_misses.get());
   text.line("expired_keys", stats.expired);
-  text.line("evicted_keys", std::uint64_t{0});
+  text.line("evicted_keys", stats.evicted);
   text.line("store_reads", stats.reads);
   text.line("store_writes", stats.writes);
   text.line("store_retries", stats.retries);
@@ -163,25 +171,6 @@ constexpr std::array<info_section, 7> info_sections{{
   {"keyspace", info_keyspace},
 }};
 
-using setting = std::pair<std::string_view, std::string>;
-
-// The settings that CONFIG GET knows, in alphabetical order.
-std::vector<setting> settings(context& ctx) {
-  const auto& options = ctx.shared.options();
-  return {
-    {"appendonly", "no"},
-    {"databases", std::to_string(bounds::databases)},
-    {"maxclients", std::to_string(options.max_clients)},
-    {"maxmemory", std::to_string(ctx.data.segment().stats().pool_bytes)},
-    {"maxmemory-policy", "noeviction"},
-    {"port", std::to_string(ctx.shared.port)},
-    {"proto-max-bulk-len", std::to_string(ctx.shared.max_value_bytes())},
-    {"save", ""},
-    {"tcp-keepalive", "300"},
-    {"timeout", std::to_string(options.idle_timeout_ms / ms_a_second)},
-  };
-}
-
 } // namespace
 
 void handle_info(context& ctx) {
@@ -207,60 +196,6 @@ void handle_time(context& ctx) {
   ctx.reply.bulk(std::to_string(now_ms % ms_a_second * ms_a_second));
 }
 
-void handle_config_get(context& ctx) {
-  std::vector<setting> chosen;
-  for (auto& entry : settings(ctx))
-    for (auto pattern : ctx.args.subspan(2))
-      if (glob_match(pattern, entry.first, true)) {
-        chosen.push_back(std::move(entry));
-        break;
-      }
-  ctx.reply.map(chosen.size());
-  for (const auto& [name, value] : chosen) {
-    ctx.reply.bulk(name);
-    ctx.reply.bulk(value);
-  }
-}
-
-void handle_config_set(context& ctx) {
-  if (ctx.args.size() % 2 != 0)
-    return ctx.reply.error(
-      "ERR wrong number of arguments for 'config|set' command");
-  auto name = ctx.args[2];
-  for (const auto& entry : settings(ctx))
-    if (same_word(name, entry.first))
-      return ctx.reply.error("ERR CONFIG SET failed (possibly related to "
-                             "argument '"
-                             + std::string{name}
-                             + "') - can't set immutable config");
-  ctx.reply.error("ERR Unknown option or number of arguments for CONFIG SET - '"
-                  + std::string{name} + "'");
-}
-
-void handle_config_resetstat(context& ctx) {
-  auto& counters = ctx.shared.counters;
-  for (auto* one :
-       {&counters.connections_accepted, &counters.connections_refused,
-        &counters.accept_pauses, &counters.commands, &counters.failed_commands,
-        &counters.remote_commands, &counters.protocol_errors,
-        &counters.auth_failures, &counters.slow_readers_closed,
-        &counters.oversized_replies_closed, &counters.oversized_queries_closed,
-        &counters.idle_closed, &counters.bytes_in, &counters.bytes_out,
-        &counters.keyspace_hits, &counters.keyspace_misses})
-    one->reset();
-  ctx.reply.ok();
-}
-
-void handle_config_help(context& ctx) {
-  reply_lines(
-    ctx, {"CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-          "GET <pattern> [<pattern> ...]",
-          "    Return settings whose name matches a glob pattern.", "RESETSTAT",
-          "    Reset the counters that INFO shows.", "SET <name> <value>",
-          "    Refused: settings come from the node's configuration.", "HELP",
-          "    Print this help."});
-}
-
 void handle_memory_usage(context& ctx) {
   for (std::size_t i = 3; i < ctx.args.size(); i += 2) {
     if (!same_word(ctx.args[i], "samples") || i + 1 == ctx.args.size())
@@ -282,7 +217,7 @@ void handle_memory_usage(context& ctx) {
 
 void handle_memory_stats(context& ctx) {
   auto stats = ctx.data.segment().stats();
-  const std::array<std::pair<std::string_view, std::uint64_t>, 9> numbers{{
+  const std::array<std::pair<std::string_view, std::uint64_t>, 13> numbers{{
     {"total.allocated", stats.live_block_bytes},
     {"pool.bytes", stats.pool_bytes},
     {"pool.used", stats.pool_used_bytes},
@@ -293,6 +228,10 @@ void handle_memory_stats(context& ctx) {
     {"keys.count", stats.entries},
     {"keys.bytes-per-key",
      stats.entries == 0 ? 0 : stats.live_block_bytes / stats.entries},
+    {"keys.evicted", stats.evicted},
+    {"keys.expired", stats.expired},
+    {"eviction.percent", stats.eviction_percent},
+    {"pressure.percent", percent(ctx.data.segment().pressure())},
   }};
   ctx.reply.map(numbers.size() + 1);
   for (const auto& [name, value] : numbers) {

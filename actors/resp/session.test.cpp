@@ -348,3 +348,61 @@ TEST_CASE("Every command of the table can be found, in any case") {
   CHECK(find_command(std::string_view{"get\0", 4}) == nullptr);
   CHECK(find_command("") == nullptr);
 }
+
+TEST_CASE("The policy of a database is shown and changed by its Redis name") {
+  bench b;
+  auto shown = [&b](const std::string& name) {
+    return b.say("CONFIG GET maxmemory-policy\r\n")
+           == command({"maxmemory-policy", name});
+  };
+  CHECK(shown("noeviction"));
+  CHECK(b.say("CONFIG SET maxmemory-policy ALLKEYS-LRU\r\n") == "+OK\r\n");
+  CHECK(shown("allkeys-lru"));
+  CHECK(b.data.settings(memory::namespace_id::default_namespace)->policy
+        == memory::policy_kind::lru);
+  CHECK(b.say("CONFIG SET maxmemory-policy lfu\r\n") == "+OK\r\n");
+  CHECK(shown("allkeys-lfu"));
+  CHECK(b.say("CONFIG SET maxmemory-policy clock\r\n") == "+OK\r\n");
+  CHECK(shown("clock"));
+  CHECK(b.say("INFO memory\r\n").find("maxmemory_policy:clock\r\n")
+        != std::string::npos);
+  CHECK(b.say("SELECT 3\r\n") == "+OK\r\n");
+  CHECK(shown("noeviction"));
+}
+
+TEST_CASE("A policy that there is not is refused as Redis refuses it") {
+  bench b;
+  auto refused = b.say("CONFIG SET maxmemory-policy volatile-ttl\r\n");
+  CHECK(refused.starts_with(
+    "-ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') "
+    "- argument(s) must be one of the following: noeviction, allkeys-lru, "));
+  CHECK(b.say("CONFIG SET maxmemory-policy lru maxmemory-policy lfu\r\n")
+        == "-ERR CONFIG SET failed (possibly related to argument "
+           "'maxmemory-policy') - duplicate parameter\r\n");
+  CHECK(b.say("CONFIG SET maxmemory-policy lru port 1\r\n")
+        == "-ERR CONFIG SET failed (possibly related to argument 'port') - "
+           "can't set immutable config\r\n");
+  CHECK(b.say("CONFIG SET nothing 1\r\n")
+        == "-ERR Unknown option or number of arguments for CONFIG SET - "
+           "'nothing'\r\n");
+  CHECK(b.data.settings(memory::namespace_id::default_namespace)->policy
+        == memory::policy_kind::noeviction);
+}
+
+TEST_CASE("With a policy a full segment makes room, and tells how much") {
+  auto data = testing::make_store(1U << 20);
+  service shared{data, {}};
+  client say{shared};
+  CHECK(say("CONFIG SET maxmemory-policy allkeys-lru\r\n") == "+OK\r\n");
+  std::string value(4'000, 'v');
+  auto refused = 0;
+  for (int i = 0; i < 1'000; ++i)
+    refused +=
+      say(command({"SET", "key" + std::to_string(i), value})) == "+OK\r\n" ? 0
+                                                                           : 1;
+  CHECK(refused == 0);
+  CHECK(data.stats().evicted > 0);
+  CHECK(say("INFO stats\r\n")
+          .find("evicted_keys:" + std::to_string(data.stats().evicted) + "\r\n")
+        != std::string::npos);
+}
