@@ -16,6 +16,9 @@
 
 namespace neuroplex::memory {
 
+/// Number of no page of the pool.
+inline constexpr std::uint32_t no_page = ~std::uint32_t{0};
+
 template <class Sync>
 class basic_arena {
 public:

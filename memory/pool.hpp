@@ -34,8 +34,6 @@
 
 namespace neuroplex::memory {
 
-inline constexpr std::uint32_t no_page = ~std::uint32_t{0};
-
 template <class Sync>
 class basic_pool {
 public:
