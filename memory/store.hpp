@@ -12,7 +12,8 @@
 // next attach, by `recover()`, or by any writer short of memory.
 //
 // Invariants:
-//  1. A reader writes nothing shared (but one bit, once a round of eviction, in a
+//  1. A reader writes nothing shared (but one bit, once a round of eviction, in
+//  a
 //     namespace that evicts), takes no lock and never waits.
 //  2. A value that `get` returned was whole and current at one moment between
 //     call and return (checksum, block version and slot are checked).
