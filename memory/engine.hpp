@@ -129,7 +129,7 @@ public:
     // What earlier writes displaced is seen to, and the block filled, while the
     // index line is on its way.
     index_.prefetch_to_write(hash);
-    pool_.tidy(self);
+    tidy(self);
     make_room(self, ns, entry_bytes(key, value, expires));
     std::uint32_t granule = 0;
     if (when == condition::always) [[likely]] {
@@ -172,7 +172,7 @@ public:
     std::uint32_t granule = 0;
     std::string present;
     std::string joined;
-    pool_.tidy(self);
+    tidy(self);
     make_room(self, ns, 0);
     for (unsigned round = 0; round < max_rounds; ++round) {
       auto at = index_.writable_home(self, hash);
@@ -237,7 +237,7 @@ public:
                  : try_insert(self, at, hash, ns, key, granule);
       if (answer == errc::ok) {
         answer = published(self, hash, ns, key);
-        pool_.tidy(self);
+        tidy(self);
         return answer;
       }
       discard(self, granule);
@@ -285,6 +285,7 @@ private:
   using base::keep_quota;
   using base::make_room;
   using base::pool_;
+  using base::tidy;
   using base::try_erase;
   using base::withdraw_intent;
   using base::within_quota;
@@ -386,7 +387,7 @@ private:
 
   errc finish(context& self) noexcept {
     bump(self.slot->writes, 1U);
-    pool_.tidy(self);
+    tidy(self);
     return errc::ok;
   }
 
@@ -435,12 +436,14 @@ private:
     }
     note_change(arena_, hash);
     self.slot->pending.store(0, std::memory_order_release);
-    displaced(self, where);
+    // Counted while the intent stands: who dies between a change and its count
+    // leaves the intent, and is counted again for.
     if (auto before = where.fields.total_bytes(); bytes != before) [[unlikely]]
       arena_.name_record(where.fields.ns())
         .block_bytes.fetch_add(pool_.block_bytes(bytes)
                                  - pool_.block_bytes(before),
                                std::memory_order_relaxed);
+    displaced(self, where);
     return errc::ok;
   }
 
@@ -498,9 +501,9 @@ private:
                                                std::memory_order_seq_cst)) {
       note_change(arena_, hash);
       self.slot->pending.store(0, std::memory_order_release);
-      withdraw_intent(self);
       record.entries.fetch_add(1, std::memory_order_relaxed);
       record.block_bytes.fetch_add(block_bytes, std::memory_order_relaxed);
+      withdraw_intent(self);
       return errc::ok;
     }
     // Lost: out of the slot again (unless it was frozen, which leaves it
@@ -517,7 +520,7 @@ private:
     self.slot->pending.store(0, std::memory_order_release);
     withdraw_intent(self);
     granule = 0;
-    pool_.tidy(self);
+    tidy(self);
     return errc::busy;
   }
 

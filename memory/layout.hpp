@@ -150,7 +150,11 @@ struct control {
   // Read by every operation, written when the index grows.
   typename Sync::template atomic<std::uint32_t> index_state;
   typename Sync::template atomic<std::uint32_t> committed_pages;
-  std::uint8_t pad_0[56];
+  /// Not zero once somebody died who may have left a counter undone: the
+  /// namespaces' counters; `used_pages`.
+  typename Sync::template atomic<std::uint32_t> entries_in_doubt;
+  typename Sync::template atomic<std::uint32_t> pages_in_doubt;
+  std::uint8_t pad_0[48];
 
   // Written now and then.
   typename Sync::template atomic<std::uint64_t> carve_epoch;

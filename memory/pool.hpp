@@ -113,12 +113,13 @@ public:
   }
 
   /// Reuses retired blocks when enough have gathered. The thread must hold
-  /// neither an intent nor a block in transit.
-  void tidy(context& self) noexcept {
-    if (self.slot->retired_count.load(std::memory_order_relaxed)
-          >= retired_batch
-        || self.retired_bytes >= retired_pages * arena_.shape().page_bytes)
-      reuse_retired(self);
+  /// neither an intent nor a block in transit. Answers whether it did.
+  bool tidy(context& self) noexcept {
+    if (self.slot->retired_count.load(std::memory_order_relaxed) < retired_batch
+        && self.retired_bytes < retired_pages * arena_.shape().page_bytes)
+      return false;
+    reuse_retired(self);
+    return true;
   }
 
   /// Moves every retired block that nobody pins to where it can be used again.
@@ -506,12 +507,9 @@ private:
       magazine.head.store(next, std::memory_order_release);
       free_block(granule, self.owner);
       granule = next;
-      if (count > 0)
-        --count;
+      count -= count > 0 ? 1U : 0U;
     }
-    if (granule == 0)
-      count = 0;
-    magazine.count.store(count, std::memory_order_relaxed);
+    magazine.count.store(granule == 0 ? 0 : count, std::memory_order_relaxed);
     slot.pending.store(outer, std::memory_order_release);
   }
 
@@ -682,7 +680,7 @@ private:
       return no_page;
     auto begin = control.page_cursor.load(std::memory_order_relaxed) % pages;
     std::uint32_t run = 0;
-    // Once around, and a little more for runs that begin before the cursor.
+    // A little more than once around: runs may begin before the cursor.
     for (std::uint64_t i = 0; i < std::uint64_t{pages} + length; ++i) {
       auto index = static_cast<std::uint32_t>((begin + i) % pages);
       if (index == 0)

@@ -15,6 +15,9 @@
 // word, version included, so survivor and recoverer cannot both free it. Each
 // step may be repeated: who dies while recovering leaves it to the next.
 //
+// Whether the dead had counted what he did, nobody can tell: an addition leaves
+// no trace. So recovery says that the counters are in doubt (recount.hpp).
+//
 // Threads: any, but one at a time for a dead slot; the caller sees to that.
 #pragma once
 
@@ -47,6 +50,11 @@ public:
       static_cast<layout::intent_kind>(intent >> layout::intent_kind_shift);
     auto slot_id =
       intent & ((std::uint64_t{1} << layout::intent_kind_shift) - 1);
+    // Said before anything of what shows it is taken away.
+    auto& control = arena_.control();
+    control.pages_in_doubt.fetch_add(1, std::memory_order_relaxed);
+    if (kind != layout::intent_kind::none && kind != layout::intent_kind::pin)
+      control.entries_in_doubt.fetch_add(1, std::memory_order_relaxed);
     if (kind == layout::intent_kind::insert)
       undo_insert(dead, slot_id, owner);
     else if (kind == layout::intent_kind::replace

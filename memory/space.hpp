@@ -17,6 +17,7 @@
 #include "memory/backup_marks.hpp"
 #include "memory/evict.hpp"
 #include "memory/index.hpp"
+#include "memory/recount.hpp"
 #include "memory/recovery.hpp"
 
 #include <algorithm>
@@ -36,10 +37,13 @@ public:
   using state = layout::block_state;
 
   /// Asked when the pool or the index is full; each answers whether it helped.
+  /// None is called while the thread holds an intent or a block in transit.
   struct growth {
     void* owner = nullptr;
     bool (*expand_pool)(void* owner, std::uint64_t bytes) = nullptr;
     bool (*recover)(void* owner) = nullptr;
+    /// Now and then, among writes: looks whether somebody died.
+    void (*look_around)(void* owner) = nullptr;
     bool (*grow_index)(void* owner, std::uint32_t index_state) = nullptr;
   };
 
@@ -92,6 +96,11 @@ public:
   /// What recovers dead threads of this segment.
   [[nodiscard]] basic_recovery<Sync> recovery() noexcept {
     return {arena_, pool_, index_};
+  }
+
+  /// What sets counters right that a death left in doubt.
+  [[nodiscard]] basic_recount<Sync> recount() noexcept {
+    return {arena_, pool_};
   }
 
 protected:
@@ -184,6 +193,17 @@ protected:
     }
   }
 
+  /// Reuses what was displaced, and then looks after the dead as well.
+  NEUROPLEX_INLINE void tidy(context& self) {
+    if (pool_.tidy(self)) [[unlikely]]
+      look_around();
+  }
+
+  void look_around() {
+    if (growth_.look_around != nullptr)
+      growth_.look_around(growth_.owner);
+  }
+
   // -- making room ------------------------------------------------------------
 
   /// Gives up entries, in round `round`, for a block of `bytes`; false when it
@@ -229,6 +249,7 @@ protected:
   /// refill brings, so that use stays where eviction begins.
   [[gnu::noinline]] void relieve(context& self, std::uint8_t ns) {
     self.refilled = false;
+    look_around();
     if (evictor().above_threshold()
         && evict(self, ns, limits::eviction_batch) > 0)
       pool_.reuse_retired(self);
@@ -312,11 +333,11 @@ protected:
       return false;
     }
     note_change(arena_, hash);
-    displaced(self, where);
     auto& record = arena_.name_record(where.fields.ns());
     record.entries.fetch_sub(1, std::memory_order_relaxed);
     record.block_bytes.fetch_sub(pool_.block_bytes(where.fields.total_bytes()),
                                  std::memory_order_relaxed);
+    displaced(self, where);
     return true;
   }
 

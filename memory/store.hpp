@@ -9,7 +9,8 @@
 // Ownership: the segment is a file (in /dev/shm by default) and outlives all
 // processes. `store` owns the mapping and this process' participant record;
 // its destructor gives both back. A process that dies instead is noticed by the
-// next attach, by `recover()`, or by any writer short of memory.
+// next attach, by `recover()`, by any writer short of memory, and by writers at
+// work, who look four times a second.
 //
 // Invariants:
 //  1. A reader writes nothing shared (but one bit, once a round of eviction, in
@@ -222,8 +223,8 @@ struct namespace_info {
 
 /// Counters and geometry of a segment at one moment. Counters are summed over
 /// the participants. `entries` and `live_block_bytes` are exact when nobody is
-/// writing, but for a process that was killed inside a write: each may leave
-/// them off by the one entry it was writing.
+/// writing. A process that is killed inside a write may leave them off by the
+/// one entry it was writing, until it is recovered in a moment without writers.
 struct store_stats {
   std::string path;
   std::uint32_t layout_version = 0;

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace neuroplex::memory::detail {
@@ -18,6 +19,9 @@ namespace {
 
 /// Owner of a thread slot whose process left while others pinned its blocks.
 constexpr std::uint32_t orphan = ~std::uint32_t{0};
+
+/// How often a writer looks whether somebody died.
+constexpr std::int64_t look_around_period_ms = 250;
 
 /// All attachments of this process by their id, for threads that end and for
 /// fork(). Never destroyed: threads may end after static destructors ran.
@@ -89,20 +93,22 @@ std::uint64_t start_time_of_this_process() {
 store_impl::store_impl(mapping file, const geometry& shape, std::string path,
                        access_mode mode)
   : file_{std::move(file)}, path_{std::move(path)}, mode_{mode},
-    engine_{arena_type{file_.base(), shape},
-            {this,
-             [](void* owner, std::uint64_t bytes) {
-               auto* store = static_cast<store_impl*>(owner);
-               return store->expand_for(bytes) == errc::ok;
-             },
-             [](void* owner) {
-               auto found = static_cast<store_impl*>(owner)->recover();
-               return found && *found > 0;
-             },
-             [](void* owner, std::uint32_t index_state) {
-               auto* store = static_cast<store_impl*>(owner);
-               return store->grow_index(index_state) == errc::ok;
-             }}} {
+    engine_{
+      arena_type{file_.base(), shape},
+      {this,
+       [](void* owner, std::uint64_t bytes) {
+         auto* store = static_cast<store_impl*>(owner);
+         return store->expand_for(bytes) == errc::ok;
+       },
+       [](void* owner) {
+         auto found = static_cast<store_impl*>(owner)->recover();
+         return found && *found > 0;
+       },
+       [](void* owner) { static_cast<store_impl*>(owner)->look_around(); },
+       [](void* owner, std::uint32_t index_state) {
+         auto* store = static_cast<store_impl*>(owner);
+         return store->grow_index(index_state) == errc::ok;
+       }}} {
   auto& registry = registry::instance();
   std::lock_guard guard{registry.mutex};
   id_ = registry.next_id++;
@@ -341,8 +347,28 @@ expected<std::size_t> store_impl::recover() {
   auto* helper = self();
   if (helper == nullptr)
     return errc::too_many;
-  std::size_t threads_found = 0;
   std::lock_guard guard{mutex_};
+  return recover_with(*helper);
+}
+
+void store_impl::look_around() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  auto now_ms = now.tv_sec * std::int64_t{1000} + now.tv_nsec / 1'000'000;
+  auto last_ms = looked_around_ms_.load(std::memory_order_relaxed);
+  if (now_ms - last_ms < look_around_period_ms
+      || !looked_around_ms_.compare_exchange_strong(last_ms, now_ms,
+                                                    std::memory_order_relaxed))
+    return;
+  std::unique_lock guard{mutex_, std::try_to_lock};
+  auto* helper = self();
+  if (guard && helper != nullptr)
+    recover_with(*helper);
+}
+
+/// Under the mutex.
+std::size_t store_impl::recover_with(context& helper) {
+  std::size_t threads_found = 0;
   for (unsigned i = 0; i < shape().participant_count; ++i) {
     auto& record = arena().participant(i);
     auto attached =
@@ -353,7 +379,7 @@ expected<std::size_t> store_impl::recover() {
       continue;
     // Holding its lock makes us the only one who recovers it.
     if (record.state.load(std::memory_order_acquire) == attached) {
-      recover_participant(i, *helper, threads_found);
+      recover_participant(i, helper, threads_found);
       record.state.store(
         static_cast<std::uint32_t>(layout::participant_state::free),
         std::memory_order_release);
@@ -366,10 +392,15 @@ expected<std::size_t> store_impl::recover() {
         || !file_.try_lock(orphan_lock))
       continue;
     if (slot.participant_plus_one.load(std::memory_order_acquire) == orphan) {
-      engine_.recovery().run(*helper, i);
+      engine_.recovery().run(helper, i);
       slot.participant_plus_one.store(0, std::memory_order_release);
     }
     file_.unlock(orphan_lock);
+  }
+  if (auto recount = engine_.recount();
+      recount.needed() && file_.try_lock(recount_lock)) {
+    (void)recount.run(); // else the next one does
+    file_.unlock(recount_lock);
   }
   return threads_found;
 }

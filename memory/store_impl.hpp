@@ -24,6 +24,7 @@ namespace neuroplex::memory::detail {
 inline constexpr std::uint32_t namespace_lock = 1U << 20;
 inline constexpr std::uint32_t growth_lock = namespace_lock + 1;
 inline constexpr std::uint32_t orphan_lock = namespace_lock + 2;
+inline constexpr std::uint32_t recount_lock = namespace_lock + 3;
 inline constexpr int cold_lock_timeout_ms = 2000;
 
 /// A namespace as the engine counts it.
@@ -154,6 +155,10 @@ public:
   /// Cleans up after dead participants; answers the number of dead threads.
   expected<std::size_t> recover();
 
+  /// The same if it was not done lately, nor is being done; never waits. So
+  /// among writers the dead are noticed within a second.
+  void look_around();
+
   expected<namespace_id> open_namespace(std::string_view name);
   [[nodiscard]] expected<namespace_id>
   find_namespace(std::string_view name) const;
@@ -256,6 +261,7 @@ private:
   errc drop(unsigned index, std::uint32_t word);
   context* acquire_context();
   context* take_thread_slot();
+  std::size_t recover_with(context& helper);
   bool recover_participant(unsigned index, context& helper,
                            std::size_t& threads_found);
   void leave() noexcept;
@@ -278,6 +284,7 @@ private:
   bool joined_ = false;
   bool was_clean_ = false;
   std::mutex mutex_;
+  std::atomic<std::int64_t> looked_around_ms_{0};
   std::vector<std::unique_ptr<context>> contexts_;
   std::vector<context*> idle_;
 };
