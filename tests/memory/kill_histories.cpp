@@ -3,8 +3,10 @@
 // checker then proves linearizable, or not. Afterwards a survivor must find all
 // memory again that the dead had in their hands.
 //
-// kill_histories [--seconds N] [--clients N] [--seed N] [--kill-every-us N]
-//                [--checker PROGRAM] [--keep DIRECTORY]
+// kill_histories [--seconds N] [--kills N] [--clients N] [--seed N]
+//                [--kill-every-us N] [--checker PROGRAM] [--keep DIRECTORY]
+// Goes on for N seconds; with --kills, until so many have died, for at most
+// that time.
 // Exit: 0 good, 1 not, 77 good but no checker was given.
 #include "memory/store.hpp"
 
@@ -31,6 +33,7 @@ namespace {
 
 struct settings {
   int seconds = 15;
+  std::size_t kills = 0;
   int clients = 4;
   int kill_every_us = 4000;
   std::uint64_t seed = 1;
@@ -378,11 +381,14 @@ int run(const settings& wanted) {
   std::size_t stops = 0;
   std::size_t recovered_threads = 0;
   pid_t stopped = 0;
-  while (now_ns() < end) {
+  auto go_on = [&] {
+    return now_ns() < end && (wanted.kills == 0 || kills < wanted.kills);
+  };
+  while (go_on()) {
     ::usleep(static_cast<useconds_t>(
       random() % (2U * static_cast<unsigned>(wanted.kill_every_us)) + 1));
     auto victim = random() % clients.size();
-    if (random() % 4 == 0 && stopped == 0) {
+    if (random() % 16 == 0 && stopped == 0) {
       stopped = clients[victim];
       ::kill(stopped, SIGSTOP);
       ++stops;
@@ -390,34 +396,47 @@ int run(const settings& wanted) {
       ::kill(stopped, SIGCONT);
       stopped = 0;
     } else {
-      ::kill(clients[victim], SIGKILL);
-      reap(clients[victim]);
-      if (stopped == clients[victim])
-        stopped = 0;
-      ++kills;
-      // Sometimes the newcomer cleans up, sometimes the survivor.
-      if (random() % 2 == 0) {
-        auto found = db->recover();
-        if (!found)
-          fail("recover: " + found.error().to_string());
-        recovered_threads += *found;
+      // One or several at a time, so that who recovers is often dead soon, too.
+      auto count = random() % clients.size() + 1;
+      auto at_once = random() % 2 == 0 ? 1 : count;
+      for (std::size_t i = 0; i < at_once; ++i)
+        ::kill(clients[(victim + i) % clients.size()], SIGKILL);
+      for (std::size_t i = 0; i < at_once; ++i) {
+        auto& each = clients[(victim + i) % clients.size()];
+        reap(each);
+        if (stopped == each)
+          stopped = 0;
+        ++kills;
+        // Sometimes the newcomer cleans up, sometimes the survivor.
+        if (random() % 4 == 0) {
+          auto found = db->recover();
+          if (!found)
+            fail("recover: " + found.error().to_string());
+          recovered_threads += *found;
+        }
+        each = start_client(path, directory, next_process++, begin);
       }
-      clients[victim] = start_client(path, directory, next_process++, begin);
     }
     if (random() % 256 == 0)
       (void)db->grow_index();
   }
+  auto ended = now_ns();
   for (auto each : clients) {
     ::kill(each, SIGKILL);
     reap(each);
+    ++kills;
   }
   if (auto found = db->recover(); found)
     recovered_threads += *found;
-  std::printf("%zu kills, %zu stops, %zu threads recovered by the survivor\n",
-              kills, stops, recovered_threads);
+  std::printf("%zu kills in %.1f s, %zu stops, %zu threads recovered by the "
+              "survivor\n",
+              kills, static_cast<double>(ended - begin) / 1e9, stops,
+              recovered_threads);
+  if (kills < wanted.kills)
+    fail("too few kills: " + std::to_string(wanted.kills) + " were wanted");
   {
     history log{directory, 0};
-    auto eras = (end - begin) / keys_change_after_ns + 1;
+    auto eras = (ended - begin) / keys_change_after_ns + 1;
     for (std::int64_t era = 0; era < eras; ++era)
       for (int i = 0; i < keys_at_a_time; ++i) {
         auto key = "k" + std::to_string(era) + "-" + std::to_string(i);
@@ -454,6 +473,8 @@ int main(int argc, char** argv) {
     std::string value = argv[i + 1];
     if (name == "--seconds")
       wanted.seconds = std::atoi(value.c_str());
+    else if (name == "--kills")
+      wanted.kills = std::strtoull(value.c_str(), nullptr, 10);
     else if (name == "--clients")
       wanted.clients = std::atoi(value.c_str());
     else if (name == "--kill-every-us")

@@ -1,0 +1,110 @@
+// What crash_points steps through: operations, the states a segment is in
+// before them, and what others do in between. A new operation of the store is
+// one entry in `all_operations`.
+#pragma once
+
+#include "memory/store.hpp"
+#include "tests/memory/crash_image.hpp"
+
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace neuroplex::memory::testing {
+
+/// A segment with three attachments, as of three processes: one who will die,
+/// one at work beside it, and one who only watches. The first three
+/// participants and thread slots, in this order.
+class world {
+public:
+  world();
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+  ~world();
+
+  [[nodiscard]] store& victim() {
+    return *stores_[0].db;
+  }
+
+  [[nodiscard]] store& peer() {
+    return *stores_[1].db;
+  }
+
+  [[nodiscard]] store& watcher() {
+    return *stores_[2].db;
+  }
+
+  /// The segment where participant `index` has it mapped.
+  [[nodiscard]] std::byte* base(unsigned index) const {
+    return stores_[index].base;
+  }
+
+  [[nodiscard]] const geometry& shape() const {
+    return shape_;
+  }
+
+  [[nodiscard]] static segment_options options();
+
+  /// Stores and remembers; always as the victim.
+  void put(const std::string& key, const std::string& value,
+           namespace_id ns = namespace_id::default_namespace);
+
+  /// Stores an entry that has expired when this returns.
+  void put_expired(const std::string& key, const std::string& value);
+
+  void forget(const std::string& key);
+
+  /// A second namespace.
+  namespace_id space();
+
+  std::map<key_id, content> present;
+
+private:
+  struct attachment {
+    std::unique_ptr<store> db;
+    std::byte* base = nullptr;
+  };
+
+  std::string path_;
+  geometry shape_;
+  std::vector<attachment> stores_;
+};
+
+/// What an operation does to the value of a key, if it takes effect.
+using effect = std::function<content(const key_id&, const content&)>;
+
+struct operation {
+  std::string name;
+  std::function<void(world&)> prepare;
+  /// ok, or no_space: then it need not have taken effect.
+  std::function<errc(store&)> run;
+  effect change;
+  /// Every state is recovered through the public interface as well: what is
+  /// under way is more than threads at work.
+  bool through_store = false;
+  bool long_one = false; ///< stepped through less often
+  effect on_the_way{};   ///< where one change comes before another
+};
+
+struct neighbourhood {
+  std::string name;
+  std::function<void(world&)> prepare;
+  bool costly = false;
+};
+
+std::vector<operation> all_operations();
+std::vector<neighbourhood> all_neighbourhoods();
+
+/// Operations that a peer does in the middle of another.
+std::vector<operation> all_interjections();
+
+/// Ends the process unless `answer` is ok.
+void must(errc answer);
+
+/// The same, but that memory may be short, or one of `others` be the answer.
+errc acceptable(errc answer, std::initializer_list<errc> others = {});
+
+} // namespace neuroplex::memory::testing
