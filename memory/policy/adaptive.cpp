@@ -26,14 +26,14 @@ expert first_lead(const cache_options& options) noexcept {
 // The judge looks at its records every so many sampled requests, ...
 constexpr std::uint32_t min_look_interval = 32;
 // ... which fade over as many requests as this many fillings of a shadow.
-constexpr double memory_fillings = 64;
+constexpr double memory_fillings = 128;
 constexpr double min_memory = 4000;
 // To change costs misses, until the cache holds what the new lead wants: it
 // must be ahead by this part of a filling, and by this many standard deviations
 // of a fair coin's. Where sizes differ, a sample is less like the whole.
 constexpr double change_price = 0.05;
 constexpr double sized_change_price = 0.3;
-constexpr double sure_deviations = 2;
+constexpr double sure_deviations = 1.5;
 
 } // namespace
 
@@ -41,7 +41,7 @@ changeable_cache::changeable_cache(std::uint64_t limit, bool by_bytes,
                                    expert lead, const frequency_sketch& sketch)
   : all_{limit, by_bytes ? gdsf_order::list_count : std::size_t{role_count}},
     lead_{lead}, by_bytes_{by_bytes}, lirs_{wide_part},
-    tinylfu_{wide_window_part, sketch}, gdsf_{sketch} {
+    tinylfu_{wide_window_part, sketch}, gdsf_{sketch, by_bytes} {
   follow(lead);
 }
 

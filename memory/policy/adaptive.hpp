@@ -72,7 +72,8 @@ public:
   void thin(std::uint64_t limit, Predicate stays) noexcept {
     all_.keep_if(stays);
     all_.set_limit(limit);
-    gdsf_.refresh(all_);
+    if (by_bytes_) // else there are no lists of its own
+      gdsf_.refresh(all_);
   }
 
   [[nodiscard]] std::size_t memory_bytes() const noexcept;

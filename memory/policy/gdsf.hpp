@@ -35,8 +35,10 @@ public:
   static constexpr std::size_t list_count =
     role_count + frequency_count * size_class_count;
 
-  explicit gdsf_order(const frequency_sketch& sketch)
-    : sketch_{&sketch}, ages_(age_steps, 0), oldest_(list_count) {
+  /// One that is never `used` costs no memory.
+  gdsf_order(const frequency_sketch& sketch, bool used)
+    : sketch_{&sketch}, ages_(used ? age_steps : 0, 0),
+      oldest_(used ? list_count : 0) {
   }
 
   void hit(residents& all, node_index found, const request& what) noexcept {
