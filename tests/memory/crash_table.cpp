@@ -62,8 +62,8 @@ effect becomes(std::string key, content value) {
             [value = std::move(value)](const content&) { return value; });
 }
 
-operation set(std::string name, std::string key, std::string value,
-              std::function<void(world&)> prepare) {
+operation set(std::string name, const std::string& key,
+              const std::string& value, std::function<void(world&)> prepare) {
   return {std::move(name), std::move(prepare),
           [key, value](store& db) {
             return acceptable(db.set(default_ns, key, value));

@@ -488,6 +488,6 @@ int main(int argc, char** argv) {
     else
       fail("unknown option " + name);
   }
-  ::alarm(static_cast<unsigned>(wanted.seconds) + 240); // a hang is a failure
+  ::alarm(static_cast<unsigned>(wanted.seconds) + 540); // a hang is a failure
   return run(wanted);
 }
