@@ -290,6 +290,9 @@ private:
   using base::withdraw_intent;
   using base::within_quota;
 
+  template <class>
+  friend class basic_mover;
+
   // Nobody waits for a stopped thread here, so that many losses in a row mean a
   // damaged segment.
   static constexpr unsigned max_rounds = 1U << 13;

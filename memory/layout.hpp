@@ -173,6 +173,10 @@ struct control {
   typename Sync::template atomic<std::uint32_t> eviction_clock;
   /// Percent of the pool from which on eviction begins; 0 is the default.
   typename Sync::template atomic<std::uint32_t> eviction_percent;
+  /// Class of which compaction wants the blocks that threads keep ready, above
+  /// it a count of such wishes.
+  typename Sync::template atomic<std::uint32_t> asked_for;
+  std::uint8_t pad_1[60];
 
   typename Sync::template atomic<std::uint32_t>
     namespace_states[limits::max_namespaces];
@@ -333,9 +337,12 @@ enum class page_state : std::uint8_t {
   large = 4,   ///< first page of a span that holds one block
 };
 
-/// bits 0-3 state, 4-15 class, 16-31 owner (thread slot + 1), 32-63 length in
-/// pages (first page) or distance (tail).
+/// bits 0-3 state, 4-15 class, 16-28 owner (thread slot + 1), 31 the span is
+/// being emptied, 32-63 length in pages (first page) or distance (tail).
 using page_info = std::uint64_t;
+
+/// No block of the span is to be kept ready: its owner moves all out of it.
+inline constexpr page_info page_emptying = page_info{1} << 31;
 
 constexpr page_info make_page_info(page_state state, unsigned size_class,
                                    unsigned owner,
@@ -355,7 +362,7 @@ constexpr unsigned page_class_of(page_info info) noexcept {
 }
 
 constexpr unsigned page_owner_of(page_info info) noexcept {
-  return static_cast<unsigned>(info >> 16) & 0xFFFFU;
+  return static_cast<unsigned>(info >> 16) & 0x1FFFU;
 }
 
 constexpr std::uint32_t page_length_of(page_info info) noexcept {

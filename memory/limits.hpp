@@ -34,6 +34,9 @@ inline constexpr std::size_t batch_wave = 32;
 /// Entries that one run of eviction gives up at most.
 inline constexpr unsigned eviction_batch = 128;
 
+/// Bytes that a step of compaction moves unless told otherwise.
+inline constexpr std::uint64_t compaction_step_bytes = 4096;
+
 /// Longest expiry, in milliseconds (about 292 years).
 inline constexpr std::int64_t max_ttl_ms = 9'223'372'036'854;
 

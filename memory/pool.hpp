@@ -24,7 +24,8 @@
 //  3. Walks over lists from the segment are bounded.
 #pragma once
 
-#include "memory/arena.hpp"
+#include "memory/pin_filter.hpp"
+#include "memory/span_bits.hpp"
 #include "memory/thread_context.hpp"
 
 #include <algorithm>
@@ -40,10 +41,10 @@ public:
   using arena_type = basic_arena<Sync>;
   using context = basic_thread_context<Sync>;
   using block_type = typename arena_type::block_type;
-  using bitmap_word = typename Sync::template atomic<std::uint64_t>;
   using state = layout::block_state;
 
-  explicit basic_pool(const arena_type& arena) noexcept : arena_{arena} {
+  explicit basic_pool(const arena_type& arena) noexcept
+    : arena_{arena}, bits_{arena} {
     for (unsigned i = 0; i < arena.shape().classes.count(); ++i)
       capacities_[i] = capacity_of(i);
   }
@@ -125,7 +126,7 @@ public:
   /// Moves every retired block that nobody pins to where it can be used again.
   void reuse_retired(context& self) noexcept {
     auto& slot = *self.slot;
-    pin_filter pinned{arena_};
+    basic_pin_filter<Sync> pinned{arena_};
     layout::block_header<Sync>* previous = nullptr;
     auto granule = slot.retired_head.load(std::memory_order_relaxed);
     std::uint32_t kept = 0;
@@ -157,6 +158,9 @@ public:
     }
     slot.retired_count.store(kept, std::memory_order_relaxed);
     self.retired_bytes = 0; // those kept count again with the next ones
+    auto asked = arena_.control().asked_for.load(std::memory_order_relaxed);
+    if (asked != self.asked_for) [[unlikely]]
+      give_asked_for(self, asked);
   }
 
   /// Gives everything the thread has kept ready back to the spans. False when
@@ -198,7 +202,7 @@ public:
     auto number = block_number(first, size_class, granule);
     if (number == ~0U)
       return;
-    set_bit(first, size_class, number);
+    bits_.set_bit(first, size_class, number);
     arena_.page(first).free_blocks.fetch_add(1, std::memory_order_relaxed);
     arena_.control().classes[size_class].free_blocks.fetch_add(
       1, std::memory_order_relaxed);
@@ -279,6 +283,15 @@ public:
     }
   }
 
+  /// Asks all threads for the blocks of a class that they keep ready, and for
+  /// their span of it. They comply the next time they reuse blocks.
+  void ask_for(unsigned size_class) noexcept {
+    auto& asked = arena_.control().asked_for;
+    auto count = asked.load(std::memory_order_relaxed) / layout::max_classes;
+    asked.store((count + 1) * layout::max_classes + size_class,
+                std::memory_order_relaxed);
+  }
+
   /// Turns spans without a block in use into free pages; answers whether any.
   bool scavenge(context& self) noexcept {
     release_spans(self);
@@ -301,12 +314,7 @@ public:
                                              std::memory_order_acq_rel))
         continue;
       if (all_free(i, size_class)) {
-        page.info.store(layout::make_page_info(layout::page_state::claimed,
-                                               size_class, self.owner, length),
-                        std::memory_order_release);
-        arena_.control().classes[size_class].free_blocks.fetch_sub(
-          classes.blocks_of(size_class), std::memory_order_relaxed);
-        release_pages(i, length, self.owner);
+        release_empty_span(self, i, size_class, length);
         found = true;
       } else {
         page.info.store(info, std::memory_order_release);
@@ -316,100 +324,17 @@ public:
   }
 
 private:
+  template <class>
+  friend class basic_evacuator;
+  template <class>
+  friend class basic_compactor;
+  template <class>
+  friend class basic_window;
+
   static constexpr unsigned max_attempts = 64;
   static constexpr std::uint32_t max_list = 1U << 20;
   static constexpr std::uint32_t retired_batch = 32;
   static constexpr std::uint64_t retired_pages = 8;
-
-  /// The granules that any thread pins, as a small Bloom filter: a false
-  /// positive only keeps a block back until the next round.
-  class pin_filter {
-  public:
-    explicit pin_filter(const arena_type& arena) noexcept {
-      auto high = std::min<std::uint32_t>(
-        arena.control().threads_high.load(std::memory_order_seq_cst),
-        arena.shape().thread_count);
-      for (std::uint32_t i = 0; i < high; ++i) {
-        auto& slot = arena.thread(i);
-        // Pairs with the seq_cst exchange that publishes an intent or a pin:
-        // either we see it, or its owner sees that the slot no longer names
-        // the block.
-        if (slot.intent.load(std::memory_order_seq_cst) != 0)
-          add(slot.old_granule.load(std::memory_order_seq_cst));
-        for (auto& pin : slot.pins)
-          add(pin.load(std::memory_order_seq_cst));
-      }
-    }
-
-    [[nodiscard]] bool contains(std::uint32_t granule) const noexcept {
-      auto bit = bit_of(granule);
-      return (bits_[bit / 64] >> (bit % 64) & 1U) != 0;
-    }
-
-  private:
-    static unsigned bit_of(std::uint32_t granule) noexcept {
-      return (granule * 0x9E3779B1U) >> 22; // 10 bits
-    }
-
-    void add(std::uint32_t granule) noexcept {
-      auto bit = bit_of(granule);
-      if (granule != 0)
-        bits_[bit / 64] |= std::uint64_t{1} << (bit % 64);
-    }
-
-    std::array<std::uint64_t, 16> bits_{};
-  };
-
-  [[nodiscard]] bitmap_word* bitmap(std::uint32_t page) const noexcept {
-    return reinterpret_cast<bitmap_word*>(arena_.page_address(page));
-  }
-
-  [[nodiscard]] bool bits_in_record(unsigned size_class) const noexcept {
-    return arena_.shape().classes.blocks_of(size_class)
-           <= layout::bits_in_record;
-  }
-
-  [[nodiscard]] std::uint64_t load_bits(std::uint32_t page, unsigned size_class,
-                                        std::uint32_t word) const noexcept {
-    return bits_in_record(size_class)
-             ? arena_.page(page).bits.load(std::memory_order_relaxed)
-             : bitmap(page)[word].load(std::memory_order_relaxed);
-  }
-
-  void set_bit(std::uint32_t page, unsigned size_class,
-               std::uint32_t number) noexcept {
-    if (bits_in_record(size_class))
-      arena_.page(page).bits.fetch_or(std::uint32_t{1} << (number % 32),
-                                      std::memory_order_relaxed);
-    else
-      bitmap(page)[number / 64].fetch_or(std::uint64_t{1} << (number % 64),
-                                         std::memory_order_relaxed);
-  }
-
-  void clear_bit(std::uint32_t page, unsigned size_class,
-                 std::uint32_t number) noexcept {
-    if (bits_in_record(size_class))
-      arena_.page(page).bits.fetch_and(~(std::uint32_t{1} << (number % 32)),
-                                       std::memory_order_relaxed);
-    else
-      bitmap(page)[number / 64].fetch_and(~(std::uint64_t{1} << (number % 64)),
-                                          std::memory_order_relaxed);
-  }
-
-  void set_all_bits(std::uint32_t page, unsigned size_class) noexcept {
-    auto count = arena_.shape().classes.blocks_of(size_class);
-    auto lowest = [](std::uint32_t bits) {
-      return bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
-    };
-    if (bits_in_record(size_class)) {
-      arena_.page(page).bits.store(static_cast<std::uint32_t>(lowest(count)),
-                                   std::memory_order_relaxed);
-      return;
-    }
-    for (std::uint32_t word = 0; word * 64 < count; ++word)
-      bitmap(page)[word].store(lowest(count - word * 64),
-                               std::memory_order_relaxed);
-  }
 
   [[nodiscard]] std::uint32_t large_granule(std::uint32_t page) const noexcept {
     return arena_.granule(arena_.page_address(page)
@@ -474,7 +399,8 @@ private:
     auto info = arena_.page(first).info.load(std::memory_order_relaxed);
     auto size_class = layout::page_class_of(info);
     if (layout::page_state_of(info) == layout::page_state::large
-        || size_class >= arena_.shape().classes.count()) {
+        || size_class >= arena_.shape().classes.count()
+        || (info & layout::page_emptying) != 0) {
       free_block(granule, self.owner);
       return;
     }
@@ -548,7 +474,7 @@ private:
     auto& magazine = slot.magazines()[size_class];
     std::uint32_t taken = 0;
     for (std::uint32_t w = 0; w * 64 < count && taken < batch; ++w) {
-      auto bits = load_bits(page, size_class, w);
+      auto bits = bits_.load_bits(page, size_class, w);
       while (bits != 0 && taken < batch) {
         auto bit = static_cast<unsigned>(std::countr_zero(bits));
         bits &= bits - 1;
@@ -567,7 +493,7 @@ private:
               word, layout::next_word(word, state::held, self.owner),
               std::memory_order_acq_rel))
           continue;
-        clear_bit(page, size_class, number);
+        bits_.clear_bit(page, size_class, number);
         block->link.store(magazine.head.load(std::memory_order_relaxed),
                           std::memory_order_relaxed);
         magazine.head.store(granule, std::memory_order_release);
@@ -596,6 +522,9 @@ private:
   bool adopt_span(context& self, unsigned size_class) noexcept {
     auto pages = arena_.committed_pages();
     auto& control = arena_.control().classes[size_class];
+    // The count is never below what is there, only above.
+    if (control.free_blocks.load(std::memory_order_relaxed) == 0)
+      return false;
     auto begin = control.cursor.load(std::memory_order_relaxed);
     for (std::uint32_t i = 0; i < pages; ++i) {
       auto index = (begin + i) % pages;
@@ -634,7 +563,7 @@ private:
     for (std::uint32_t n = 0; n < count; ++n)
       arena_.block(granule_of(first, size_class, n))
         ->word.store(word, std::memory_order_relaxed);
-    set_all_bits(first, size_class);
+    bits_.set_all_bits(first, size_class);
     arena_.page(first).free_blocks.store(count, std::memory_order_relaxed);
     control.classes[size_class].free_blocks.fetch_add(
       count, std::memory_order_relaxed);
@@ -751,6 +680,28 @@ private:
     arena_.page(first).info.store(0, std::memory_order_release);
   }
 
+  /// Frees the pages of a span of ours in which every block is free.
+  void release_empty_span(context& self, std::uint32_t first,
+                          unsigned size_class, std::uint32_t length) noexcept {
+    arena_.page(first).info.store(
+      layout::make_page_info(layout::page_state::claimed, size_class,
+                             self.owner, length),
+      std::memory_order_release);
+    subtract(arena_.control().classes[size_class].free_blocks,
+             arena_.shape().classes.blocks_of(size_class));
+    release_pages(first, length, self.owner);
+  }
+
+  void give_asked_for(context& self, std::uint32_t asked) noexcept {
+    self.asked_for = asked;
+    auto size_class = asked % layout::max_classes;
+    if (size_class >= arena_.shape().classes.count())
+      return;
+    if (self.span[size_class] != 0)
+      release_span(self, size_class);
+    drain(self, size_class, 0);
+  }
+
   void release_found(std::uint32_t granule, unsigned owner) noexcept {
     auto* block = arena_.block(granule);
     if (block == nullptr)
@@ -791,6 +742,7 @@ private:
   }
 
   arena_type arena_;
+  basic_span_bits<Sync> bits_;
   std::array<std::uint32_t, layout::max_classes> capacities_{};
 };
 

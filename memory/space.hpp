@@ -3,7 +3,8 @@
 //
 // Where memory comes from. From the thread's magazine, else from spans; else
 // from what the thread displaced, from a larger pool, from spans that ran
-// empty, from the dead, and at last from other entries (evict.hpp).
+// empty, from the dead, from moving entries together (compact.hpp), and at last
+// from other entries (evict.hpp).
 //
 // When entries are given up. A thread that refilled a magazine looks, before
 // its next write, how full the pool is, and gives up as many entries as a
@@ -45,6 +46,9 @@ public:
     /// Now and then, among writes: looks whether somebody died.
     void (*look_around)(void* owner) = nullptr;
     bool (*grow_index)(void* owner, std::uint32_t index_state) = nullptr;
+    /// A block by moving others together, or 0 (compact.hpp).
+    std::uint32_t (*squeeze)(void* owner, context& self,
+                             std::uint64_t bytes) = nullptr;
   };
 
   basic_space(const arena_type& arena, growth grow) noexcept
@@ -182,9 +186,16 @@ protected:
           pool_.flush(self);
           pool_.scavenge(self);
           break;
+        case 4:
+          // What lies free in pieces.
+          if (growth_.squeeze != nullptr)
+            if (auto granule = growth_.squeeze(growth_.owner, self, bytes);
+                granule != 0)
+              return granule;
+          continue;
         default:
           // At last other entries, until there is room or nothing to give.
-          if (!evict_for(self, ns, bytes, source - 4))
+          if (!evict_for(self, ns, bytes, source - 5))
             return 0;
           break;
       }

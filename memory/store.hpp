@@ -26,6 +26,7 @@
 // `expected<T>` with one line for a person.
 #pragma once
 
+#include "memory/compact_report.hpp"
 #include "memory/limits.hpp"
 #include "memory/policy/kind.hpp"
 #include "memory/status.hpp"
@@ -51,7 +52,9 @@ class store_impl;
 enum class namespace_id : std::uint8_t { default_namespace = 0 };
 
 /// Names one published state of an entry: two reads of a key that return equal
-/// tokens saw the same entry. Opaque, not ordered; zero is never valid.
+/// tokens saw the same entry. The converse need not hold: compaction moves
+/// entries, and an entry that was moved has another token with the same value.
+/// Opaque, not ordered; zero is never valid.
 enum class version_token : std::uint64_t {};
 
 enum class access_mode : std::uint8_t {
@@ -357,7 +360,8 @@ public:
                         const set_options& options = {.ttl_ms = 0,
                                                       .keep_ttl = true});
 
-  /// The same by version token: `mismatch` when the entry changed since.
+  /// The same by version token: `mismatch` when the entry changed since, or was
+  /// moved by compaction; who reads it again and repeats gets on in both cases.
   errc compare_and_swap(
     namespace_id ns, std::string_view key, version_token expected_version,
     std::string_view desired, version_token* actual = nullptr,
@@ -446,6 +450,26 @@ public:
   /// dead. Cheap when there are none. Called by the node several times a
   /// second.
   expected<std::size_t> recover();
+
+  /// Moves live entries together, about `max_bytes` of them (one at least if
+  /// any), so that sparse spans become free pages. Others go on reading and
+  /// writing. `done` in the answer says that nothing more pays at present.
+  expected<compaction_result>
+  compact(std::uint64_t max_bytes = limits::compaction_step_bytes);
+
+  /// Compacts until nothing more pays, or until as much was moved as the pool
+  /// holds, which only happens beside busy writers.
+  expected<defragmentation_result> defragment();
+
+  /// How the memory is used, class by class. Reads the page directory.
+  [[nodiscard]] expected<utilization_report> utilization() const;
+
+  /// How near the pool is to its end. Cheap: counters only.
+  [[nodiscard]] expected<pressure_report> memory_pressure() const;
+
+  /// Cleans up after the dead, removes what has expired, defragments, and says
+  /// what it would take to do better.
+  expected<optimization_result> optimize();
 
   /// Reads every entry and checks offsets, lengths and checksums. Answers the
   /// number of damaged ones.

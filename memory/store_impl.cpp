@@ -108,6 +108,9 @@ store_impl::store_impl(mapping file, const geometry& shape, std::string path,
        [](void* owner, std::uint32_t index_state) {
          auto* store = static_cast<store_impl*>(owner);
          return store->grow_index(index_state) == errc::ok;
+       },
+       [](void* owner, context& self, std::uint64_t bytes) {
+         return static_cast<store_impl*>(owner)->squeeze(self, bytes);
        }}} {
   auto& registry = registry::instance();
   std::lock_guard guard{registry.mutex};
@@ -201,6 +204,7 @@ void store_impl::close_views() noexcept {
 
 void store_impl::leave() noexcept {
   std::lock_guard guard{mutex_};
+  compactor_.abandon();
   for (auto& context : contexts_) {
     auto clean = engine_.pool().flush(*context);
     for (auto& pin : context->slot->pins)

@@ -5,6 +5,7 @@
 // ended are reused. Attach, close and growth take `mutex_`; operations do not.
 #pragma once
 
+#include "memory/compact.hpp"
 #include "memory/compression.hpp"
 #include "memory/engine.hpp"
 #include "memory/mapping.hpp"
@@ -198,6 +199,14 @@ public:
   errc expand_for(std::uint64_t block_bytes);
   errc grow_index(std::uint32_t index_state);
 
+  /// Compacts for about `max_bytes`; false when nothing more pays.
+  [[nodiscard]] bool compact(context& self, std::uint64_t max_bytes,
+                             compaction_work& work);
+
+  [[nodiscard]] std::uint64_t reclaimable_bytes() const noexcept {
+    return compactor_.reclaimable_bytes();
+  }
+
   /// Pins an entry for a `value_view`.
   errc view(std::uint64_t hash, namespace_id ns, std::string_view key,
             value_view& result);
@@ -265,6 +274,7 @@ private:
   bool recover_participant(unsigned index, context& helper,
                            std::size_t& threads_found);
   void leave() noexcept;
+  std::uint32_t squeeze(context& self, std::uint64_t bytes);
 
   void close_views() noexcept;
   errc pin_for(context& mine, std::uint64_t hash, namespace_id ns,
@@ -278,6 +288,8 @@ private:
   access_mode mode_;
   engine_type engine_;
   value_packer packing_;
+  std::mutex compaction_mutex_; ///< threads of this process take turns
+  basic_compactor<native_sync> compactor_{engine_};
   std::atomic<errc> condition_{errc::ok};
   std::uint64_t id_;
   unsigned participant_ = 0;
