@@ -27,6 +27,7 @@ inline constexpr std::uint32_t check_lock = detail::namespace_lock + 17;
 /// An entry copied out of a segment.
 struct copied_entry {
   std::uint8_t ns = 0;
+  std::uint8_t form = 0; ///< of the value, as a flag of the entry
   std::uint64_t hash = 0;
   std::int64_t expires = 0;
   std::string key;
@@ -86,8 +87,10 @@ private:
     // on to the next table.
     if (layout::state_of(where.word) != layout::block_state::live)
       return finding::nothing;
-    if (!index_.read_fields(where) || where.fields.key_bytes() == 0)
+    if (!index_.read_fields(where) || where.fields.key_bytes() == 0
+        || (where.fields.kind >> 24 & ~layout::entry_flags) != 0)
       return finding::corrupt;
+    entry_.form = where.fields.packed() ? layout::flag_packed : std::uint8_t{0};
     entry_.ns = where.fields.ns();
     entry_.key.resize(where.fields.key_bytes());
     native_sync::read(entry_.key.data(), where.payload(), entry_.key.size());
@@ -103,7 +106,8 @@ private:
     auto sum = read_summed<native_sync>(
       entry_.value.data(), where.payload() + entry_.key.size(),
       entry_.value.size(),
-      checksum_seed(entry_.hash, where.fields.value_bytes, entry_.expires));
+      checksum_seed(entry_.hash, where.fields.length_and_form(),
+                    entry_.expires));
     if (sum != where.fields.checksum)
       return finding::corrupt;
     auto word = arena_.control().namespace_states[entry_.ns].load(
@@ -157,7 +161,7 @@ expected<void> check_attached(store& segment, bool erase,
       value.resize(where.fields.value_bytes);
       auto sum = read_summed<native_sync>(
         value.data(), where.payload() + key.size(), value.size(),
-        checksum_seed(hash, where.fields.value_bytes, expires));
+        checksum_seed(hash, where.fields.length_and_form(), expires));
       if (!index.unchanged(at, where))
         return false;
       if (sum == where.fields.checksum) {
@@ -273,9 +277,9 @@ expected<void> copy_whole(const arena_type& from, const std::string& path,
     store_impl::context* self = nullptr;
     auto stored = target.begin_write(namespace_id{entry.ns}, self);
     if (stored == errc::ok)
-      stored = target.engine().put(target.view_far_from(&entry), *self,
-                                   entry.hash, entry.ns, entry.key, entry.value,
-                                   entry.expires, condition::if_absent);
+      stored = target.engine().put(
+        target.view_far_from(&entry), *self, entry.hash, entry.ns, entry.key,
+        entry.value, entry.expires, condition::if_absent, entry.form);
     if (stored == errc::exists) {
       ++report.astray; // named twice; the first is kept
       return {};
