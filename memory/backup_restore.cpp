@@ -395,11 +395,9 @@ void make_namespaces(const store_impl& target, const backup_chain& chain) {
     record.name_hash = hash_name(each.name);
     record.name_bytes = each.row.name_bytes;
     std::memcpy(record.name, each.name.data(), each.name.size());
-    record.policy.store(each.row.policy, std::memory_order_relaxed);
     record.priority_class.store(each.row.priority_class,
                                 std::memory_order_relaxed);
     record.compression.store(each.row.compression, std::memory_order_relaxed);
-    record.quota_bytes.store(each.row.quota_bytes, std::memory_order_relaxed);
     record.default_ttl_ms.store(each.row.default_ttl_ms,
                                 std::memory_order_relaxed);
     std::copy(std::begin(each.row.reserved), std::end(each.row.reserved),
@@ -407,6 +405,16 @@ void make_namespaces(const store_impl& target, const backup_chain& chain) {
     control.namespace_states[each.row.id].store(
       layout::with_namespace_state(0, layout::namespace_state::live),
       std::memory_order_seq_cst);
+  }
+}
+
+/// What could make the segment evict entries or refuse them is set when all of
+/// them are in.
+void set_limits(const store_impl& target, const backup_chain& chain) {
+  for (auto& each : chain.namespaces) {
+    auto& record = target.arena().name_record(each.row.id);
+    record.policy.store(each.row.policy, std::memory_order_relaxed);
+    record.quota_bytes.store(each.row.quota_bytes, std::memory_order_relaxed);
   }
 }
 
@@ -487,6 +495,7 @@ expected<restore_report> restore_backup(backup_medium& medium,
   count_in(report, *counted);
   if (refuse && !report.intact())
     return damage(medium.where(), report);
+  set_limits(target, *chain);
   made->close();
   if (auto finished = unfinished.finish(path); !finished)
     return finished.error();

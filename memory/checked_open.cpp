@@ -224,6 +224,9 @@ void copy_namespaces(const arena_type& from, const arena_type& to) {
     auto& target = to.name_record(i);
     std::memcpy(static_cast<void*>(&target),
                 static_cast<const void*>(&from.name_record(i)), sizeof target);
+    // Nothing is to be evicted or refused while it is copied.
+    target.policy.store(0, std::memory_order_relaxed);
+    target.quota_bytes.store(0, std::memory_order_relaxed);
     target.entries.store(0, std::memory_order_relaxed);
     target.block_bytes.store(0, std::memory_order_relaxed);
     to.control().namespace_states[i].store(word, std::memory_order_seq_cst);
@@ -293,6 +296,14 @@ expected<void> copy_whole(const arena_type& from, const std::string& path,
   });
   if (!copied)
     return copied.error();
+  for (unsigned i = 0; i < limits::max_namespaces; ++i) {
+    auto& record = target.arena().name_record(i);
+    const auto& before = from.name_record(i);
+    record.policy.store(before.policy.load(std::memory_order_relaxed),
+                        std::memory_order_relaxed);
+    record.quota_bytes.store(before.quota_bytes.load(std::memory_order_relaxed),
+                             std::memory_order_relaxed);
+  }
   made->close();
   return flush_file(path);
 }
