@@ -99,7 +99,7 @@ public:
       if (seen == lookup::found) {
         // Pairs with the pin filter of whoever wants to reuse the block.
         pin.exchange(where.granule(), std::memory_order_seq_cst);
-        if (index_.unchanged(at, where)) {
+        if (index_.unchanged_since_pin(at, where)) {
           auto expires = expiry_of(where);
           if (expires == 0 || expires > unix_time_ms()) {
             use(where);

@@ -276,6 +276,16 @@ public:
     return unchanged(where) && (!at.old_table || still_home(at));
   }
 
+  /// The same after the block has been pinned: a slot that still names it now
+  /// was not changed before the pin was seen.
+  [[nodiscard]] bool unchanged_since_pin(const home& at,
+                                         const location& where) const noexcept {
+    // seq_cst: after the pin; pairs with the pin filter, which looks after the
+    // slot was changed.
+    return where.slot->load(std::memory_order_seq_cst) == where.raw
+           && unchanged(at, where);
+  }
+
   // -- reference bits ---------------------------------------------------------
 
   /// Notes that an entry was used, if nobody did since the hand of eviction
@@ -352,8 +362,10 @@ public:
       layout::probe_of(line_at(at, 0).meta.load(std::memory_order_seq_cst));
     for (unsigned distance = 0; distance <= probe; ++distance) {
       auto& line = line_at(at, distance);
-      for (auto mask = Sync::match_tags(line.tags, tag); mask != 0;
-           mask &= mask - 1) {
+      // seq_cst: pairs with the rival's exchange in `set_tag`.
+      for (auto mask =
+             Sync::match_tags(line.tags, tag, std::memory_order_seq_cst);
+           mask != 0; mask &= mask - 1) {
         auto& slot = line.slots[std::countr_zero(mask)];
         for (unsigned attempt = 0;; ++attempt) {
           location other;
@@ -554,17 +566,10 @@ private:
     if (where.block == nullptr)
       return true;
     where.word = where.block->word.load(std::memory_order_acquire);
-    switch (layout::state_of(where.word)) {
-      case state::live:
-        return read_fields(where)
-                 ? visit(where)
-                 : where.slot->load(std::memory_order_acquire) == where.raw;
-      case state::inserting:
-      case state::collided:
-        return true;
-      default:
-        return where.slot->load(std::memory_order_acquire) == where.raw;
-    }
+    if (layout::state_of(where.word) == state::live && read_fields(where))
+      return visit(where);
+    // Not there yet, scribbled over, or reused between the two loads.
+    return unchanged(where);
   }
 
   NEUROPLEX_INLINE static void

@@ -356,9 +356,11 @@ protected:
   NEUROPLEX_INLINE void displaced(context& self,
                                   const location& where) noexcept {
     auto word = where.word;
+    // seq_cst: before the pin filter; whoever announces an intent after the
+    // filter has looked sees here that the block is displaced.
     if (where.block->word.compare_exchange_strong(
           word, layout::next_word(word, state::retired, self.owner),
-          std::memory_order_acq_rel))
+          std::memory_order_seq_cst))
       pool_.retire(self, where.granule());
     self.retired_bytes += where.fields.total_bytes();
     withdraw_intent(self);

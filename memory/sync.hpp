@@ -100,9 +100,12 @@ struct native_sync {
   }
 
   /// Bit i is set when tags[i] equals `tag`, for the 12 tags of a line. The 16
-  /// bytes from `tags` on must be readable and aligned.
+  /// bytes from `tags` on must be readable and aligned. On x86-64 a plain load
+  /// is in order with exchanges before it, as seq_cst asks for.
   NEUROPLEX_INLINE static unsigned
-  match_tags(const std::atomic<std::uint8_t>* tags, std::uint8_t tag) noexcept {
+  match_tags(const std::atomic<std::uint8_t>* tags, std::uint8_t tag,
+             [[maybe_unused]] std::memory_order order =
+               std::memory_order_acquire) noexcept {
     constexpr unsigned tag_count = 12;
 #if defined(__x86_64__) && !defined(NEUROPLEX_TSAN)
     auto present = _mm_load_si128(reinterpret_cast<const __m128i*>(tags));
@@ -113,7 +116,7 @@ struct native_sync {
 #else
     unsigned result = 0;
     for (unsigned i = 0; i < tag_count; ++i)
-      if (tags[i].load(std::memory_order_acquire) == tag)
+      if (tags[i].load(order) == tag)
         result |= 1U << i;
     return result;
 #endif

@@ -55,6 +55,7 @@ THIRD_PARTY = {
     "tbb": {"bench"},
     "benchmark": {"bench"},
     "zstd.h": {"bench", "cli", "tests"},
+    "sanitizer": {"tests"},
 }
 # Parts of actors/ that are protocol cores: they know neither CAF nor the actors
 # around them.
