@@ -187,8 +187,9 @@ protected:
           pool_.scavenge(self);
           break;
         case 4:
-          // What lies free in pieces.
-          if (growth_.squeeze != nullptr)
+          // What lies free in pieces; where entries may go, that is cheaper.
+          if (growth_.squeeze != nullptr
+              && evictor().policy_of(ns) == policy_kind::noeviction)
             if (auto granule = growth_.squeeze(growth_.owner, self, bytes);
                 granule != 0)
               return granule;

@@ -426,6 +426,9 @@ errc store_impl::expand_for(std::uint64_t block_bytes) {
 errc store_impl::expand(std::uint64_t least, std::uint64_t wanted) {
   if (mode_ == access_mode::read_only)
     return errc::read_only;
+  // Asked by every write to a full pool: no lock to learn that it has grown up.
+  if (arena().committed_pages() == shape().reserved_pages)
+    return errc::no_space;
   std::lock_guard guard{mutex_};
   if (!file_.lock(growth_lock, cold_lock_timeout_ms))
     return errc::busy;
