@@ -22,8 +22,9 @@ foreach(folder IN ITEMS memory config consensus actors)
     FILE "neuroplex-${folder}.cmake" DESTINATION "${package_dir}")
   # Of memory/ only the interface: the layout of a segment is nobody's business.
   if(folder STREQUAL "memory")
-    install(FILES memory/latency_recorder.hpp memory/limits.hpp
-        memory/status.hpp memory/store.hpp
+    install(FILES memory/compact_report.hpp memory/latency_recorder.hpp
+        memory/limits.hpp
+        memory/raw_blocks.hpp memory/status.hpp memory/store.hpp
       DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex/memory")
     install(FILES memory/policy/kind.hpp
       DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex/memory/policy")

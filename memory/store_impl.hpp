@@ -109,6 +109,9 @@ public:
       reinterpret_cast<const std::byte*>(views_.data()) + offset);
   }
 
+  /// A context that no thread has, or null; given back by `thread_ended`.
+  context* acquire_context();
+
   /// What the calling thread used last, of whatever store.
   struct recent {
     std::uint64_t store_id;
@@ -268,7 +271,6 @@ private:
   errc expand(std::uint64_t least, std::uint64_t wanted);
   void finish_drops();
   errc drop(unsigned index, std::uint32_t word);
-  context* acquire_context();
   context* take_thread_slot();
   std::size_t recover_with(context& helper);
   bool recover_participant(unsigned index, context& helper,

@@ -34,7 +34,8 @@ FOLDERS = {
 # and how it is worked on; only tests and benchmarks may look at that.
 MEMORY_PUBLIC = {"memory/latency_recorder.hpp", "memory/limits.hpp",
                  "memory/policy/cache.hpp", "memory/policy/kind.hpp",
-                 "memory/status.hpp", "memory/store.hpp"}
+                 "memory/raw_blocks.hpp", "memory/status.hpp",
+                 "memory/store.hpp"}
 MEMORY_INSIDERS = {"memory", "bench", "tests"}
 
 # Third-party headers by their first path component, and who may use them.
