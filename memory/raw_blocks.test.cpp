@@ -15,7 +15,7 @@ using namespace neuroplex::memory;
 
 namespace {
 
-segment_options small() {
+segment_options four_mebibytes() {
   segment_options options;
   options.segment_bytes = 4U << 20;
   options.huge_pages = false;
@@ -25,7 +25,7 @@ segment_options small() {
 struct place {
   testing::temporary_directory room;
   std::string path = room.path() / "segment";
-  store db = *store::create(path, small());
+  store db = *store::create(path, four_mebibytes());
 };
 
 // Lends blocks of this size until there is no memory; answers how many.

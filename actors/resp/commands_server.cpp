@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -77,7 +78,7 @@ void info_clients(context& ctx, info_text& text) {
 
 // A share of 0 to 1 in whole percent.
 std::uint64_t percent(double share) {
-  return static_cast<std::uint64_t>(share * 100 + 0.5);
+  return static_cast<std::uint64_t>(std::llround(share * 100));
 }
 
 void info_memory(context& ctx, info_text& text) {
