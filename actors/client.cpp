@@ -75,18 +75,23 @@ public:
         .connection_timeout = milliseconds{options.connection_timeout_ms}})},
       own_system_{std::make_unique<caf::actor_system>(*config_)},
       system_{own_system_.get()} {
-    broker_ = spawn_client_broker(*system_, link_,
-                                  {.local = {},
-                                   .host = options.host,
-                                   .port = options.port,
-                                   .reconnect_ms = options.reconnect_ms});
+    broker_ =
+      spawn_client_broker(*system_, link_,
+                          {.local = {},
+                           .host = options.host,
+                           .port = options.port,
+                           .reconnect_ms = options.reconnect_ms,
+                           .connect_timeout_ms = options.connect_timeout_ms});
   }
 
   implementation(const node_access& here, const client_options& options)
     : options_{options}, system_{&here.system} {
-    broker_ = spawn_client_broker(
-      *system_, link_,
-      {.local = here.handle, .host = {}, .port = 0, .reconnect_ms = 0});
+    broker_ = spawn_client_broker(*system_, link_,
+                                  {.local = here.handle,
+                                   .host = {},
+                                   .port = 0,
+                                   .reconnect_ms = 0,
+                                   .connect_timeout_ms = 0});
   }
 
   implementation(const implementation&) = delete;

@@ -44,7 +44,7 @@ void client_broker_state::run_jobs() {
 
 void client_broker_state::dial() {
   connect<node_actor>(
-    self, target.host, target.port, milliseconds{limits::connect_timeout_ms},
+    self, target.host, target.port, milliseconds{target.connect_timeout_ms},
     [this](node_actor handle) { met(std::move(handle)); },
     [this](const caf::error& error) {
       lost({code_of(error), target.host + ":" + std::to_string(target.port)

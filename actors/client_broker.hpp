@@ -53,6 +53,8 @@ struct client_target {
   std::string host;
   std::uint16_t port = 0;
   std::uint32_t reconnect_ms = 200;
+  /// How long one attempt to reach the node may take.
+  std::uint32_t connect_timeout_ms = 3'000;
 };
 
 struct client_broker_state {

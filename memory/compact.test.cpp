@@ -132,7 +132,9 @@ TEST_CASE("compaction step by step loses, doubles and resurrects nothing",
   CHECK(steps > 10);
   auto after = *s.db.utilization();
   CHECK(after.live_block_bytes == before.live_block_bytes);
-  CHECK(after.fragmentation() < before.fragmentation() / 2);
+  // A part-filled span for each class weighs more in a small segment.
+  CHECK(after.fragmentation()
+        < before.fragmentation() * (under_tsan ? 0.75 : 0.5));
   entries.check();
 }
 
@@ -243,7 +245,10 @@ TEST_CASE("what has expired is removed instead of moved", "[compact]") {
          == errc::ok;
        ++count)
     ;
-  REQUIRE(eventually([&] { return !s.db.contains(default_ns, name_of(1)); }));
+  // Those that do not expire have every tenth number.
+  auto last = (count - 1) % 10 == 0 ? count - 2 : count - 1;
+  REQUIRE(
+    eventually([&] { return !s.db.contains(default_ns, name_of(last)); }));
   for (std::uint64_t i = 0; i < count; i += 20)
     (void)s.db.erase(default_ns, name_of(i));
   auto result = s.db.optimize();
