@@ -1,5 +1,7 @@
 #include "tests/museum/scenarios.hpp"
 
+#include <memory>
+
 namespace neuroplex::museum {
 
 namespace {
@@ -201,6 +203,28 @@ scenario conditions() {
   };
 }
 
+scenario refusals() {
+  return {
+    .name = "refusals",
+    .sentence = "who has removed a key is not refused to add it on the word of "
+                "a block that another thread fills for it and never publishes",
+    .prepare =
+      [](world& w) {
+        w.set(0, 0, 1);
+        w.set(0, 4, 1);
+      },
+    .roles = {{[](world& w) {
+                w.erase(0, 0);
+                w.add(0, 0, 7);
+              }},
+              {[](world& w) {
+                set_soon_reused(w, 1, 4, 2);
+                w.replace(1, 0, 3);
+              }}},
+    .within = {.preemptions = 2, .spells = 1, .together = 2},
+  };
+}
+
 scenario increments() {
   return {
     .name = "increments",
@@ -294,6 +318,56 @@ scenario raw_blocks() {
     .within = {.preemptions = 2, .spells = 0, .together = 2},
     .pages = 4,
   };
+}
+
+scenario returned_block() {
+  // Taken before the runs, from a span that nobody owns when they begin.
+  auto lent = std::make_shared<std::uint32_t>(0);
+  return {
+    .name = "returned_block",
+    .sentence = "a block that comes back to a span is not taken before it is "
+                "free",
+    .prepare =
+      [lent](world& w) {
+        *lent = w.take(0, 64);
+        w.flush(0);
+      },
+    .roles = {{[lent](world& w) {
+                w.give(0, *lent);
+                w.flush(0);
+              }},
+              {[](world& w) {
+                auto first = w.take(1, 64);
+                auto second = w.take(1, 64);
+                if (first != 0)
+                  w.give(1, first);
+                if (second != 0)
+                  w.give(1, second);
+                w.flush(1);
+              }}},
+    .within = {.preemptions = 2, .spells = 0, .together = 2},
+    .pages = 1,
+  };
+}
+
+scenario common_span() {
+  auto result = returned_block();
+  result.name = "common_span";
+  result.sentence = "a span has one owner, and is given up when it is empty";
+  auto first = std::move(result.roles[0].body);
+  result.roles[0].body = [first](world& w) {
+    first(w);
+    if (auto block = w.take(0, 64); block != 0)
+      w.give(0, block);
+    w.flush(0);
+    w.scavenge(0);
+  };
+  auto second = std::move(result.roles[1].body);
+  result.roles[1].body = [second](world& w) {
+    w.scavenge(1);
+    second(w);
+  };
+  return result;
 }
 
 scenario raw_pages() {
@@ -508,11 +582,14 @@ const std::vector<scenario>& all_scenarios() {
     overflowing_line(),
     overwrites(),
     conditions(),
+    refusals(),
     increments(),
     first_increments(),
     pinned_view(),
     slow_writers(),
     raw_blocks(),
+    returned_block(),
+    common_span(),
     raw_pages(),
     scans(),
     doubling(),
