@@ -23,8 +23,9 @@ foreach(folder IN ITEMS memory config consensus actors)
   # Of memory/ only the interface: the layout of a segment is nobody's business.
   if(folder STREQUAL "memory")
     install(FILES memory/compact_report.hpp memory/latency_recorder.hpp
-        memory/limits.hpp
+        memory/limits.hpp memory/lower_tier.hpp
         memory/raw_blocks.hpp memory/status.hpp memory/store.hpp
+        memory/tiered_cache.hpp
       DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex/memory")
     install(FILES memory/policy/kind.hpp
       DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex/memory/policy")

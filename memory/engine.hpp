@@ -292,6 +292,8 @@ private:
 
   template <class>
   friend class basic_mover;
+  template <class>
+  friend class basic_witness;
 
   // Nobody waits for a stopped thread here, so that many losses in a row mean a
   // damaged segment.

@@ -33,9 +33,10 @@ FOLDERS = {
 # What memory/ shows to the other folders. The rest is the layout of the segment
 # and how it is worked on; only tests and benchmarks may look at that.
 MEMORY_PUBLIC = {"memory/latency_recorder.hpp", "memory/limits.hpp",
+                 "memory/lower_tier.hpp",
                  "memory/policy/cache.hpp", "memory/policy/kind.hpp",
                  "memory/raw_blocks.hpp", "memory/status.hpp",
-                 "memory/store.hpp"}
+                 "memory/store.hpp", "memory/tiered_cache.hpp"}
 MEMORY_INSIDERS = {"memory", "bench", "tests"}
 
 # Third-party headers by their first path component, and who may use them.
