@@ -63,8 +63,9 @@ using node_actor = interface_of<
   answers<void>(lost_atom, std::uint32_t, std::string, bool),
   // The state of the node.
   answers<node_report>(stats_atom),
-  // The child actor of this name ("router", "store", "shard-7"), for diagnosis;
-  // `not_found`.
+  // The child actor of this name, for diagnosis and tuning: "router", "store",
+  // "shard-7", "expiry", "recovery", "pressure", "compaction", "backup", "gc",
+  // "optimizer", "pool". `not_found`.
   answers<caf::strong_actor_ptr>(child_atom, std::string),
   // Starts the children whose restart was put off. Sent by itself; harmless at
   // any other time.
@@ -119,9 +120,98 @@ using resp_gateway_actor = interface_of<
   // What the gateway has done so far.
   answers<gateway_report>(stats_atom)>;
 
-/// Cleans up after dead participants and expired entries.
-using maintenance_actor = interface_of<
-  // One round of the work. Sent by itself.
-  answers<void>(pulse_atom)>;
+/// Does one kind of upkeep, a bounded step at a time.
+using upkeep_actor = interface_of<
+  // One step now. The report tells what it found, or why it failed.
+  answers<upkeep::task_report>(run_atom),
+  // Changes the interval (ms) and what one step does at most; 0 leaves it.
+  // `bad_argument`.
+  answers<upkeep::task_report>(tune_atom, std::uint32_t, std::uint64_t),
+  // What it has done so far, in all its lives.
+  answers<upkeep::task_report>(stats_atom),
+  // A step, when it keeps its own time. Sent by itself; one that is not the
+  // latest is ignored.
+  answers<void>(pulse_atom, std::uint64_t)>;
+
+/// Removes expired entries.
+using expiry_actor = upkeep_actor;
+
+/// Cleans up after participants that died.
+using recovery_actor = upkeep_actor;
+
+/// Moves entries together so that whole pages become free.
+using compactor_actor = upkeep_actor;
+
+/// Writes what has changed to the backup directory. Has a thread of its own,
+/// since it waits for the disk.
+using backup_actor = upkeep_actor;
+
+/// Hears of changes of the pressure.
+using pressure_listener_actor = interface_of<
+  // The pressure has another level now, or this is the first word of it.
+  answers<void>(level_atom, upkeep::pressure_report)>;
+
+/// Gives entries up while the pool is fuller than its threshold, and tells how
+/// full it is.
+using pressure_actor = interface_of<
+  // As upkeep_actor.
+  answers<upkeep::task_report>(run_atom),
+  // As upkeep_actor.
+  answers<upkeep::task_report>(tune_atom, std::uint32_t, std::uint64_t),
+  // As upkeep_actor.
+  answers<upkeep::task_report>(stats_atom),
+  // How full the pool is now.
+  answers<upkeep::pressure_report>(level_atom),
+  // A pressure_listener_actor to be told, at once and at each change of level,
+  // until it ends. `busy` when there are too many.
+  answers<void>(join_atom, caf::strong_actor_ptr),
+  // As upkeep_actor.
+  answers<void>(pulse_atom, std::uint64_t)>;
+
+/// Decides when recovery, expiry and compaction run.
+using gc_actor = interface_of<
+  // Has one of them ("recovery", "expiry", "compaction") do a step now.
+  // `not_found`, `unavailable`.
+  answers<upkeep::task_report>(run_atom, std::string),
+  // Changes the strategy ("adaptive", "incremental", "lazy", "manual").
+  // `bad_argument`.
+  answers<upkeep::gc_report>(tune_atom, std::string),
+  // The strategy, and what comes when.
+  answers<upkeep::gc_report>(stats_atom),
+  // The worker of this name is this upkeep_actor from now on.
+  answers<void>(worker_atom, std::string, caf::strong_actor_ptr),
+  // Begins what is due. Sent by itself; one that is not the latest is ignored.
+  answers<void>(pulse_atom, std::uint64_t)>;
+
+/// Turns statistics into advice, and into settings where it may.
+using optimizer_actor = interface_of<
+  // Looks now, and answers what it would change or has changed.
+  answers<upkeep::optimizer_report>(run_atom),
+  // Changes the mode ("off", "advise", "apply"). `bad_argument`.
+  answers<upkeep::optimizer_report>(tune_atom, std::string),
+  // What the last look found.
+  answers<upkeep::optimizer_report>(stats_atom),
+  // A look. Sent by itself; one that is not the latest is ignored.
+  answers<void>(pulse_atom, std::uint64_t)>;
+
+/// Lends raw memory of the segment, for who wants memory rather than keys.
+using pool_actor = interface_of<
+  // So many bytes for so many ms (0: until the holder ends). The lease ends
+  // with the actor given, if any. The block is mapped with
+  // memory::map_raw_block. `value_size`, `no_space`, `too_many`,
+  // `bad_argument`.
+  answers<upkeep::lease>(allocate_atom, std::uint64_t, std::int64_t,
+                         caf::strong_actor_ptr),
+  // Ends the lease of this number. `not_found`.
+  answers<upkeep::pool_report>(deallocate_atom, std::uint64_t),
+  // Lets the lease run so many ms from now. `not_found`, `bad_argument`.
+  answers<upkeep::lease>(renew_atom, std::uint64_t, std::int64_t),
+  // What is lent, and what the pool holds.
+  answers<upkeep::pool_report>(usage_atom),
+  // How long its calls took, of the last ten thousand.
+  answers<upkeep::performance_report>(metrics_atom),
+  // Ends leases whose time is over. Sent by itself; one that is not the latest
+  // is ignored.
+  answers<void>(pulse_atom, std::uint64_t)>;
 
 } // namespace neuroplex::actors

@@ -7,7 +7,7 @@
 namespace neuroplex::limits {
 
 /// Version of the messages between nodes; peers must have the same.
-inline constexpr std::uint32_t protocol_version = 2;
+inline constexpr std::uint32_t protocol_version = 3;
 
 /// Longest value that travels in a message. Larger ones go through the segment.
 inline constexpr std::size_t max_message_value_bytes = std::size_t{8} << 20;
@@ -70,9 +70,13 @@ inline constexpr std::int64_t restart_window_ms = 10'000;
 inline constexpr std::int64_t gateway_start_ms = 10'000;
 inline constexpr std::int64_t gateway_restart_pause_ms = 100;
 
-/// How often a node looks for dead participants, and how many entries it
-/// checks for expiry each time.
-inline constexpr std::int64_t maintenance_period_ms = 200;
-inline constexpr std::size_t sweep_entries = 1'024;
+/// How long the scheduler of upkeep waits for one step of a worker.
+inline constexpr std::int64_t upkeep_step_ms = 30'000;
+
+/// Actors that hear of changes of the pressure.
+inline constexpr std::size_t max_pressure_listeners = 256;
+
+/// Leases of raw memory that one message of the pool actor ends by time.
+inline constexpr std::size_t ended_leases_a_step = 256;
 
 } // namespace neuroplex::limits

@@ -10,6 +10,7 @@
 
 #include "actors/caf_compat.hpp"
 #include "actors/messages.hpp"
+#include "actors/upkeep_types.hpp"
 
 namespace neuroplex::actors {
 
@@ -162,8 +163,8 @@ auto inspect(Inspector& f, segment_report& x) {
     field("huge_page_bytes", x.huge_page_bytes),
     field("participants", x.participants), field("reads", x.reads),
     field("hits", x.hits), field("writes", x.writes),
-    field("expired", x.expired), field("recoveries", x.recoveries),
-    field("corrupt_reads", x.corrupt_reads));
+    field("expired", x.expired), field("evicted", x.evicted),
+    field("recoveries", x.recoveries), field("corrupt_reads", x.corrupt_reads));
 }
 
 template <class Inspector>
@@ -214,7 +215,7 @@ auto inspect(Inspector& f, node_report& x) {
     field("local_shards", x.local_shards), field("restarts", x.restarts),
     field("segment", x.segment), field("router", x.router),
     field("requests", x.requests), field("gateway", x.gateway),
-    field("tunnel", x.tunnel));
+    field("tunnel", x.tunnel), field("upkeep", x.upkeep));
 }
 
 } // namespace neuroplex::actors
@@ -234,6 +235,13 @@ NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::router_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::gateway_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::shard_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::node_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::task_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::pressure_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::gc_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::optimizer_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::pool_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::performance_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::lease)
 
 NEUROPLEX_ADD_ATOM(neuroplex, apply_atom, "apply")
 NEUROPLEX_ADD_ATOM(neuroplex, batch_atom, "batch")
@@ -252,5 +260,15 @@ NEUROPLEX_ADD_ATOM(neuroplex, store_atom, "store")
 NEUROPLEX_ADD_ATOM(neuroplex, pulse_atom, "pulse")
 NEUROPLEX_ADD_ATOM(neuroplex, child_atom, "child")
 NEUROPLEX_ADD_ATOM(neuroplex, halt_atom, "halt")
+NEUROPLEX_ADD_ATOM(neuroplex, run_atom, "run")
+NEUROPLEX_ADD_ATOM(neuroplex, tune_atom, "tune")
+NEUROPLEX_ADD_ATOM(neuroplex, level_atom, "level")
+NEUROPLEX_ADD_ATOM(neuroplex, join_atom, "join")
+NEUROPLEX_ADD_ATOM(neuroplex, worker_atom, "worker")
+NEUROPLEX_ADD_ATOM(neuroplex, allocate_atom, "allocate")
+NEUROPLEX_ADD_ATOM(neuroplex, deallocate_atom, "deallocate")
+NEUROPLEX_ADD_ATOM(neuroplex, renew_atom, "renew")
+NEUROPLEX_ADD_ATOM(neuroplex, usage_atom, "usage")
+NEUROPLEX_ADD_ATOM(neuroplex, metrics_atom, "metrics")
 
 NEUROPLEX_END_TYPES(neuroplex)

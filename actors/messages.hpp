@@ -15,6 +15,7 @@
 #pragma once
 
 #include "actors/limits.hpp"
+#include "actors/upkeep/report.hpp"
 #include "memory/status.hpp"
 
 #include <algorithm>
@@ -261,6 +262,7 @@ struct segment_report {
   std::uint64_t hits = 0;
   std::uint64_t writes = 0;
   std::uint64_t expired = 0;
+  std::uint64_t evicted = 0;
   std::uint64_t recoveries = 0;
   std::uint64_t corrupt_reads = 0;
 };
@@ -328,6 +330,7 @@ struct node_report {
   shard_report requests; ///< summed over the shards and the store actor
   gateway_report gateway;
   tunnel_report tunnel;
+  upkeep::upkeep_report upkeep;
 };
 
 /// What one node takes in a message, as its operator has set it.

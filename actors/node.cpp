@@ -4,6 +4,7 @@
 #include "actors/node_lock.hpp"
 #include "actors/node_tunnel.hpp"
 #include "actors/resp_gateway.hpp"
+#include "actors/upkeep/info_lines.hpp"
 #include "consensus/placement/hash_slots.hpp"
 
 #include <caf/scoped_actor.hpp>
@@ -61,7 +62,10 @@ public:
                  milliseconds{options_.timeouts.connection_timeout_ms}}},
       system_{std::make_unique<caf::actor_system>(config_)} {
     if (options_.resp.port.enabled())
-      gateway_ = std::make_shared<resp_gateway>(store_, table_, options_);
+      gateway_ =
+        std::make_shared<resp_gateway>(store_, table_, options_, [this] {
+          return upkeep::info_lines(upkeep_->report());
+        });
   }
 
   ~implementation() {
@@ -69,6 +73,10 @@ public:
   }
 
   expected<void> start() {
+    auto upkeep = upkeep::parts::make(store_, options_);
+    if (!upkeep)
+      return upkeep.error();
+    upkeep_ = std::move(*upkeep);
     handle_ = spawn_node(*system_, setup());
     auto port = publish(*system_, handle_, options_.basp.host,
                         options_.basp.port.bind_number());
@@ -91,10 +99,13 @@ public:
       return;
     if (basp_port_ != 0)
       unpublish(*system_, handle_, basp_port_);
-    halt();
+    if (handle_)
+      halt();
     handle_ = nullptr;
     tunnel_->stop();
     system_.reset();
+    if (upkeep_)
+      upkeep_->close();
     store_.close();
   }
 
@@ -140,6 +151,7 @@ private:
           i, std::make_shared<shard_core>(store_, table_, i, most));
     result.whole = std::make_shared<shard_core>(store_, most);
     result.most = most;
+    result.upkeep = upkeep_;
     result.gateway = gateway_;
     result.report_tunnel = [this] { return tunnel_->report(); };
     result.dial = tunnel_->dial();
@@ -169,6 +181,7 @@ private:
   memory::store store_;
   placement::placement_ptr table_;
   std::unique_ptr<node_tunnel> tunnel_;
+  std::shared_ptr<upkeep::parts> upkeep_;
   std::shared_ptr<resp_gateway> gateway_; // null for none
   system_config config_;
   std::unique_ptr<caf::actor_system> system_;

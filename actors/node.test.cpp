@@ -42,7 +42,7 @@ TEST_CASE("an actor that dies is started again and counted") {
   fill(client, 40);
   std::uint64_t deaths = 0;
   for (const auto* name :
-       {"shard-0", "shard-3", "store", "router", "maintenance", "shard-0"}) {
+       {"shard-0", "shard-3", "store", "router", "expiry", "shard-0"}) {
     REQUIRE(end_child(*here, name));
     ++deaths;
     REQUIRE(eventually([&] { return restarts_of(*here) == deaths; }));
@@ -57,10 +57,10 @@ TEST_CASE("a node whose actor keeps dying says so") {
   directory where;
   auto here = start(options_in(where));
   REQUIRE(eventually([&] {
-    end_child(*here, "maintenance");
+    end_child(*here, "expiry");
     return here->failed().has_value();
   }));
-  CHECK(here->failed()->message().find("maintenance") != std::string::npos);
+  CHECK(here->failed()->message().find("expiry") != std::string::npos);
 }
 
 TEST_CASE("one node a directory, and every start has a higher incarnation") {

@@ -1,11 +1,14 @@
 #include "actors/node_actor.hpp"
 
 #include "actors/clock.hpp"
-#include "actors/maintenance_actor.hpp"
+#include "actors/gc_actor.hpp"
+#include "actors/optimizer_actor.hpp"
+#include "actors/pressure_actor.hpp"
 #include "actors/router_actor.hpp"
 #include "actors/scan_source.hpp"
 #include "actors/shard_actor.hpp"
 #include "actors/store_actor.hpp"
+#include "actors/upkeep_actor.hpp"
 
 #include <unistd.h>
 
@@ -35,6 +38,7 @@ struct child {
   milliseconds restart_pause{0};
   caf::strong_actor_ptr handle; // null while it is down
   bool put_off = false;         // it is to be started at the next pulse
+  bool is_worker = false;       // of upkeep: the gc_actor knows it
 };
 
 struct acquainted_peer {
@@ -59,6 +63,8 @@ struct node_state {
            std::function<caf::strong_actor_ptr()> spawn,
            std::function<void(const caf::strong_actor_ptr&)> announce,
            milliseconds restart_pause = milliseconds{0});
+  void start_upkeep();
+  void add_worker(const std::string& name, pacing paced, placing placed);
   void launch(const std::string& name);
   void on_child_down(const std::string& name, const caf::error& reason);
   void launch_put_off();
@@ -81,6 +87,7 @@ struct node_state {
   node_setup setup;
   std::map<std::string, child> children;
   router_actor router;
+  gc_actor gc;
   std::map<placement::replica_id, acquainted_peer> peers;
   std::map<std::uint64_t, caf::strong_actor_ptr> streams;
   std::uint64_t last_stream = 0;
@@ -120,11 +127,7 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
     [this](const auto& handle) {
       tell_urgently(self, router, store_atom_v, handle);
     });
-  add("maintenance", stage::store,
-      [this, system] {
-        return pointer_to(spawn_maintenance(*system, *setup.store));
-      },
-      {});
+  start_upkeep();
   for (auto& [shard, core] : setup.shards)
     add(
       "shard-" + std::to_string(shard), stage::shards,
@@ -149,6 +152,57 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
           spawn_resp_gateway(*system, node_actor{self}, setup.gateway));
       },
       {}, milliseconds{limits::gateway_restart_pause_ms});
+}
+
+void node_state::start_upkeep() {
+  auto* system = &self->home_system();
+  add(
+    "gc", stage::store,
+    [this, system] {
+      gc = spawn_gc(*system, setup.upkeep);
+      return pointer_to(gc);
+    },
+    [this](const auto&) {
+      for (auto& [name, other] : children)
+        if (other.is_worker && other.handle)
+          tell_urgently(self, gc, worker_atom_v, name, other.handle);
+    });
+  for (const auto* name : {"recovery", "expiry", "compaction"})
+    add_worker(name, pacing::by_others, placing::among_others);
+  add_worker("backup", pacing::by_itself, placing::apart);
+  add("pressure", stage::store,
+      [this, system] {
+        return pointer_to(spawn_pressure(*system, setup.upkeep));
+      },
+      {});
+  add("optimizer", stage::store,
+      [this, system] {
+        return pointer_to(spawn_optimizer(*system, setup.upkeep));
+      },
+      {});
+  add("pool", stage::store,
+      [this, system] {
+        return pointer_to(spawn_pool(*system, setup.upkeep, setup.holders));
+      },
+      {});
+}
+
+// Does nothing for what this node has no worker for.
+void node_state::add_worker(const std::string& name, pacing paced,
+                            placing placed) {
+  auto worker = setup.upkeep->find(name);
+  if (!worker)
+    return;
+  auto* system = &self->home_system();
+  children[name].is_worker = true;
+  add(
+    name, stage::store,
+    [system, worker, paced, placed] {
+      return pointer_to(spawn_upkeep(*system, worker, paced, placed));
+    },
+    [this, name](const auto& handle) {
+      tell_urgently(self, gc, worker_atom_v, name, handle);
+    });
 }
 
 void node_state::add(const std::string& name, stage stops_in,
@@ -177,7 +231,8 @@ void node_state::launch(const std::string& name) {
 
 void node_state::introduce_all_to_router() {
   for (auto& [name, other] : children)
-    if (name != "router" && other.handle && other.announce)
+    if (name != "router" && name != "gc" && !other.is_worker && other.handle
+        && other.announce)
       other.announce(other.handle);
   for (auto& [id, peer] : peers)
     tell_urgently(self, router, met_atom_v, peer.who, pointer_to(peer.handle));
@@ -306,6 +361,7 @@ caf::result<node_report> node_state::report() {
     accumulate(result.requests, core->report());
   if (setup.gateway)
     result.gateway = setup.gateway->report();
+  result.upkeep = setup.upkeep->report();
   if (setup.report_tunnel)
     result.tunnel = setup.report_tunnel();
   if (failed)

@@ -13,14 +13,16 @@
 //     to limits::max_restarts within limits::restart_window_ms. Beyond that the
 //     node is failed: `on_failure` is called once and the child stays down.
 //  2. Children stop in the reverse order of what they need: links, scans and
-//     the gateway, the router, shards, the store and maintenance.
+//     the gateway, the router, shards, the store and upkeep.
 #pragma once
 
 #include "actors/greeting.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/peer_link.hpp"
+#include "actors/pool_actor.hpp"
 #include "actors/resp_gateway.hpp"
 #include "actors/shard_core.hpp"
+#include "actors/upkeep/parts.hpp"
 
 #include <functional>
 #include <memory>
@@ -40,6 +42,10 @@ struct node_setup {
 
   /// Serves the segment as a whole.
   std::shared_ptr<shard_core> whole;
+
+  /// What keeps the segment in order, and its actors' memory.
+  std::shared_ptr<upkeep::parts> upkeep;
+  std::shared_ptr<lease_holders> holders = std::make_shared<lease_holders>();
 
   /// The gateway for Redis clients; null for none.
   std::shared_ptr<resp_gateway> gateway;

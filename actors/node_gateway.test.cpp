@@ -61,6 +61,19 @@ TEST_CASE("a node serves Redis clients, and its report counts them") {
   CHECK(report.bytes_out > 0);
 }
 
+TEST_CASE("Redis clients see the node's upkeep") {
+  directory where;
+  auto options = options_with_gateway(where);
+  options.upkeep.gc = config::gc_strategy::lazy;
+  auto here = start(options);
+  connection redis{here->resp_port()};
+  REQUIRE(redis.open());
+  constexpr std::size_t least_reply_bytes = 150;
+  auto reply = redis.ask("INFO upkeep\r\n", least_reply_bytes);
+  CHECK(reply.find("# Upkeep\r\npressure_level:low\r\n") != std::string::npos);
+  CHECK(reply.find("gc_strategy:lazy\r\n") != std::string::npos);
+}
+
 TEST_CASE("a gateway that dies is opened again on its port and counted") {
   directory where;
   memory::testing::reserved_port own;
@@ -138,7 +151,7 @@ TEST_CASE("a gateway whose port was taken meanwhile says so, and opens on it "
   memory::testing::reserved_port own;
   const auto port = own.number();
   options.resp.port = config::listen_port::at(port);
-  resp_gateway gateway{here->store(), here->table(), options};
+  resp_gateway gateway{here->store(), here->table(), options, {}};
   CHECK_FALSE(gateway.report().open);
   REQUIRE(gateway.open(access));
   CHECK(*gateway.await_opening(milliseconds{0}) == port);
@@ -146,7 +159,7 @@ TEST_CASE("a gateway whose port was taken meanwhile says so, and opens on it "
   gateway.close();
   CHECK_FALSE(connection{port}.open());
   {
-    resp_gateway other{here->store(), here->table(), options};
+    resp_gateway other{here->store(), here->table(), options, {}};
     REQUIRE(other.open(access));
     CHECK(gateway.open(access).code() == errc::io);
     CHECK(gateway.await_opening(milliseconds{0}).code() == errc::io);

@@ -82,10 +82,12 @@ gateway_actor(actor_pointer<resp_gateway_actor, resp_gateway_state> self,
 
 } // namespace
 
-resp_gateway::resp_gateway(memory::store& segment,
-                           placement::placement_ptr table,
-                           config::node_options options)
-  : segment_{segment}, table_{std::move(table)}, options_{std::move(options)} {
+resp_gateway::resp_gateway(
+  memory::store& segment, placement::placement_ptr table,
+  config::node_options options,
+  std::function<std::vector<resp::info_line>()> upkeep_lines)
+  : segment_{segment}, table_{std::move(table)}, options_{std::move(options)},
+    upkeep_lines_{std::move(upkeep_lines)} {
 }
 
 resp_gateway::~resp_gateway() {
@@ -111,6 +113,7 @@ expected<void> resp_gateway::start(const node_access& here) {
     options_, known != 0 ? known : options_.resp.port.bind_number());
   if (!options)
     return options.error();
+  options->service.upkeep_lines = upkeep_lines_;
   std::unique_ptr<resp_cluster> cluster;
   if (table_->members().size() > 1) {
     auto made = resp_cluster::make({.node = here,

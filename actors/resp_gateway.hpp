@@ -29,17 +29,21 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 namespace neuroplex::actors {
 
 class resp_gateway {
 public:
-  /// Does nothing until opened. `options` say where (`resp`) and who we are.
+  /// Does nothing until opened. `options` say where (`resp`) and who we are;
+  /// `upkeep_lines` is what INFO shows of upkeep, asked for by any thread.
   resp_gateway(memory::store& segment, placement::placement_ptr table,
-               config::node_options options);
+               config::node_options options,
+               std::function<std::vector<resp::info_line>()> upkeep_lines);
 
   /// Must be closed, or never have been opened.
   ~resp_gateway();
@@ -69,6 +73,7 @@ private:
   memory::store& segment_;
   placement::placement_ptr table_;
   config::node_options options_;
+  std::function<std::vector<resp::info_line>()> upkeep_lines_;
 
   // Changed by the actor's thread alone; the server under the mutex, since
   // others look at its figures.

@@ -424,6 +424,7 @@ segment_report report_of(const memory::store& store) {
   result.hits = stats.hits;
   result.writes = stats.writes;
   result.expired = stats.expired;
+  result.evicted = stats.evicted;
   result.recoveries = stats.recoveries;
   result.corrupt_reads = stats.corrupt_reads;
   return result;

@@ -23,6 +23,8 @@ const char* value_name(const config::setting& row) {
       return "PORT";
     case setting_kind::peers:
       return "ID@HOST:PORT";
+    case setting_kind::namespaces:
+      return "NAME:KEY=VALUE";
     case setting_kind::word:
       return "WORD";
     case setting_kind::text:

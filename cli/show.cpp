@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 namespace neuroplex::cli {
@@ -27,11 +28,30 @@ std::string yes_or_no(bool value) {
   return value ? "yes" : "no";
 }
 
+std::string quota_text(std::uint64_t bytes) {
+  return bytes == 0 ? "none" : human_bytes(bytes);
+}
+
+std::string lifetime_text(std::int64_t ms) {
+  // Centuries are as good as for ever, and more than a count of nanoseconds.
+  constexpr auto longest =
+    std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::nanoseconds::max());
+  return ms == 0
+           ? "for ever"
+           : human_duration(std::min(longest, std::chrono::milliseconds{ms}));
+}
+
 json namespace_json(const memory::namespace_info& space) {
   json object{{"id", static_cast<unsigned>(space.id)}};
   put_bytes(object, "name", space.name);
   object["entries"] = space.entries;
   object["block_bytes"] = space.block_bytes;
+  object["policy"] = to_string(space.settings.policy);
+  object["priority"] = to_string(space.settings.priority);
+  object["quota_bytes"] = space.settings.quota_bytes;
+  object["default_ttl_ms"] = space.settings.default_ttl_ms;
+  object["compression"] = to_string(space.settings.compression);
   return object;
 }
 
@@ -68,6 +88,8 @@ json segment_json(const memory::store_stats& s) {
     {"writes", s.writes},
     {"retries", s.retries},
     {"expired", s.expired},
+    {"evicted", s.evicted},
+    {"eviction_percent", s.eviction_percent},
     {"recoveries", s.recoveries},
     {"corrupt_reads", s.corrupt_reads},
     {"clean_shutdown", s.clean_shutdown},
@@ -79,11 +101,21 @@ void print_namespaces(context& ctx,
   table rows{{{"namespace", table::align::left},
               {"id", table::align::right},
               {"entries", table::align::right},
-              {"memory", table::align::right}}};
+              {"memory", table::align::right},
+              {"policy", table::align::left},
+              {"priority", table::align::left},
+              {"quota", table::align::right},
+              {"lifetime", table::align::right},
+              {"compression", table::align::left}}};
   for (auto& space : spaces)
     rows.add_row({config::escape(space.name),
                   std::to_string(static_cast<unsigned>(space.id)),
-                  human_count(space.entries), human_bytes(space.block_bytes)});
+                  human_count(space.entries), human_bytes(space.block_bytes),
+                  std::string{to_string(space.settings.policy)},
+                  std::string{to_string(space.settings.priority)},
+                  quota_text(space.settings.quota_bytes),
+                  lifetime_text(space.settings.default_ttl_ms),
+                  std::string{to_string(space.settings.compression)}});
   rows.print(ctx.out, ctx.terminal, 0);
 }
 
@@ -250,12 +282,30 @@ void show_segment(context& ctx, const memory::store_stats& stats,
                        + " hits");
   facts.add("writes", human_count(s.writes) + ", "
                         + human_count(s.retries, "retry", "retries") + ", "
-                        + human_count(s.expired) + " expired");
+                        + human_count(s.expired) + " expired, "
+                        + human_count(s.evicted) + " evicted");
+  facts.add("eviction",
+            "from " + std::to_string(s.eviction_percent) + " % of the pool on");
   facts.add("recoveries", human_count(s.recoveries));
   facts.add("corrupt reads", human_count(s.corrupt_reads));
   facts.add("clean shutdown", yes_or_no(s.clean_shutdown));
   ctx.out << '\n';
   print_namespaces(ctx, spaces);
+}
+
+void show_namespace(context& ctx, const memory::namespace_info& space) {
+  if (ctx.output == output_format::json) {
+    ctx.out << namespace_json(space).dump(2) << '\n';
+    return;
+  }
+  fact_list facts{ctx, "namespace " + config::quote(space.name, 256)};
+  facts.add("entries", human_count(space.entries) + " in "
+                         + human_bytes(space.block_bytes));
+  facts.add("policy", to_string(space.settings.policy));
+  facts.add("priority", to_string(space.settings.priority));
+  facts.add("quota", quota_text(space.settings.quota_bytes));
+  facts.add("lifetime", lifetime_text(space.settings.default_ttl_ms));
+  facts.add("compression", to_string(space.settings.compression));
 }
 
 void show_namespaces(context& ctx,

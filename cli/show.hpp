@@ -38,6 +38,9 @@ struct scan_request {
 void show_segment(context& ctx, const memory::store_stats& stats,
                   const std::vector<memory::namespace_info>& spaces);
 
+/// One namespace.
+void show_namespace(context& ctx, const memory::namespace_info& space);
+
 /// The namespaces of a segment.
 void show_namespaces(context& ctx,
                      const std::vector<memory::namespace_info>& spaces);

@@ -1,6 +1,7 @@
 #include "config/document.hpp"
 
 #include "config/json_lexer.hpp"
+#include "config/namespace_values.hpp"
 #include "config/nearest.hpp"
 
 #include <algorithm>
@@ -74,6 +75,7 @@ std::optional<setting_value> convert(const setting& which,
       break;
     }
     case setting_kind::peers:
+    case setting_kind::namespaces:
       break;
   }
   if (value && !check_value(which, *value))
@@ -195,7 +197,12 @@ private:
     if (!contains(sections(), section))
       return fail_unknown("section", section, section, sections());
     if (section == "peers")
-      return read_peers();
+      return read_list<peer_options>(
+        section, max_peers, [this](auto& peer) { return read_peer(peer); });
+    if (section == "namespaces")
+      return read_list<namespace_options>(
+        section, max_configured_namespaces,
+        [this](auto& space) { return read_namespace(space); });
     if (auto found = pass_colon())
       return found;
     if (token_.kind != token_kind::open_object)
@@ -230,27 +237,74 @@ private:
     return std::nullopt;
   }
 
-  maybe_problem read_peers() {
+  // A section that is a list of objects.
+  template <class Item, class ReadItem>
+  maybe_problem read_list(const std::string& section, std::size_t most,
+                          ReadItem read_item) {
     auto where = place(token_.offset);
     if (auto found = pass_colon())
       return found;
     if (token_.kind != token_kind::open_list)
-      return fail_value("peers", "a list: [ ... ]");
+      return fail_value(section, "a list: [ ... ]");
+    auto begin = token_;
     advance();
-    std::vector<peer_options> peers;
+    std::vector<Item> items;
     while (token_.kind != token_kind::close_list) {
-      if (!peers.empty())
+      if (!items.empty())
         if (auto found = expect(token_kind::comma, "a comma or ]"))
           return found;
-      if (peers.size() == max_peers)
-        return fail("peers: too many: expected at most "
-                    + std::to_string(max_peers));
-      peers.emplace_back();
-      if (auto found = read_peer(peers.back()))
+      if (items.size() == most)
+        return fail(section + ": too many: expected at most "
+                    + std::to_string(most));
+      items.emplace_back();
+      if (auto found = read_item(items.back()))
         return found;
     }
+    const auto& which = *find_setting(section);
+    setting_value value{std::move(items)};
+    // Each item was fine; now all of them together.
+    if (which.accepts != nullptr && !which.accepts(value)) {
+      token_ = begin;
+      return fail(section + ": a name given twice: expected each name once");
+    }
     advance();
-    entries_.push_back({find_setting("peers"), std::move(peers), where});
+    entries_.push_back({&which, std::move(value), where});
+    return std::nullopt;
+  }
+
+  maybe_problem read_namespace(namespace_options& space) {
+    auto begin = token_;
+    if (token_.kind != token_kind::open_object)
+      return fail_value("namespaces", R"({"name": "cache", "policy": "lru"})");
+    advance();
+    if (auto found = read_members("namespaces", [this, &space](auto& key) {
+          return read_namespace_member(space, key);
+        }))
+      return found;
+    if (!space.name.empty())
+      return std::nullopt;
+    token_ = begin;
+    return fail("namespaces: no name: expected name, and what is to be set");
+  }
+
+  maybe_problem read_namespace_member(namespace_options& space,
+                                      const std::string& key) {
+    if (!contains(namespace_keys, key))
+      return fail_unknown("key", "namespaces." + key, key, namespace_keys);
+    if (auto found = pass_colon())
+      return found;
+    auto* number = std::get_if<std::uint64_t>(&token_.value);
+    auto* text = std::get_if<std::string>(&token_.value);
+    auto is_number = key == "quota_bytes" || key == "default_ttl_ms";
+    if (token_.kind != token_kind::scalar
+        || (text == nullptr && (number == nullptr || !is_number)))
+      return fail_value("namespaces." + key,
+                        is_number ? "a number" : "a text in quotes");
+    auto set = set_namespace_field(
+      space, key, text != nullptr ? *text : std::to_string(*number));
+    if (!set)
+      return fail_value("namespaces." + key, set.error().message());
+    advance();
     return std::nullopt;
   }
 

@@ -60,6 +60,14 @@ std::string expected_but(const setting& which, std::string_view text,
          + ": expected " + why.message();
 }
 
+// A list given again by a flag goes on.
+template <class Item>
+void append(setting_value& list, setting_value& more) {
+  auto& items = std::get<std::vector<Item>>(list);
+  auto& others = std::get<std::vector<Item>>(more);
+  std::move(others.begin(), others.end(), std::back_inserter(items));
+}
+
 problem flag_problem(const setting& which) {
   return which.kind == setting_kind::bytes ? problem::size : problem::range;
 }
@@ -157,11 +165,12 @@ std::optional<diagnostic> layered_options::set_flag(const setting& which,
     take(which, {std::move(*value), layer::flag, std::string{spelled}});
     return std::nullopt;
   }
-  if (which.kind == setting_kind::peers) {
+  if (is_list(which.kind)) {
     auto& slot = values_[static_cast<std::size_t>(&which - settings().data())];
-    auto& peers = std::get<std::vector<peer_options>>(slot.value);
-    auto& more = std::get<std::vector<peer_options>>(*value);
-    std::move(more.begin(), more.end(), std::back_inserter(peers));
+    if (which.kind == setting_kind::peers)
+      append<peer_options>(slot.value, *value);
+    else
+      append<namespace_options>(slot.value, *value);
     return std::nullopt;
   }
   if (before->second == text)

@@ -306,3 +306,68 @@ TEST_CASE("a damaged file is refused in one line or read, whatever the damage",
     CHECK(line.find('\n') == std::string::npos);
   }
 }
+
+TEST_CASE("namespaces are read from files and flags alike", "[config]") {
+  layered_options options;
+  auto found = options.read_text(R"({"namespaces": [
+    {"name": "cache", "policy": "lru", "quota_bytes": "64M"},
+    {"name": "a:b,c", "priority": "critical", "default_ttl_ms": 5}]})",
+                                 "f");
+  REQUIRE((found ? found->to_string() : "none") == "none");
+  auto& row = *find_setting("namespaces");
+  node_options merged;
+  REQUIRE_FALSE(options.resolve(merged));
+  REQUIRE(merged.namespaces.size() == 2);
+  CHECK(merged.namespaces[0].name == "cache");
+  CHECK(merged.namespaces[0].settings.policy
+        == neuroplex::memory::policy_kind::lru);
+  CHECK(merged.namespaces[0].settings.quota_bytes == 64U << 20);
+  CHECK(merged.namespaces[1].settings.priority
+        == neuroplex::memory::priority_class::critical);
+  CHECK(merged.namespaces[1].settings.default_ttl_ms == 5);
+  REQUIRE_FALSE(options.set_flag(row, "--space", "x:policy=lfu:ttl=2s"));
+  REQUIRE_FALSE(
+    options.set_flag(row, "--space", "y,z:quota=1M:compression=adaptive"));
+  REQUIRE_FALSE(options.resolve(merged));
+  REQUIRE(merged.namespaces.size() == 3);
+  CHECK(merged.namespaces[0].settings.default_ttl_ms == 2'000);
+  CHECK(merged.namespaces[2].settings.quota_bytes == 1U << 20);
+  CHECK(display_value(row, options.value_of(row).value)
+        == "x:policy=lfu:priority=general:quota=0:ttl=2000:compression=off,"
+           "y:policy=noeviction:priority=general:quota=0:ttl=0:compression=off,"
+           "z:policy=noeviction:priority=general:quota=1048576:ttl=0:"
+           "compression=adaptive");
+  layered_options again;
+  found = again.read_text(to_file(options), "g");
+  CHECK((found ? found->to_string() : "none") == "none");
+  CHECK(again.value_of(row).value == options.value_of(row).value);
+}
+
+TEST_CASE("namespaces that are none are refused with what was expected",
+          "[config]") {
+  auto read = [](const std::string& text) {
+    layered_options options;
+    auto found = options.read_text("{\"namespaces\": [" + text + "]}", "f");
+    return found ? found->message() : std::string{"none"};
+  };
+  using Catch::Matchers::Contains;
+  CHECK_THAT(read(R"({"policy": "lru"})"), Contains("no name"));
+  CHECK_THAT(read(R"({"name": "a", "policy": "lrru"})"),
+             Contains("expected noeviction, clock, fifo, lru or lfu"));
+  CHECK_THAT(read(R"({"name": "a", "priority": "urgent"})"),
+             Contains("general, training, inference or critical"));
+  CHECK_THAT(read(R"({"name": "a", "compression": "zip"})"),
+             Contains("off or adaptive"));
+  CHECK_THAT(read(R"({"name": "a", "polcy": "lru"})"),
+             Contains("did you mean \"policy\"?"));
+  CHECK_THAT(read(R"({"name": "a", "quota_bytes": "65G"})"),
+             Contains("0 (no quota) to 64 GiB"));
+  CHECK_THAT(read(R"({"name": "a"}, {"name": "a"})"),
+             Contains("each name once"));
+  CHECK_THAT(read(R"({"name": 7})"), Contains("a text in quotes"));
+  auto& row = *find_setting("namespaces");
+  for (auto text : {":policy=lru", "a:policy", "a:speed=3", "a,", "a,a"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_value(row, text));
+  }
+}

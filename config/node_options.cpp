@@ -34,6 +34,32 @@ std::string_view to_string(balancing_strategy value) noexcept {
   return "invalid";
 }
 
+std::string_view to_string(gc_strategy value) noexcept {
+  switch (value) {
+    case gc_strategy::adaptive:
+      return "adaptive";
+    case gc_strategy::incremental:
+      return "incremental";
+    case gc_strategy::lazy:
+      return "lazy";
+    case gc_strategy::manual:
+      return "manual";
+  }
+  return "invalid";
+}
+
+std::string_view to_string(optimizer_mode value) noexcept {
+  switch (value) {
+    case optimizer_mode::off:
+      return "off";
+    case optimizer_mode::advise:
+      return "advise";
+    case optimizer_mode::apply:
+      return "apply";
+  }
+  return "invalid";
+}
+
 std::string to_string(listen_port value) {
   switch (value.mode) {
     case listen_port::kind::off:

@@ -32,6 +32,9 @@ namespace neuroplex::config {
 /// Most peers in one node's configuration.
 inline constexpr std::size_t max_peers = 255;
 
+/// Most namespaces that one node's configuration has settings for.
+inline constexpr std::size_t max_configured_namespaces = limits::max_namespaces;
+
 /// Longest configuration file, and deepest nesting in it.
 inline constexpr std::size_t max_config_file_bytes = std::size_t{1} << 20;
 inline constexpr std::size_t max_config_nesting = 16;
@@ -87,6 +90,22 @@ enum class placement_strategy : std::uint8_t {
 /// How shards are spread over the nodes, and which copy serves a read.
 enum class balancing_strategy : std::uint8_t {
   least_loaded, ///< the node with the fewest shards or requests in flight
+};
+
+/// When expired entries, scattered memory and what the dead left are looked
+/// for.
+enum class gc_strategy : std::uint8_t {
+  adaptive,    ///< sooner the more there is to do and the fuller the pool is
+  incremental, ///< a small step of each at its interval, come what may
+  lazy,   ///< nothing but recovery until the pool is filled to the threshold
+  manual, ///< recovery alone; the rest when somebody asks
+};
+
+/// What the performance optimizer may do with what it finds.
+enum class optimizer_mode : std::uint8_t {
+  off,    ///< looks at nothing
+  advise, ///< says what it would change
+  apply,  ///< changes it
 };
 
 /// Where another node is met.
@@ -220,6 +239,63 @@ struct resp_options {
   std::uint32_t idle_timeout_ms = 0;
 };
 
+/// How the segment is kept in order while the node runs.
+struct upkeep_options {
+  /// Percent of the pool from which on entries are given up, in namespaces
+  /// that allow it: 1 to 100; 85. Set in the segment as the node starts.
+  std::uint32_t eviction_percent = 85;
+
+  /// Entries given up in one step: 1 to 4096; 128.
+  std::uint32_t eviction_batch = 128;
+
+  /// How often the pressure is looked at: 10 to 60000 ms; 100.
+  std::uint32_t pressure_interval_ms = 100;
+
+  /// When the three that follow run; adaptive.
+  gc_strategy gc = gc_strategy::adaptive;
+
+  /// How often expired entries are looked for: 10 to 3600000 ms; 200.
+  std::uint32_t expiry_interval_ms = 200;
+
+  /// Entries looked at in one step: 16 to 65536; 1024.
+  std::uint32_t expiry_batch = 1'024;
+
+  /// How often participants that died are looked for: 10 to 60000 ms; 200.
+  std::uint32_t recovery_interval_ms = 200;
+
+  /// How often memory is compacted: 10 to 3600000 ms; 1000.
+  std::uint32_t compaction_interval_ms = 1'000;
+
+  /// Bytes moved in one step of compaction: 4 KiB to 16 MiB; 4 KiB.
+  std::uint64_t compaction_step_bytes = 4'096;
+
+  /// off, advise or apply; advise.
+  optimizer_mode optimizer = optimizer_mode::advise;
+
+  /// How often the optimizer looks at the statistics: 100 to 3600000 ms;
+  /// 10000.
+  std::uint32_t optimizer_interval_ms = 10'000;
+
+  /// Directory for backups of the segment; empty: none are made.
+  std::string backup_dir;
+
+  /// How often what has changed is backed up: 100 to 3600000 ms; 1000.
+  std::uint32_t backup_interval_ms = 1'000;
+};
+
+/// What a namespace is to be like from the start of the node on. It is made
+/// when there is none.
+struct namespace_options {
+  /// 1 to 255 bytes, each name once.
+  std::string name;
+
+  /// noeviction, clock, fifo, lru or lfu; any class; a quota up to 64 GiB.
+  memory::namespace_settings settings;
+
+  friend bool operator==(const namespace_options&,
+                         const namespace_options&) = default;
+};
+
 struct node_options {
   /// This node's number in its cluster: 1 to 4294967295; 1.
   std::uint32_t replica_id = 1;
@@ -246,6 +322,8 @@ struct node_options {
   placement_options placement;
   timeout_options timeouts;
   limit_options limits;
+  upkeep_options upkeep;
+  std::vector<namespace_options> namespaces; ///< each name once; none
   resp_options resp;
 
   /// What a node that is a server of its own begins with: the same, at ports
@@ -268,6 +346,8 @@ struct node_options {
 [[nodiscard]] std::string_view to_string(log_level value) noexcept;
 [[nodiscard]] std::string_view to_string(placement_strategy value) noexcept;
 [[nodiscard]] std::string_view to_string(balancing_strategy value) noexcept;
+[[nodiscard]] std::string_view to_string(gc_strategy value) noexcept;
+[[nodiscard]] std::string_view to_string(optimizer_mode value) noexcept;
 
 /// "off", "auto" or the number.
 [[nodiscard]] std::string to_string(listen_port value);

@@ -38,7 +38,7 @@ public:
   }
 
   void write(const setting& row, const setting_value& value) {
-    auto is_list = row.kind == setting_kind::peers;
+    auto is_list = config::is_list(row.kind);
     auto begins_section = section_of(row.name) != section_;
     if (begins_section)
       begin_section(section_of(row.name), is_list);
@@ -79,6 +79,13 @@ private:
     if (row.kind == setting_kind::peers)
       text_ += comment(indent, "Here each is {\"replica_id\": 2, \"host\": "
                                "\"10.0.0.2\", \"port\": 7401}.");
+    if (row.kind == setting_kind::namespaces)
+      text_ +=
+        comment(indent, "Here each is {\"name\": \"cache\", "
+                        "\"policy\": \"lru\", \"priority\": "
+                        "\"general\", \"quota_bytes\": \"64M\", "
+                        "\"default_ttl_ms\": 0, \"compression\": \"off\"}; "
+                        "all but the name may be left out.");
     text_ += comment(indent, "Flag " + std::string{row.flag} + ", variable "
                                + environment_name(row) + ".");
   }

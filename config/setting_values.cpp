@@ -1,6 +1,7 @@
 // How values of settings are read, checked and written.
 #include "config/byte_sizes.hpp"
 #include "config/diagnostic.hpp"
+#include "config/namespace_values.hpp"
 #include "config/settings.hpp"
 
 #include <algorithm>
@@ -123,6 +124,12 @@ std::optional<setting_value> read_value(setting_kind kind,
       return read_port(text);
     case setting_kind::peers:
       return read_peers(text);
+    case setting_kind::namespaces: {
+      auto spaces = parse_namespaces(text);
+      if (!spaces)
+        return std::nullopt;
+      return std::move(*spaces);
+    }
     case setting_kind::text:
     case setting_kind::word:
       return std::string{text};
@@ -165,6 +172,9 @@ bool in_range(const setting& which, const setting_value& value) {
       return peers.size() <= which.most
              && std::all_of(peers.begin(), peers.end(), peer_in_range);
     }
+    case setting_kind::namespaces:
+      return std::get<std::vector<namespace_options>>(value).size()
+             <= which.most;
     case setting_kind::boolean:
       return true;
   }
@@ -187,6 +197,19 @@ std::string display_peers(const std::vector<peer_options>& peers) {
   return result.empty() ? "none" : result;
 }
 
+std::string file_peers(const std::vector<peer_options>& peers) {
+  std::string result = "[";
+  for (auto& peer : peers) {
+    result += result.size() > 1 ? ",\n    " : "\n    ";
+    result += "{\"replica_id\": " + std::to_string(peer.replica_id)
+              + ", \"host\": " + json_text(peer.host)
+              + ", \"port\": " + std::to_string(peer.port) + "}";
+  }
+  return result + (result.size() > 1 ? "\n  ]" : "]");
+}
+
+} // namespace
+
 std::string json_text(std::string_view text) {
   std::string result = "\"";
   for (auto c : text) {
@@ -202,29 +225,6 @@ std::string json_text(std::string_view text) {
   }
   return result + '"';
 }
-
-std::string file_peers(const std::vector<peer_options>& peers) {
-  std::string result = "[";
-  for (auto& peer : peers) {
-    result += result.size() > 1 ? ",\n    " : "\n    ";
-    result += "{\"replica_id\": " + std::to_string(peer.replica_id)
-              + ", \"host\": " + json_text(peer.host)
-              + ", \"port\": " + std::to_string(peer.port) + "}";
-  }
-  return result + (result.size() > 1 ? "\n  ]" : "]");
-}
-
-std::string join_words(std::span<const std::string_view> words) {
-  std::string result;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0)
-      result += i + 1 == words.size() ? " or " : ", ";
-    result += words[i];
-  }
-  return result;
-}
-
-} // namespace
 
 std::string_view section_of(std::string_view name) {
   return name.substr(0, name.find('.'));
@@ -256,12 +256,13 @@ std::string range_text(const setting& which) {
     case setting_kind::boolean:
       return "true or false";
     case setting_kind::word:
-      return join_words(which.words);
+      return choice_text(which.words);
     case setting_kind::port:
       return which.least == 0 ? "1 to 65535, auto or off"
                               : "1 to 65535 or auto";
     case setting_kind::text:
     case setting_kind::peers:
+    case setting_kind::namespaces:
       break;
   }
   return "text of " + std::to_string(which.least) + " to "
@@ -304,6 +305,9 @@ std::string display_value(const setting& which, const setting_value& value) {
       return to_string(std::get<listen_port>(value));
     case setting_kind::peers:
       return display_peers(std::get<std::vector<peer_options>>(value));
+    case setting_kind::namespaces:
+      return display_namespaces(
+        std::get<std::vector<namespace_options>>(value));
   }
   return {};
 }
@@ -326,6 +330,8 @@ std::string file_value(const setting& which, const setting_value& value) {
     }
     case setting_kind::peers:
       return file_peers(std::get<std::vector<peer_options>>(value));
+    case setting_kind::namespaces:
+      return file_namespaces(std::get<std::vector<namespace_options>>(value));
   }
   return {};
 }

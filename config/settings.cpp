@@ -2,6 +2,7 @@
 #include "config/settings.hpp"
 
 #include "config/byte_sizes.hpp"
+#include "config/namespace_values.hpp"
 
 #include <algorithm>
 #include <array>
@@ -19,8 +20,16 @@ constexpr std::array<std::string_view, 4> log_words{"error", "warning", "info",
 constexpr std::array<std::string_view, 1> strategy_words{"hash_slots"};
 constexpr std::array<std::string_view, 1> balancing_words{"least_loaded"};
 
+constexpr std::array<std::string_view, 4> gc_words{"adaptive", "incremental",
+                                                   "lazy", "manual"};
+constexpr std::array<std::string_view, 3> optimizer_words{"off", "advise",
+                                                          "apply"};
+
 // Position of a word in its list is the enumerator's number.
 static_assert(static_cast<int>(log_level::debug) + 1 == log_words.size());
+static_assert(static_cast<int>(gc_strategy::manual) + 1 == gc_words.size());
+static_assert(static_cast<int>(optimizer_mode::apply) + 1
+              == optimizer_words.size());
 
 template <class Enum, std::size_t Count>
 Enum word_to_enum(const setting_value& value,
@@ -51,6 +60,10 @@ bool is_host(const setting_value& value) {
 
 bool is_path(const setting_value& value) {
   return std::get<std::string>(value).find('\0') == std::string::npos;
+}
+
+bool is_namespace_list(const setting_value& value) {
+  return are_namespaces(std::get<std::vector<namespace_options>>(value));
 }
 
 bool is_zero_or_power_of_two(const setting_value& value) {
@@ -350,6 +363,110 @@ constexpr std::array setting_rows{
                   "tunnel.max_frame_bytes when the tunnel is enabled",
           .doc = "Keys and values of one message; longer ones are refused",
           NEUROPLEX_NUMBER(limits.message_bytes)},
+
+  setting{.name = "upkeep.eviction_percent",
+          .flag = "--eviction-percent",
+          .kind = number,
+          .least = 1,
+          .most = 100,
+          .doc = "Percent of the pool from which on namespaces with a policy "
+                 "give entries up",
+          NEUROPLEX_NUMBER(upkeep.eviction_percent)},
+  setting{.name = "upkeep.eviction_batch",
+          .flag = "--eviction-batch",
+          .kind = number,
+          .least = 1,
+          .most = 4'096,
+          .doc = "Entries given up in one step",
+          NEUROPLEX_NUMBER(upkeep.eviction_batch)},
+  setting{.name = "upkeep.pressure_interval_ms",
+          .flag = "--pressure-interval",
+          .kind = milliseconds,
+          .least = 10,
+          .most = 60'000,
+          .doc = "How often the pressure is looked at",
+          NEUROPLEX_NUMBER(upkeep.pressure_interval_ms)},
+  setting{.name = "upkeep.gc",
+          .flag = "--gc",
+          .kind = word,
+          .doc = "When expiry, recovery and compaction run",
+          NEUROPLEX_WORD(upkeep.gc, gc_words)},
+  setting{.name = "upkeep.expiry_interval_ms",
+          .flag = "--expiry-interval",
+          .kind = milliseconds,
+          .least = 10,
+          .most = 3'600'000,
+          .doc = "How often expired entries are looked for",
+          NEUROPLEX_NUMBER(upkeep.expiry_interval_ms)},
+  setting{.name = "upkeep.expiry_batch",
+          .flag = "--expiry-batch",
+          .kind = number,
+          .least = 16,
+          .most = 65'536,
+          .doc = "Entries looked at in one step of expiry",
+          NEUROPLEX_NUMBER(upkeep.expiry_batch)},
+  setting{.name = "upkeep.recovery_interval_ms",
+          .flag = "--recovery-interval",
+          .kind = milliseconds,
+          .least = 10,
+          .most = 60'000,
+          .doc = "How often participants that died are looked for",
+          NEUROPLEX_NUMBER(upkeep.recovery_interval_ms)},
+  setting{.name = "upkeep.compaction_interval_ms",
+          .flag = "--compaction-interval",
+          .kind = milliseconds,
+          .least = 10,
+          .most = 3'600'000,
+          .doc = "How often scattered memory is looked for",
+          NEUROPLEX_NUMBER(upkeep.compaction_interval_ms)},
+  setting{.name = "upkeep.compaction_step_bytes",
+          .flag = "--compaction-step",
+          .kind = bytes,
+          .least = 4 * kib,
+          .most = 16 * mib,
+          .doc = "Bytes moved in one step of compaction",
+          NEUROPLEX_NUMBER(upkeep.compaction_step_bytes)},
+  setting{.name = "upkeep.optimizer",
+          .flag = "--optimizer",
+          .kind = word,
+          .doc = "Whether settings that would serve better are looked for, "
+                 "and applied",
+          NEUROPLEX_WORD(upkeep.optimizer, optimizer_words)},
+  setting{.name = "upkeep.optimizer_interval_ms",
+          .flag = "--optimizer-interval",
+          .kind = milliseconds,
+          .least = 100,
+          .most = 3'600'000,
+          .doc = "How often the optimizer looks at the statistics",
+          NEUROPLEX_NUMBER(upkeep.optimizer_interval_ms)},
+  setting{.name = "upkeep.backup_dir",
+          .flag = "--backup-dir",
+          .kind = text,
+          .most = max_path_bytes,
+          .rule = "a directory, or empty for no backups",
+          .doc = "Where the segment is backed up",
+          .accepts = is_path,
+          NEUROPLEX_FIELD(upkeep.backup_dir)},
+  setting{.name = "upkeep.backup_interval_ms",
+          .flag = "--backup-interval",
+          .kind = milliseconds,
+          .least = 100,
+          .most = 3'600'000,
+          .doc = "How often what has changed is backed up",
+          NEUROPLEX_NUMBER(upkeep.backup_interval_ms)},
+
+  setting{.name = "namespaces",
+          .flag = "--space",
+          .kind = namespaces,
+          .most = max_configured_namespaces,
+          .rule = "NAME:policy=P:priority=CLASS:quota=SIZE:ttl=TIME:"
+                  "compression=MODE, each name once; P is noeviction, clock, "
+                  "fifo, lru or lfu, CLASS is general, training, inference or "
+                  "critical, MODE is off or adaptive, 0 means no quota and no "
+                  "lifetime",
+          .doc = "Namespaces that are set up as the node starts",
+          .accepts = is_namespace_list,
+          NEUROPLEX_FIELD(namespaces)},
 
   setting{.name = "resp.host",
           .flag = "--resp-host",

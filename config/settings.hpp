@@ -36,10 +36,17 @@ enum class setting_kind : std::uint8_t {
   word,         ///< one of a closed list
   port,         ///< 1 to 65535, "auto", and "off" where least is 0
   peers,        ///< a list of peers
+  namespaces,   ///< a list of namespaces
 };
 
-using setting_value = std::variant<bool, std::uint64_t, std::string,
-                                   listen_port, std::vector<peer_options>>;
+using setting_value =
+  std::variant<bool, std::uint64_t, std::string, listen_port,
+               std::vector<peer_options>, std::vector<namespace_options>>;
+
+/// True for a setting that is a list, and in a file a section of its own.
+[[nodiscard]] constexpr bool is_list(setting_kind kind) noexcept {
+  return kind == setting_kind::peers || kind == setting_kind::namespaces;
+}
 
 struct setting {
   std::string_view name{};  ///< "timeouts.request_ms"
@@ -101,6 +108,9 @@ struct setting {
 
 /// Reads "2@10.0.0.2:7401" or "2@[::1]:7401".
 [[nodiscard]] expected<peer_options> parse_peer(std::string_view text);
+
+/// A string as JSON writes it, quotes included.
+[[nodiscard]] std::string json_text(std::string_view text);
 
 /// A complete configuration file with every setting at its default, each with
 /// its text, range, flag and environment variable as a comment.

@@ -74,6 +74,12 @@ expected<void> store::set_eviction_percent(std::uint32_t percent) {
   return {};
 }
 
+std::uint32_t store::eviction_percent() const {
+  return impl_->usable() == errc::ok
+           ? impl_->engine().evictor().threshold_percent()
+           : default_eviction_percent;
+}
+
 double store::pressure() const {
   if (impl_->usable() != errc::ok)
     return 0;

@@ -428,6 +428,9 @@ public:
   /// first. For all processes. `config`.
   expected<void> set_eviction_percent(std::uint32_t percent);
 
+  /// Percent of the pool where eviction begins.
+  [[nodiscard]] std::uint32_t eviction_percent() const;
+
   /// Share of the pool, as far as it may grow, that live entries take: 0 to 1.
   [[nodiscard]] double pressure() const;
 

@@ -157,18 +157,28 @@ void info_keyspace(context& ctx, info_text& text) {
   }
 }
 
+void info_upkeep(context& ctx, info_text& text) {
+  const auto& lines = ctx.shared.options().upkeep_lines;
+  if (!lines)
+    return;
+  text.section("Upkeep");
+  for (const auto& [name, value] : lines())
+    text.line(name, value);
+}
+
 struct info_section {
   std::string_view name;
   void (*write)(context&, info_text&);
 };
 
-constexpr std::array<info_section, 7> info_sections{{
+constexpr std::array<info_section, 8> info_sections{{
   {"server", info_server},
   {"clients", info_clients},
   {"memory", info_memory},
   {"persistence", info_persistence},
   {"stats", info_stats},
   {"replication", info_replication},
+  {"upkeep", info_upkeep},
   {"keyspace", info_keyspace},
 }};
 

@@ -27,12 +27,16 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace neuroplex::resp {
 
 /// Milliseconds since 1970 by the system's clock.
 [[nodiscard]] std::int64_t system_clock_ms() noexcept;
+
+/// A name and what stands behind it in INFO.
+using info_line = std::pair<std::string, std::string>;
 
 struct service_options {
   /// Password of the user "default"; empty lets everybody in.
@@ -47,6 +51,10 @@ struct service_options {
 
   /// Name shown by INFO and CLIENT; the node sets its own.
   std::string node_name = "neuroplex";
+
+  /// What INFO shows in its section "Upkeep", which is missing without it.
+  /// Called by the server's thread.
+  std::function<std::vector<info_line>()> upkeep_lines;
 
   /// The clock of expiry times and delays; tests replace it.
   std::int64_t (*clock_ms)() noexcept = &system_clock_ms;

@@ -8,6 +8,7 @@
 #include "cli/target/target_flags.hpp"
 #include "cli/terminal/table.hpp"
 #include "cli/terminal/units.hpp"
+#include "cli/upkeep_view.hpp"
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -62,6 +63,7 @@ json segment_json(const actors::segment_report& s) {
           {"hits", s.hits},
           {"writes", s.writes},
           {"expired", s.expired},
+          {"evicted", s.evicted},
           {"recoveries", s.recoveries},
           {"corrupt_reads", s.corrupt_reads}};
 }
@@ -138,6 +140,7 @@ json report_json(const node_report& r) {
             {"remembered", requests.remembered}}},
           {"gateway", gateway_json(r.gateway)},
           {"tunnel", tunnel_json(r.tunnel)},
+          {"upkeep", upkeep_json(r.upkeep)},
           {"peers", peers_json(router.peers)}};
 }
 
@@ -223,8 +226,8 @@ void show_report(context& ctx, const node_report& r) {
   facts.add("huge pages", human_bytes(s.huge_page_bytes));
   facts.add("reads", human_count(s.reads) + ", " + percent_of(s.hits, s.reads)
                        + " hits");
-  facts.add("writes",
-            human_count(s.writes) + ", " + human_count(s.expired) + " expired");
+  facts.add("writes", human_count(s.writes) + ", " + human_count(s.expired)
+                        + " expired, " + human_count(s.evicted) + " evicted");
   facts.add("requests",
             human_count(r.requests.requests) + " and "
               + human_count(r.requests.batches, "batch", "batches") + " of "
@@ -237,8 +240,10 @@ void show_report(context& ctx, const node_report& r) {
   facts.add("restarts", human_count(r.restarts) + " of actors, "
                           + human_count(s.recoveries) + " of participants, "
                           + human_count(s.corrupt_reads) + " corrupt reads");
+  add_upkeep(facts, r.upkeep);
   add_gateway(facts, r.gateway);
   add_tunnel(facts, r.tunnel);
+  show_upkeep(ctx, r.upkeep);
   show_peers(ctx, r.router.peers);
 }
 

@@ -32,8 +32,8 @@ FOLDERS = {
 
 # What memory/ shows to the other folders. The rest is the layout of the segment
 # and how it is worked on; only tests and benchmarks may look at that.
-MEMORY_PUBLIC = {"memory/latency_recorder.hpp", "memory/limits.hpp",
-                 "memory/lower_tier.hpp",
+MEMORY_PUBLIC = {"memory/backup.hpp", "memory/latency_recorder.hpp",
+                 "memory/limits.hpp", "memory/lower_tier.hpp",
                  "memory/policy/cache.hpp", "memory/policy/kind.hpp",
                  "memory/raw_blocks.hpp", "memory/status.hpp",
                  "memory/store.hpp", "memory/tiered_cache.hpp"}
@@ -61,7 +61,7 @@ THIRD_PARTY = {
 }
 # Parts of actors/ that are protocol cores: they know neither CAF nor the actors
 # around them.
-CORES = ("actors/resp/", "actors/tunnel/")
+CORES = ("actors/resp/", "actors/tunnel/", "actors/upkeep/")
 TEST_ONLY = {"catch2", "rapidcheck", "rapidcheck.h"}
 
 # Headers of the C library and the kernel that are neither C++ nor ours.

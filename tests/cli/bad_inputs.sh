@@ -141,6 +141,16 @@ run 2 E-RANGE "--ttl" set a b --ttl 0 --segment segment
 run 5 E-NOTFOUND '"absent"' get absent --segment segment
 run 5 E-NOTFOUND '"absent"' del absent --segment segment
 run 5 E-NOTFOUND '"nowhere"' get a --namespace nowhere --segment segment
+run 5 E-NOTFOUND 'did you mean "default"?' \
+  namespace show defualt --segment segment
+run 5 E-NOTFOUND '"nowhere"' \
+  namespace set nowhere --policy lru --segment segment
+run 2 E-RANGE "noeviction|clock|fifo|lru|lfu" \
+  namespace set default --policy lruu --segment segment
+run 2 E-RANGE "general|training|inference|critical" \
+  namespace set default --priority urgent --segment segment
+run 2 E-SIZE "0 B to 64 GiB" namespace set default --quota 65G --segment segment
+run 2 E-USE "NAME: missing" namespace show --segment segment
 run 5 E-NOTINT '"greeting"' incr greeting --segment segment
 run 2 E-RANGE "9223372036854775807" incr n 9223372036854775808 --segment segment
 

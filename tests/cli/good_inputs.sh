@@ -57,7 +57,7 @@ help_of() {
 }
 help_of
 for command in tour cluster serve get set del incr scan load attach stats bench \
-  doctor config cert; do
+  doctor config cert namespace; do
   "$program" --help | grep -q "^  $command " || fail "--help has no $command"
 done
 
@@ -106,6 +106,20 @@ json 'x["segment"]["entries"] == 5' stats --segment segment
 json 'x["segment"]["entries"] == 5' attach segment
 json 'x["namespaces"][0]["name"] == "default"' attach segment namespaces
 json 'x["damaged"] == 0' attach segment verify
+
+# What a namespace does when memory is short.
+json 'x["namespaces"][0]["policy"] == "noeviction"' \
+  namespace list --segment segment
+json 'x["policy"] == "lru" and x["quota_bytes"] == 65536' \
+  namespace set default --policy lru --quota 64K --segment segment
+json 'x["priority"] == "critical" and x["policy"] == "lru"' \
+  namespace set default --priority critical --segment segment
+json 'x["default_ttl_ms"] == 120000 and x["entries"] == 0' \
+  namespace set young --create --ttl 2m --segment segment
+json 'x["priority"] == "critical" and x["quota_bytes"] == 65536' \
+  namespace show default --segment segment
+json 'x["policy"] == "noeviction" and x["quota_bytes"] == 0' namespace set \
+  default --policy noeviction --quota 0 --priority general --segment segment
 json 'x["checks"][0]["state"] == "ok"' doctor --segment segment
 is erased del lock --segment segment
 json 'x["operations"] and x["entries"] == 1000' \
