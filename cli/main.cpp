@@ -1,6 +1,7 @@
 // The `neuroplex` command: the list of its subcommands, in the order of --help.
 #include "cli/command_line.hpp"
 #include "cli/commands/attach.hpp"
+#include "cli/commands/backup.hpp"
 #include "cli/commands/bench.hpp"
 #include "cli/commands/cert.hpp"
 #include "cli/commands/cluster.hpp"
@@ -17,8 +18,8 @@ int main(int argc, char** argv) {
   using namespace neuroplex::cli;
   constexpr add_command commands[] = {
     add_tour,  add_cluster, add_serve,  add_get,    add_set,       add_del,
-    add_incr,  add_scan,    add_load,   add_attach, add_namespace, add_stats,
-    add_bench, add_doctor,  add_config, add_cert,
+    add_incr,  add_scan,    add_load,   add_attach, add_namespace, add_backup,
+    add_stats, add_bench,   add_doctor, add_config, add_cert,
   };
   return run(argc, argv, commands);
 }

@@ -22,8 +22,9 @@ foreach(folder IN ITEMS memory config consensus actors)
     FILE "neuroplex-${folder}.cmake" DESTINATION "${package_dir}")
   # Of memory/ only the interface: the layout of a segment is nobody's business.
   if(folder STREQUAL "memory")
-    install(FILES memory/compact_report.hpp memory/latency_recorder.hpp
-        memory/limits.hpp memory/lower_tier.hpp
+    install(FILES memory/backup.hpp memory/backup_medium.hpp
+        memory/checked_open.hpp memory/compact_report.hpp
+        memory/latency_recorder.hpp memory/limits.hpp memory/lower_tier.hpp
         memory/raw_blocks.hpp memory/status.hpp memory/store.hpp
         memory/tiered_cache.hpp
       DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex/memory")

@@ -6,6 +6,7 @@
 #include "cli/load/loader.hpp"
 #include "cli/load/segment_check.hpp"
 #include "cli/load/wordnet.hpp"
+#include "cli/progress_output.hpp"
 #include "cli/target/target_flags.hpp"
 #include "cli/terminal/interrupt.hpp"
 #include "cli/terminal/progress.hpp"
@@ -14,7 +15,6 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 namespace neuroplex::cli {
 
@@ -54,26 +54,6 @@ expected<reader_ptr> open_csv(const load_arguments& given) {
   return reader_ptr{
     std::make_unique<csv_reader>(std::move(*source), given.csv)};
 }
-
-// Where progress goes: nowhere when a program reads our output.
-class progress_output {
-public:
-  explicit progress_output(context& ctx) : ctx_{ctx} {
-  }
-
-  [[nodiscard]] std::ostream& stream() {
-    return ctx_.output == output_format::text ? ctx_.out : discarded_;
-  }
-
-  [[nodiscard]] terminal_traits traits() const {
-    return ctx_.output == output_format::text ? ctx_.terminal
-                                              : terminal_traits{};
-  }
-
-private:
-  context& ctx_;
-  std::ostringstream discarded_;
-};
 
 // Ends by the signal if there was one, else answers the failure.
 outcome stopped(int signal_number, const failure& what) {

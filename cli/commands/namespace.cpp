@@ -34,6 +34,7 @@ struct namespace_arguments {
 failure unknown(const std::string& name,
                 const std::vector<namespace_info>& spaces) {
   std::vector<std::string_view> names;
+  names.reserve(spaces.size());
   for (const auto& space : spaces)
     names.push_back(space.name);
   auto near = config::nearest(name, names);

@@ -127,12 +127,16 @@ private:
 
 } // namespace
 
-expected<memory::store> open_segment(const std::string& path,
-                                     memory::access_mode mode) {
+std::string segment_file(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
-    return memory::store::open(path + "/segment", mode);
-  return memory::store::open(path, mode);
+    return path + "/segment";
+  return path;
+}
+
+expected<memory::store> open_segment(const std::string& path,
+                                     memory::access_mode mode) {
+  return memory::store::open(segment_file(path), mode);
 }
 
 expected<std::unique_ptr<target>>

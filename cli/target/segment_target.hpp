@@ -5,8 +5,10 @@
 
 namespace neuroplex::cli {
 
-/// Attaches to the segment `path`, or to "<path>/segment" when it is a
-/// directory.
+/// `path`, or "<path>/segment" when it is a directory.
+[[nodiscard]] std::string segment_file(const std::string& path);
+
+/// Attaches to the segment `path`, or to the one in that data directory.
 [[nodiscard]] expected<memory::store> open_segment(const std::string& path,
                                                    memory::access_mode mode);
 

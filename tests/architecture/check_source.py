@@ -32,11 +32,12 @@ FOLDERS = {
 
 # What memory/ shows to the other folders. The rest is the layout of the segment
 # and how it is worked on; only tests and benchmarks may look at that.
-MEMORY_PUBLIC = {"memory/backup.hpp", "memory/latency_recorder.hpp",
-                 "memory/limits.hpp", "memory/lower_tier.hpp",
-                 "memory/policy/cache.hpp", "memory/policy/kind.hpp",
-                 "memory/raw_blocks.hpp", "memory/status.hpp",
-                 "memory/store.hpp", "memory/tiered_cache.hpp"}
+MEMORY_PUBLIC = {"memory/backup.hpp", "memory/checked_open.hpp",
+                 "memory/latency_recorder.hpp", "memory/limits.hpp",
+                 "memory/lower_tier.hpp", "memory/policy/cache.hpp",
+                 "memory/policy/kind.hpp", "memory/raw_blocks.hpp",
+                 "memory/status.hpp", "memory/store.hpp",
+                 "memory/tiered_cache.hpp"}
 MEMORY_INSIDERS = {"memory", "bench", "tests"}
 
 # Third-party headers by their first path component, and who may use them.

@@ -149,8 +149,19 @@ run 2 E-RANGE "noeviction|clock|fifo|lru|lfu" \
   namespace set default --policy lruu --segment segment
 run 2 E-RANGE "general|training|inference|critical" \
   namespace set default --priority urgent --segment segment
+run 2 E-RANGE "off|adaptive" \
+  namespace set default --compression zip --segment segment
 run 2 E-SIZE "0 B to 64 GiB" namespace set default --quota 65G --segment segment
 run 2 E-USE "NAME: missing" namespace show --segment segment
+run 2 E-USE "DIRECTORY: missing" backup once --segment segment
+run 3 E-PATH "nosuch" backup once copy --segment nosuch
+run 2 E-RANGE "--interval" backup run copy --interval 1ms --segment segment
+run 2 E-RANGE "--fold-percent" backup once copy --fold-percent 0
+run 3 E-PATH "nosuch" backup verify nosuch
+run 3 E-PATH "nosuch" backup restore nosuch restored
+run 5 E-NOTFOUND "no base file" backup restore . restored --repair
+run 2 E-USE "FILE: missing" backup restore copy
+run 3 E-PATH "nosuch" backup check nosuch
 run 5 E-NOTINT '"greeting"' incr greeting --segment segment
 run 2 E-RANGE "9223372036854775807" incr n 9223372036854775808 --segment segment
 

@@ -57,7 +57,7 @@ help_of() {
 }
 help_of
 for command in tour cluster serve get set del incr scan load attach stats bench \
-  doctor config cert namespace; do
+  doctor config cert namespace backup; do
   "$program" --help | grep -q "^  $command " || fail "--help has no $command"
 done
 
@@ -116,6 +116,8 @@ json 'x["priority"] == "critical" and x["policy"] == "lru"' \
   namespace set default --priority critical --segment segment
 json 'x["default_ttl_ms"] == 120000 and x["entries"] == 0' \
   namespace set young --create --ttl 2m --segment segment
+json 'x["compression"] == "adaptive" and x["default_ttl_ms"] == 120000' \
+  namespace set young --compression adaptive --segment segment
 json 'x["priority"] == "critical" and x["quota_bytes"] == 65536' \
   namespace show default --segment segment
 json 'x["policy"] == "noeviction" and x["quota_bytes"] == 0' namespace set \
