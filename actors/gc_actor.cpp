@@ -20,7 +20,7 @@ struct gc_state {
   static inline const char* name = "gc";
 };
 
-using self_pointer = actor_pointer<gc_actor, gc_state>;
+using gc_pointer = actor_pointer<gc_actor, gc_state>;
 
 bool is_above(const gc_state& state) {
   return state.parts->pressure().level >= upkeep::pressure_level::high;
@@ -30,13 +30,13 @@ upkeep_actor& worker_of(gc_state& state, chore which) {
   return state.workers[static_cast<std::size_t>(which)];
 }
 
-void schedule(self_pointer self) {
+void schedule(gc_pointer self) {
   auto& state = state_of(self);
   tell_after(self, milliseconds{state.parts->plan().delay_ms(unix_ms())},
              gc_actor{self}, pulse_atom_v, ++state.pulse);
 }
 
-void begin(self_pointer self, chore which) {
+void begin(gc_pointer self, chore which) {
   auto& state = state_of(self);
   auto& worker = worker_of(state, which);
   if (!worker)
@@ -56,7 +56,7 @@ void begin(self_pointer self, chore which) {
 }
 
 // The intervals are the workers', who may have been told others.
-void look(self_pointer self) {
+void look(gc_pointer self) {
   auto& state = state_of(self);
   auto& plan = state.parts->plan();
   for (auto which : chores)
@@ -67,7 +67,7 @@ void look(self_pointer self) {
   schedule(self);
 }
 
-gc_actor::behavior_type behavior(self_pointer self,
+gc_actor::behavior_type behavior(gc_pointer self,
                                  std::shared_ptr<upkeep::parts> parts) {
   state_of(self).parts = std::move(parts);
   drop_unexpected(self);
@@ -114,7 +114,7 @@ gc_actor::behavior_type behavior(self_pointer self,
 
 gc_actor spawn_gc(caf::actor_system& system,
                   std::shared_ptr<upkeep::parts> parts) {
-  return system.spawn([parts = std::move(parts)](self_pointer self) {
+  return system.spawn([parts = std::move(parts)](gc_pointer self) {
     return behavior(self, parts);
   });
 }

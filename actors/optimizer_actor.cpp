@@ -12,15 +12,15 @@ struct optimizer_state {
   static inline const char* name = "optimizer";
 };
 
-using self_pointer = actor_pointer<optimizer_actor, optimizer_state>;
+using optimizer_pointer = actor_pointer<optimizer_actor, optimizer_state>;
 
-void schedule(self_pointer self) {
+void schedule(optimizer_pointer self) {
   auto& state = state_of(self);
   tell_after(self, milliseconds{state.parts->look_interval_ms()},
              optimizer_actor{self}, pulse_atom_v, ++state.pulse);
 }
 
-optimizer_actor::behavior_type behavior(self_pointer self,
+optimizer_actor::behavior_type behavior(optimizer_pointer self,
                                         std::shared_ptr<upkeep::parts> parts) {
   state_of(self).parts = std::move(parts);
   drop_unexpected(self);
@@ -50,7 +50,7 @@ optimizer_actor::behavior_type behavior(self_pointer self,
 
 optimizer_actor spawn_optimizer(caf::actor_system& system,
                                 std::shared_ptr<upkeep::parts> parts) {
-  return system.spawn([parts = std::move(parts)](self_pointer self) {
+  return system.spawn([parts = std::move(parts)](optimizer_pointer self) {
     return behavior(self, parts);
   });
 }

@@ -18,12 +18,12 @@ struct pool_state {
   static inline const char* name = "pool";
 };
 
-using self_pointer = actor_pointer<pool_actor, pool_state>;
+using pool_pointer = actor_pointer<pool_actor, pool_state>;
 
 // Wakes when the next lease ends; with none that ends by time, not at all. A
 // timer that comes early enough already serves for later ends too, so that
 // leases that come and go leave no timers behind.
-void schedule(self_pointer self) {
+void schedule(pool_pointer self) {
   auto& state = state_of(self);
   auto end_ms = state.parts->loans().next_end_ms();
   if (end_ms == 0 || (state.wakes_ms != 0 && state.wakes_ms <= end_ms))
@@ -38,7 +38,7 @@ void forget(pool_state& state, std::uint64_t number) {
   state.holders->by_number.erase(number);
 }
 
-void watch(self_pointer self, std::uint64_t number,
+void watch(pool_pointer self, std::uint64_t number,
            const caf::strong_actor_ptr& who) {
   state_of(self).watch.watch(self, who, [self, number](const caf::error&) {
     forget(state_of(self), number);
@@ -47,7 +47,7 @@ void watch(self_pointer self, std::uint64_t number,
 }
 
 // The number of a holder, who is watched from now on; 0 for nobody.
-std::uint64_t number_of(self_pointer self, const caf::strong_actor_ptr& who) {
+std::uint64_t number_of(pool_pointer self, const caf::strong_actor_ptr& who) {
   if (!who)
     return 0;
   auto& holders = *state_of(self).holders;
@@ -61,7 +61,7 @@ std::uint64_t number_of(self_pointer self, const caf::strong_actor_ptr& who) {
   return number;
 }
 
-caf::result<upkeep::lease> allocate(self_pointer self, std::uint64_t bytes,
+caf::result<upkeep::lease> allocate(pool_pointer self, std::uint64_t bytes,
                                     std::int64_t lease_ms,
                                     const caf::strong_actor_ptr& holder) {
   auto made = state_of(self).parts->loans().allocate(
@@ -72,7 +72,7 @@ caf::result<upkeep::lease> allocate(self_pointer self, std::uint64_t bytes,
   return *made;
 }
 
-pool_actor::behavior_type behavior(self_pointer self,
+pool_actor::behavior_type behavior(pool_pointer self,
                                    std::shared_ptr<upkeep::parts> parts,
                                    std::shared_ptr<lease_holders> holders) {
   auto& state = state_of(self);
@@ -128,7 +128,7 @@ pool_actor spawn_pool(caf::actor_system& system,
                       std::shared_ptr<upkeep::parts> parts,
                       std::shared_ptr<lease_holders> holders) {
   return system.spawn([parts = std::move(parts),
-                       holders = std::move(holders)](self_pointer self) {
+                       holders = std::move(holders)](pool_pointer self) {
     return behavior(self, parts, holders);
   });
 }

@@ -20,9 +20,9 @@ struct pressure_state {
   static inline const char* name = "pressure";
 };
 
-using self_pointer = actor_pointer<pressure_actor, pressure_state>;
+using pressure_pointer = actor_pointer<pressure_actor, pressure_state>;
 
-void schedule(self_pointer self, bool more) {
+void schedule(pressure_pointer self, bool more) {
   auto& state = state_of(self);
   auto number = ++state.pulse;
   if (more)
@@ -31,7 +31,7 @@ void schedule(self_pointer self, bool more) {
              pressure_actor{self}, pulse_atom_v, number);
 }
 
-upkeep::task_report step(self_pointer self) {
+upkeep::task_report step(pressure_pointer self) {
   auto& state = state_of(self);
   auto report = state.worker->run(unix_ms());
   auto now = state.parts->pressure();
@@ -43,7 +43,8 @@ upkeep::task_report step(self_pointer self) {
   return report;
 }
 
-caf::result<void> join(self_pointer self, const caf::strong_actor_ptr& who) {
+caf::result<void> join(pressure_pointer self,
+                       const caf::strong_actor_ptr& who) {
   auto& state = state_of(self);
   if (!who)
     return make_error(errc::bad_argument);
@@ -62,7 +63,7 @@ caf::result<void> join(self_pointer self, const caf::strong_actor_ptr& who) {
   return caf::unit;
 }
 
-pressure_actor::behavior_type behavior(self_pointer self,
+pressure_actor::behavior_type behavior(pressure_pointer self,
                                        std::shared_ptr<upkeep::parts> parts) {
   auto& state = state_of(self);
   state.worker = parts->find("pressure");
@@ -95,7 +96,7 @@ pressure_actor::behavior_type behavior(self_pointer self,
 
 pressure_actor spawn_pressure(caf::actor_system& system,
                               std::shared_ptr<upkeep::parts> parts) {
-  return system.spawn([parts = std::move(parts)](self_pointer self) {
+  return system.spawn([parts = std::move(parts)](pressure_pointer self) {
     return behavior(self, parts);
   });
 }

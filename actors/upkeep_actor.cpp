@@ -14,11 +14,11 @@ struct upkeep_state {
   static inline const char* name = "upkeep";
 };
 
-using self_pointer = actor_pointer<upkeep_actor, upkeep_state>;
+using upkeep_pointer = actor_pointer<upkeep_actor, upkeep_state>;
 
 // While there is more to do the next step comes at once, behind the messages
 // that wait already.
-void schedule(self_pointer self, bool more) {
+void schedule(upkeep_pointer self, bool more) {
   auto& state = state_of(self);
   auto number = ++state.pulse;
   if (more)
@@ -27,7 +27,7 @@ void schedule(self_pointer self, bool more) {
              upkeep_actor{self}, pulse_atom_v, number);
 }
 
-upkeep_actor::behavior_type behavior(self_pointer self,
+upkeep_actor::behavior_type behavior(upkeep_pointer self,
                                      std::shared_ptr<upkeep::worker> worker,
                                      pacing paced) {
   state_of(self).worker = std::move(worker);
@@ -59,7 +59,7 @@ upkeep_actor::behavior_type behavior(self_pointer self,
 upkeep_actor spawn_upkeep(caf::actor_system& system,
                           std::shared_ptr<upkeep::worker> worker, pacing paced,
                           placing placed) {
-  auto start = [worker = std::move(worker), paced](self_pointer self) {
+  auto start = [worker = std::move(worker), paced](upkeep_pointer self) {
     return behavior(self, worker, paced);
   };
   return placed == placing::apart ? spawn_apart(system, start)

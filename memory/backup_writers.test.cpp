@@ -17,13 +17,13 @@ namespace {
 constexpr std::size_t writer_count = 2;
 constexpr std::size_t keys_a_writer = 100;
 
-std::string key_of(std::size_t number) {
+std::string written_key(std::size_t number) {
   return "key" + std::to_string(number);
 }
 
 // What a key holds in its version; long ones every seventh time, so that
 // values of both kinds take one another's place.
-std::string value_of(std::size_t key, std::uint64_t version) {
+std::string written_value(std::size_t key, std::uint64_t version) {
   auto text = std::to_string(version) + ":" + std::to_string(key) + ":";
   auto repeats = version % 7 == 0 ? 1'000U : 10U;
   for (unsigned i = 0; i < repeats; ++i)
@@ -82,7 +82,8 @@ private:
     for (std::uint64_t version = 1; !stop_.load(); ++version)
       for (auto key = first; key < first + keys_a_writer; ++key) {
         begun_[key].store(version);
-        if (db.set(default_ns, key_of(key), value_of(key, version)) != errc::ok)
+        if (db.set(default_ns, written_key(key), written_value(key, version))
+            != errc::ok)
           refused_.fetch_add(1);
         done_[key].store(version);
       }
@@ -120,11 +121,11 @@ TEST_CASE("a backup beside writers holds, of each key, a value that was there "
     REQUIRE(back.report.intact());
     REQUIRE(back.entries.size() == writers::key_count);
     for (std::size_t key = 0; key < writers::key_count; ++key) {
-      const auto& value = back.entries.at({"default", key_of(key)});
+      const auto& value = back.entries.at({"default", written_key(key)});
       auto version = version_in(value);
       REQUIRE(version >= oldest[key]);
       REQUIRE(version <= newest[key]);
-      REQUIRE(value == value_of(key, version));
+      REQUIRE(value == written_value(key, version));
     }
   }
   CHECK(busy.refused() == 0);
