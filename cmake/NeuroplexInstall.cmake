@@ -24,6 +24,7 @@ foreach(folder IN ITEMS memory config consensus actors)
   if(folder STREQUAL "memory")
     install(FILES memory/backup.hpp memory/backup_medium.hpp
         memory/checked_open.hpp memory/compact_report.hpp
+        memory/inline_namespace.hpp
         memory/latency_recorder.hpp memory/limits.hpp memory/lower_tier.hpp
         memory/raw_blocks.hpp memory/status.hpp memory/store.hpp
         memory/tiered_cache.hpp

@@ -1,7 +1,5 @@
 #include "memory/backup_capture.hpp"
 
-#include "memory/backup_marks.hpp"
-
 namespace neuroplex::memory::detail {
 
 namespace format = backup_format;
@@ -22,6 +20,32 @@ void backup_capture::prefetch_blocks(std::uint64_t position) const noexcept {
   }
   if (at.line + 1 < arena.lines(at.level))
     prefetch_line(&arena.line(at.level, at.line + 1));
+}
+
+bool backup_capture::capture_inline(std::uint8_t ns, std::uint64_t hash,
+                                    std::string_view key,
+                                    std::string_view value,
+                                    std::int64_t expires, bool intact,
+                                    backup_buffer& out) {
+  if (expires != 0 && expires <= unix_time_ms())
+    return false;
+  if (!intact) {
+    ++counts_.corrupt;
+    return false;
+  }
+  layout::entry_fields fields{};
+  fields.value_bytes = static_cast<std::uint32_t>(value.size());
+  fields.kind = layout::make_entry_kind(
+    key.size(), ns, expires != 0 ? layout::flag_expires : std::uint8_t{0});
+  fields.checksum = value_checksum(
+    checksum_seed(hash, fields.length_and_form(), expires), value);
+  out.append(&fields, sizeof fields);
+  if (expires != 0)
+    out.append(&expires, sizeof expires);
+  out.append(key.data(), key.size());
+  out.append(value.data(), value.size());
+  ++counts_.entries;
+  return true;
 }
 
 backup_capture::outcome backup_capture::capture(const home& at,

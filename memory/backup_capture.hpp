@@ -9,9 +9,12 @@
 
 #include "memory/backup_buffer.hpp"
 #include "memory/backup_format.hpp"
+#include "memory/backup_marks.hpp"
+#include "memory/inline_store.hpp"
 #include "memory/store_impl.hpp"
 
 #include <cstdint>
+#include <string_view>
 #include <unordered_map>
 
 namespace neuroplex::memory::detail {
@@ -78,6 +81,7 @@ public:
       repeats = 0;
       position = store_impl::position_after(at.line, shape.lines(at.level));
     }
+    read_inline(region, out, after_entry);
     return known;
   }
 
@@ -115,6 +119,42 @@ private:
 
   /// Asks for the blocks of the line at a position, and for the line after it.
   void prefetch_blocks(std::uint64_t position) const noexcept;
+
+  /// The entries of the region that lie in tables of inline namespaces.
+  template <class AfterEntry>
+  void read_inline(std::uint32_t region, backup_buffer& out,
+                   AfterEntry&& after_entry) {
+    std::uint64_t regions = source_.shape().backup_regions;
+    auto begin = first_position(region, regions);
+    auto end = first_position(region + std::uint64_t{1}, regions);
+    for (unsigned ns = 0; ns < limits::max_namespaces; ++ns) {
+      auto* table =
+        source_.inline_table_of(namespace_id{static_cast<std::uint8_t>(ns)});
+      if (table == nullptr || begin == end)
+        continue;
+      auto home_at = [&](std::uint64_t position) {
+        return static_cast<std::uint32_t>((position * table->groups()) >> 32);
+      };
+      for (auto home = home_at(begin); home <= home_at(end - 1); ++home)
+        table->visit_home(
+          home,
+          [&](const auto&, std::uint64_t hash, std::string_view key,
+              std::string_view value, std::int64_t expires, bool intact) {
+            if (capture_inline(table->ns(), hash, key, value, expires, intact,
+                               out))
+              after_entry();
+          },
+          [&](std::uint64_t hash) {
+            return region_of(source_.arena(), hash) == region;
+          });
+    }
+  }
+
+  [[nodiscard]] bool capture_inline(std::uint8_t ns, std::uint64_t hash,
+                                    std::string_view key,
+                                    std::string_view value,
+                                    std::int64_t expires, bool intact,
+                                    backup_buffer& out);
 
   outcome capture(const home& at, const location& where, std::uint32_t region,
                   bool with_kept, backup_buffer& out);

@@ -27,6 +27,7 @@
 #pragma once
 
 #include "memory/hash.hpp"
+#include "memory/inline_layout.hpp"
 #include "memory/layout.hpp"
 
 #include <bit>
@@ -127,12 +128,14 @@ struct namespace_row {
   std::uint8_t priority_class;
   std::uint8_t compression;
   std::uint8_t name_bytes;
-  std::uint8_t reserved_0[3];
+  std::uint8_t is_inline; ///< 1: `reserved` begins with its inline_shape
+  std::uint8_t reserved_0[2];
   std::uint64_t quota_bytes;
   std::uint64_t default_ttl_ms;
-  std::uint64_t reserved[5];
+  std::uint64_t reserved[5]; ///< of an inline one: its inline_shape
 };
 static_assert(sizeof(namespace_row) == 64);
+static_assert(sizeof(layout::inline_shape) <= sizeof(namespace_row::reserved));
 
 /// Payload of a commit frame: what its generation holds.
 struct commit_totals {

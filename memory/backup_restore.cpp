@@ -6,6 +6,7 @@
 #include "memory/backup.hpp"
 #include "memory/backup_chain.hpp"
 #include "memory/backup_marks.hpp"
+#include "memory/inline_store.hpp"
 #include "memory/store_impl.hpp"
 
 #include <algorithm>
@@ -312,17 +313,11 @@ private:
   }
 
   [[nodiscard]] errc store_entry(const record_entry& entry) const {
-    store_impl::context* self = nullptr;
-    auto ns = entry.header.ns();
-    if (auto state = target_->begin_write(namespace_id{ns}, self);
-        state != errc::ok)
-      return state;
-    if (entry.value.size() > target_->shape().max_value_bytes)
-      return errc::value_size;
-    return target_->engine().put(
-      target_->view_far_from(&entry), *self, entry.hash, ns, entry.key,
-      entry.value, entry.expires, condition::always,
-      entry.header.packed() ? layout::flag_packed : std::uint8_t{0});
+    return detail::load_entry(*target_, entry.header.ns(), entry.hash,
+                              entry.key, entry.value, entry.expires,
+                              entry.header.packed() ? layout::flag_packed
+                                                    : std::uint8_t{0},
+                              condition::always);
   }
 
   const backup_chain& chain_;
@@ -388,7 +383,7 @@ segment_options shape_of(const format::file_header& header) {
 }
 
 /// Gives a new segment the namespaces of the backup, under their numbers.
-void make_namespaces(const store_impl& target, const backup_chain& chain) {
+expected<void> make_namespaces(store_impl& target, const backup_chain& chain) {
   auto& control = target.arena().control();
   for (auto& each : chain.namespaces) {
     auto& record = target.arena().name_record(each.row.id);
@@ -400,12 +395,22 @@ void make_namespaces(const store_impl& target, const backup_chain& chain) {
     record.compression.store(each.row.compression, std::memory_order_relaxed);
     record.default_ttl_ms.store(each.row.default_ttl_ms,
                                 std::memory_order_relaxed);
-    std::copy(std::begin(each.row.reserved), std::end(each.row.reserved),
-              std::begin(record.reserved_0));
+    if (each.row.is_inline == 0)
+      std::copy(std::begin(each.row.reserved), std::end(each.row.reserved),
+                std::begin(record.reserved_0));
     control.namespace_states[each.row.id].store(
       layout::with_namespace_state(0, layout::namespace_state::live),
       std::memory_order_seq_cst);
+    if (each.row.is_inline == 0)
+      continue;
+    layout::inline_shape shape{};
+    std::memcpy(&shape, each.row.reserved, sizeof shape);
+    if (auto made = target.make_inline(namespace_id{each.row.id},
+                                       detail::options_of(shape));
+        !made)
+      return made.error();
   }
+  return {};
 }
 
 /// What could make the segment evict entries or refuse them is set when all of
@@ -487,7 +492,8 @@ expected<restore_report> restore_backup(backup_medium& medium,
   if (!made)
     return made.error();
   auto& target = store_impl::of(*made);
-  make_namespaces(target, *chain);
+  if (auto ready = make_namespaces(target, *chain); !ready)
+    return ready.error();
   backup_reader reader{*chain, &target, refuse, options.progress};
   auto counted = reader.run(threads_for(options));
   if (!counted)

@@ -3,6 +3,7 @@
 #include "memory/backup_chain.hpp"
 #include "memory/backup_marks.hpp"
 #include "memory/boot_id.hpp"
+#include "memory/inline_store.hpp"
 
 #include <algorithm>
 #include <random>
@@ -33,6 +34,12 @@ std::string encode_rows(const basic_arena<native_sync>& arena,
     if (!wanted(i))
       continue;
     const auto& record = arena.name_record(i);
+    auto word =
+      arena.control().namespace_states[i].load(std::memory_order_acquire);
+    auto table =
+      layout::namespace_state_of(word) == layout::namespace_state::live_inline
+        ? find_inline_table(arena, i)
+        : nullptr;
     format::namespace_row row{};
     row.id = static_cast<std::uint8_t>(i);
     row.policy = record.policy.load(std::memory_order_relaxed);
@@ -43,14 +50,14 @@ std::string encode_rows(const basic_arena<native_sync>& arena,
     row.default_ttl_ms = record.default_ttl_ms.load(std::memory_order_relaxed);
     std::copy(std::begin(record.reserved_0), std::end(record.reserved_0),
               std::begin(row.reserved));
+    if (table != nullptr) {
+      row.is_inline = 1;
+      std::memcpy(row.reserved, &table->shape(), sizeof table->shape());
+    }
     result.append(reinterpret_cast<const char*>(&row), sizeof row);
     result.append(record.name, row.name_bytes);
   }
   return result;
-}
-
-bool is_live(std::uint32_t word) noexcept {
-  return layout::namespace_state_of(word) == layout::namespace_state::live;
 }
 
 } // namespace
@@ -426,7 +433,7 @@ backup_writer_impl::namespace_rows(const namespace_words& before) const {
   auto now = read_namespace_words();
   return encode_rows(arena(), [&](unsigned i) {
     auto was = layout::namespace_state_of(before[i]);
-    return is_live(now[i])
+    return layout::is_live(now[i])
            && (now[i] == before[i] || was == layout::namespace_state::free
                || was == layout::namespace_state::creating);
   });

@@ -1,6 +1,7 @@
 #include "memory/checked_open.hpp"
 
 #include "memory/boot_id.hpp"
+#include "memory/inline_store.hpp"
 #include "memory/mapping.hpp"
 #include "memory/store_impl.hpp"
 
@@ -68,10 +69,42 @@ public:
             if (auto kept = keep(entry_); !kept)
               return kept.error();
         }
+    for (unsigned ns = 0; ns < limits::max_namespaces; ++ns)
+      if (auto kept = run_inline(static_cast<std::uint8_t>(ns), keep); !kept)
+        return kept.error();
     return {};
   }
 
 private:
+  /// The same in the table of an inline namespace.
+  template <class Keep>
+  expected<void> run_inline(std::uint8_t ns, Keep&& keep) {
+    auto word =
+      arena_.control().namespace_states[ns].load(std::memory_order_acquire);
+    if (layout::namespace_state_of(word)
+        != layout::namespace_state::live_inline)
+      return {};
+    auto table = detail::find_inline_table(arena_, ns);
+    if (table == nullptr) {
+      ++report_.corrupt; // the head of it, and so all that was in it
+      return {};
+    }
+    expected<void> result;
+    auto visit = [&](const auto&, std::uint64_t hash, std::string_view key,
+                     std::string_view value, std::int64_t expires,
+                     bool intact) {
+      if (!intact) {
+        ++report_.corrupt;
+      } else if (result) {
+        entry_ = {ns, 0, hash, expires, std::string{key}, std::string{value}};
+        result = keep(entry_);
+      }
+    };
+    for (std::uint32_t group = 0; group < table->groups() && result; ++group)
+      table->visit_group(group, visit);
+    return result;
+  }
+
   finding look(unsigned level, std::uint64_t line,
                std::atomic<std::uint32_t>& slot) {
     location where;
@@ -133,6 +166,35 @@ failure damaged(const std::string& path, const check_report& report) {
 
 // -- after a kill -------------------------------------------------------------
 
+/// The entries of inline namespaces.
+expected<void> check_inline(store_impl& impl, bool erase,
+                            check_report& report) {
+  for (unsigned i = 0; i < limits::max_namespaces; ++i) {
+    auto* table =
+      impl.inline_table_of(namespace_id{static_cast<std::uint8_t>(i)});
+    if (table == nullptr)
+      continue;
+    std::uint64_t damaged = 0;
+    for (std::uint32_t group = 0; group < table->groups(); ++group)
+      table->visit_group(
+        group, [&](const auto&, std::uint64_t, std::string_view key,
+                   std::string_view value, std::int64_t, bool intact) {
+          if (!intact) {
+            ++damaged;
+            return;
+          }
+          ++report.entries;
+          report.bytes += key.size() + value.size();
+        });
+    report.corrupt += damaged;
+    if (erase && damaged != 0)
+      if (auto removed = detail::inline_remove_damaged(impl, *table);
+          removed != errc::ok)
+        return removed;
+  }
+  return {};
+}
+
 /// Reads all entries of an attached segment, and erases the damaged ones if it
 /// may.
 expected<void> check_attached(store& segment, bool erase,
@@ -190,7 +252,7 @@ expected<void> check_attached(store& segment, bool erase,
       }
     position = store_impl::position_after(at.line, lines);
   }
-  return {};
+  return check_inline(impl, erase, report);
 }
 
 expected<checked_store> attach_checked(const std::string& path,
@@ -215,11 +277,12 @@ expected<checked_store> attach_checked(const std::string& path,
 // -- after a loss of power ----------------------------------------------------
 
 /// Namespaces and their settings, under the same numbers.
-void copy_namespaces(const arena_type& from, const arena_type& to) {
+expected<void> copy_namespaces(const arena_type& from, store_impl& made) {
+  const auto& to = made.arena();
   for (unsigned i = 0; i < limits::max_namespaces; ++i) {
     auto word =
       from.control().namespace_states[i].load(std::memory_order_acquire);
-    if (layout::namespace_state_of(word) != layout::namespace_state::live)
+    if (!layout::is_live(word))
       continue;
     auto& target = to.name_record(i);
     std::memcpy(static_cast<void*>(&target),
@@ -229,8 +292,24 @@ void copy_namespaces(const arena_type& from, const arena_type& to) {
     target.quota_bytes.store(0, std::memory_order_relaxed);
     target.entries.store(0, std::memory_order_relaxed);
     target.block_bytes.store(0, std::memory_order_relaxed);
-    to.control().namespace_states[i].store(word, std::memory_order_seq_cst);
+    target.inline_granule = 0;
+    target.inline_block_word = 0;
+    to.control().namespace_states[i].store(
+      layout::with_namespace_state(word, layout::namespace_state::live),
+      std::memory_order_seq_cst);
+    auto table =
+      layout::namespace_state_of(word) == layout::namespace_state::live_inline
+        ? detail::find_inline_table(from, i)
+        : nullptr;
+    if (table == nullptr)
+      continue;
+    if (auto empty =
+          made.make_inline(namespace_id{static_cast<std::uint8_t>(i)},
+                           detail::options_of(table->shape()));
+        !empty)
+      return empty.error();
   }
+  return {};
 }
 
 segment_options shape_of(const arena_type& arena) {
@@ -270,19 +349,17 @@ expected<void> copy_whole(const arena_type& from, const std::string& path,
   if (!made)
     return made.error();
   auto& target = store_impl::of(*made);
-  copy_namespaces(from, target.arena());
+  if (auto ready = copy_namespaces(from, target); !ready)
+    return ready.error();
   salvage source{from, report};
   auto copied = source.run([&](const copied_entry& entry) -> expected<void> {
     if (entry.expires != 0 && entry.expires <= unix_time_ms()) {
       ++report.expired;
       return {};
     }
-    store_impl::context* self = nullptr;
-    auto stored = target.begin_write(namespace_id{entry.ns}, self);
-    if (stored == errc::ok)
-      stored = target.engine().put(
-        target.view_far_from(&entry), *self, entry.hash, entry.ns, entry.key,
-        entry.value, entry.expires, condition::if_absent, entry.form);
+    auto stored =
+      detail::load_entry(target, entry.ns, entry.hash, entry.key, entry.value,
+                         entry.expires, entry.form, condition::if_absent);
     if (stored == errc::exists) {
       ++report.astray; // named twice; the first is kept
       return {};

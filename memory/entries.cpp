@@ -1,5 +1,6 @@
 // Operations of the store on single entries and batches: checks of arguments,
 // then the engine.
+#include "memory/inline_store.hpp"
 #include "memory/store.hpp"
 #include "memory/store_impl.hpp"
 
@@ -170,6 +171,13 @@ errc get_with_care(store_impl& impl, namespace_id ns, std::string_view key,
     return state;
   if (auto bad = check_key(key); bad != errc::ok)
     return bad;
+  if (auto* table = impl.inline_table_of(ns)) [[unlikely]] {
+    auto length = table->shape().value_bytes;
+    to.tell(length);
+    return to.make_room(length)
+             ? detail::inline_get(impl, *table, key, to.data(), info)
+             : errc::value_size;
+  }
   auto hash = hash_key(number(ns), key);
   auto answer = errc::ok;
   if (info != nullptr || short_key::fits(key.size())
@@ -293,6 +301,8 @@ errc store::view(namespace_id ns, std::string_view key,
     return errc::read_only;
   if (auto bad = check_key(key); bad != errc::ok) [[unlikely]]
     return bad;
+  if (impl_->inline_table_of(ns) != nullptr)
+    return errc::wrong_type;
   result.release();
   return impl_->view(hash_key(number(ns), key), ns, key, result);
 }
@@ -308,6 +318,8 @@ errc store::info(namespace_id ns, std::string_view key,
     return state;
   if (auto bad = check_key(key); bad != errc::ok) [[unlikely]]
     return bad;
+  if (auto* table = impl_->inline_table_of(ns)) [[unlikely]]
+    return detail::inline_get(*impl_, *table, key, nullptr, &result);
   return impl_->engine().read(hash_key(number(ns), key), number(ns), key,
                               [&](const auto& where, std::int64_t expires) {
                                 result = impl_->info_of(where, expires);
@@ -318,6 +330,12 @@ errc store::info(namespace_id ns, std::string_view key,
 // -- writing ------------------------------------------------------------------
 
 namespace {
+
+/// The table of an inline namespace that the pool's way has refused.
+store_impl::inline_table* refused_table(store_impl& impl, namespace_id ns,
+                                        errc refusal) {
+  return refusal == errc::bad_namespace ? impl.inline_table_of(ns) : nullptr;
+}
 
 /// Runs a change that depends on the present value; `decide` as in
 /// basic_engine::modify, but for values as their writers gave them.
@@ -361,8 +379,11 @@ errc change_value(store_impl& impl, namespace_id ns, std::string_view key,
                   Decide&& decide) {
   context* self = nullptr;
   if (auto bad = check_write(impl, ns, key, value_bytes, options, self);
-      bad != errc::ok) [[unlikely]]
+      bad != errc::ok) [[unlikely]] {
+    if (auto* table = refused_table(impl, ns, bad))
+      return detail::inline_change(impl, *table, key, options, decide);
     return bad;
+  }
   return change_value(impl, *self, ns, key, std::forward<Decide>(decide));
 }
 
@@ -403,8 +424,11 @@ errc store_value(store_impl& impl, namespace_id ns, std::string_view key,
                  condition when) {
   context* self = nullptr;
   if (auto bad = check_write(impl, ns, key, value.size(), options, self);
-      bad != errc::ok) [[unlikely]]
+      bad != errc::ok) [[unlikely]] {
+    if (auto* table = refused_table(impl, ns, bad))
+      return detail::inline_put(impl, *table, key, value, options, when);
     return bad;
+  }
   if (options.keep_ttl || impl.compression(ns) != compression_mode::off)
     [[unlikely]]
     return store_with_care(impl, *self, ns, key, value, options, when);
@@ -529,8 +553,11 @@ errc store::append(namespace_id ns, std::string_view key,
 errc store::erase(namespace_id ns, std::string_view key) {
   context* self = nullptr;
   if (auto bad = check_write(*impl_, ns, key, 0, {}, self); bad != errc::ok)
-    [[unlikely]]
+    [[unlikely]] {
+    if (auto* table = refused_table(*impl_, ns, bad))
+      return detail::inline_erase(*impl_, *table, key);
     return bad;
+  }
   return impl_->engine().erase(*self, hash_key(number(ns), key), number(ns),
                                key);
 }
@@ -609,6 +636,8 @@ void in_waves(store_impl& impl, std::uint8_t ns, std::size_t count,
 errc store::get_many(namespace_id ns, std::span<get_request> requests) const {
   if (auto state = impl_->usable(); state != errc::ok)
     return state;
+  if (auto* table = impl_->inline_table_of(ns)) [[unlikely]]
+    return detail::inline_get_many(*impl_, *table, requests);
   auto most = impl_->shape().max_value_bytes;
   auto result = errc::ok;
   in_waves<false>(
@@ -632,8 +661,11 @@ errc store::get_many(namespace_id ns, std::span<get_request> requests) const {
 
 errc store::set_many(namespace_id ns, std::span<set_request> requests) {
   context* self = nullptr;
-  if (auto state = impl_->begin_write(ns, self); state != errc::ok)
+  if (auto state = impl_->begin_write(ns, self); state != errc::ok) {
+    if (auto* table = refused_table(*impl_, ns, state))
+      return detail::inline_set_many(*impl_, *table, requests);
     return state;
+  }
   auto result = errc::ok;
   auto packs = impl_->compression(ns) != compression_mode::off;
   in_waves<true>(

@@ -195,10 +195,18 @@ enum class namespace_state : std::uint8_t {
   creating = 1,
   live = 2,
   dropping = 3,
+  live_inline = 4, ///< its entries are in a table of their own
 };
 
 constexpr namespace_state namespace_state_of(std::uint32_t word) noexcept {
   return static_cast<namespace_state>(word & 0xFFU);
+}
+
+/// Whether the namespace may be used, in whatever mode.
+constexpr bool is_live(std::uint32_t word) noexcept {
+  auto state = namespace_state_of(word);
+  return state == namespace_state::live
+         || state == namespace_state::live_inline;
 }
 
 constexpr std::uint32_t with_namespace_state(std::uint32_t word,
@@ -226,7 +234,10 @@ struct namespace_record {
   // Line 1: counters.
   typename Sync::template atomic<std::uint64_t> entries;
   typename Sync::template atomic<std::uint64_t> block_bytes;
-  std::uint64_t reserved_1[6];
+  std::uint64_t inline_block_word; ///< of the block with its table
+  std::uint32_t inline_granule;    ///< of that block, 0 for none
+  std::uint32_t reserved_2;
+  std::uint64_t reserved_1[4];
 
   char name[256];
 };

@@ -37,6 +37,11 @@ inline constexpr unsigned eviction_batch = 128;
 /// Bytes that a step of compaction moves unless told otherwise.
 inline constexpr std::uint64_t compaction_step_bytes = 4096;
 
+/// Longest key and value together in an inline namespace, and the most entries
+/// one may be made for.
+inline constexpr std::size_t max_inline_entry_bytes = std::size_t{64} << 10;
+inline constexpr std::uint64_t max_inline_capacity = std::uint64_t{1} << 31;
+
 /// Longest expiry, in milliseconds (about 292 years).
 inline constexpr std::int64_t max_ttl_ms = 9'223'372'036'854;
 

@@ -63,7 +63,7 @@ expected<namespace_settings> store_impl::settings(namespace_id ns) const {
   auto index = static_cast<unsigned>(ns);
   auto word =
     arena().control().namespace_states[index].load(std::memory_order_acquire);
-  if (layout::namespace_state_of(word) != layout::namespace_state::live)
+  if (!layout::is_live(word))
     return failure{errc::bad_namespace,
                    "namespace " + std::to_string(index) + ": there is none"};
   const auto& record = arena().name_record(index);
@@ -87,6 +87,10 @@ expected<void> store_impl::configure(namespace_id ns,
     return valid;
   if (auto present = this->settings(ns); !present)
     return present.error();
+  if (inline_table_of(ns) != nullptr)
+    return failure{errc::wrong_type,
+                   "namespace " + std::to_string(number(ns))
+                     + ": inline; it has no policy, quota or lifetime to set"};
   if (mode_ == access_mode::read_only)
     return errc::read_only;
   std::lock_guard guard{mutex_};
@@ -103,8 +107,8 @@ expected<namespace_id> store_impl::find_namespace(std::string_view name) const {
     auto word =
       arena().control().namespace_states[i].load(std::memory_order_acquire);
     auto& record = arena().name_record(i);
-    if (layout::namespace_state_of(word) == layout::namespace_state::live
-        && record.name_hash == hash && same_name(record, name))
+    if (layout::is_live(word) && record.name_hash == hash
+        && same_name(record, name))
       return namespace_id{static_cast<std::uint8_t>(i)};
   }
   return failure{errc::not_found, "namespace '" + std::string{name}
@@ -124,6 +128,14 @@ expected<namespace_id> store_impl::open_namespace(std::string_view name) {
     return errc::read_only;
   if (self() == nullptr)
     return errc::too_many;
+  return make_namespace(name, 0);
+}
+
+/// Makes a namespace, or answers the one that somebody else was faster to make.
+/// With `inline_granule`, a held block with an empty table, it is inline.
+expected<namespace_id>
+store_impl::make_namespace(std::string_view name,
+                           std::uint32_t inline_granule) {
   std::lock_guard guard{mutex_};
   if (!file_.lock(namespace_lock, cold_lock_timeout_ms))
     return errc::busy;
@@ -144,6 +156,7 @@ expected<namespace_id> store_impl::open_namespace(std::string_view name) {
       state.store(
         layout::with_namespace_state(word, layout::namespace_state::creating),
         std::memory_order_relaxed);
+      free_table(*self(), i);
       auto& record = arena().name_record(i);
       record.entries.store(0, std::memory_order_relaxed);
       record.block_bytes.store(0, std::memory_order_relaxed);
@@ -151,9 +164,13 @@ expected<namespace_id> store_impl::open_namespace(std::string_view name) {
       record.name_hash = hash_name(name);
       record.name_bytes = static_cast<std::uint8_t>(name.size());
       std::memcpy(record.name, name.data(), name.size());
-      state.store(
-        layout::with_namespace_state(word, layout::namespace_state::live),
-        std::memory_order_seq_cst);
+      auto live = layout::namespace_state::live;
+      if (inline_granule != 0) {
+        adopt_table(*self(), i, inline_granule);
+        live = layout::namespace_state::live_inline;
+      }
+      state.store(layout::with_namespace_state(word, live),
+                  std::memory_order_seq_cst);
       return namespace_id{static_cast<std::uint8_t>(i)};
     }
     return failure{errc::namespace_full,
@@ -198,6 +215,11 @@ errc store_impl::drop(unsigned index, std::uint32_t word) {
   state.store(
     layout::with_namespace_state(word, layout::namespace_state::dropping),
     std::memory_order_seq_cst);
+  if (arena().name_record(index).inline_granule != 0) {
+    if (auto alone = await_inline_writers(index); alone != errc::ok)
+      return alone;
+    free_table(*self(), index);
+  }
   std::uint64_t removed = 0;
   if (auto cleared =
         clear(namespace_id{static_cast<std::uint8_t>(index)}, removed);

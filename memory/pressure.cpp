@@ -20,7 +20,9 @@ errc set_pinned(store_impl& impl, namespace_id ns, std::string_view key,
                 stamp::pinning pins) {
   store_impl::context* self = nullptr;
   if (auto state = impl.begin_write(ns, self); state != errc::ok)
-    return state;
+    return state == errc::bad_namespace && impl.inline_table_of(ns) != nullptr
+             ? errc::wrong_type
+             : state;
   if (key.empty())
     return errc::bad_key;
   if (key.size() > limits::max_key_bytes)

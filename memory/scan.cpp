@@ -1,5 +1,6 @@
 // Operations that walk the index: scan, sweep of expired entries, clear,
 // verification.
+#include "memory/inline_store.hpp"
 #include "memory/store.hpp"
 #include "memory/store_impl.hpp"
 
@@ -68,6 +69,8 @@ errc store::scan(namespace_id ns, scan_cursor& cursor, std::size_t count,
                  bool with_values) const {
   if (auto state = impl_->usable(); state != errc::ok)
     return state;
+  if (auto* table = impl_->inline_table_of(ns))
+    return detail::inline_scan(*table, cursor, count, visit, with_values);
   std::string value;
   std::string plain;
   walk(*impl_, number(ns), cursor, count,
@@ -101,8 +104,12 @@ errc store::scan(namespace_id ns, scan_cursor& cursor, std::size_t count,
 errc store::sweep_expired(namespace_id ns, scan_cursor& cursor,
                           std::size_t count, std::size_t& removed) {
   store_impl::context* self = nullptr;
-  if (auto state = impl_->begin_write(ns, self); state != errc::ok)
-    return state;
+  if (auto state = impl_->begin_write(ns, self); state != errc::ok) {
+    auto* table = impl_->inline_table_of(ns);
+    return state == errc::bad_namespace && table != nullptr
+             ? detail::inline_sweep(*impl_, *table, cursor, count, removed)
+             : state;
+  }
   std::vector<std::string> expired;
   walk(
     *impl_, number(ns), cursor, count,
@@ -125,8 +132,12 @@ errc store::sweep_expired(namespace_id ns, scan_cursor& cursor,
 errc store::clear(namespace_id ns, std::uint64_t& removed) {
   removed = 0;
   store_impl::context* self = nullptr;
-  if (auto state = impl_->begin_write(ns, self); state != errc::ok)
-    return state;
+  if (auto state = impl_->begin_write(ns, self); state != errc::ok) {
+    auto* table = impl_->inline_table_of(ns);
+    return state == errc::bad_namespace && table != nullptr
+             ? detail::inline_clear(*impl_, *table, removed)
+             : state;
+  }
   return impl_->clear(ns, removed);
 }
 
@@ -138,8 +149,13 @@ expected<std::uint64_t> store::verify() const {
   for (unsigned ns = 0; ns < limits::max_namespaces; ++ns) {
     auto word = impl_->arena().control().namespace_states[ns].load(
       std::memory_order_acquire);
-    if (layout::namespace_state_of(word) != layout::namespace_state::live)
+    if (!layout::is_live(word))
       continue;
+    if (auto* table =
+          impl_->inline_table_of(namespace_id{static_cast<std::uint8_t>(ns)})) {
+      damaged += detail::inline_verify(*table);
+      continue;
+    }
     scan_cursor cursor;
     while (!cursor.done())
       walk(*impl_, static_cast<std::uint8_t>(ns), cursor, 1024,

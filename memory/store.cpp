@@ -1,5 +1,6 @@
 #include "memory/store.hpp"
 
+#include "memory/inline_store.hpp"
 #include "memory/store_impl.hpp"
 
 #include <algorithm>
@@ -222,7 +223,7 @@ std::vector<namespace_info> store::namespaces() const {
   for (unsigned i = 0; i < limits::max_namespaces; ++i) {
     auto word = impl_->arena().control().namespace_states[i].load(
       std::memory_order_acquire);
-    if (layout::namespace_state_of(word) != layout::namespace_state::live)
+    if (!layout::is_live(word))
       continue;
     auto& record = impl_->arena().name_record(i);
     auto id = namespace_id{static_cast<std::uint8_t>(i)};
@@ -234,6 +235,12 @@ std::vector<namespace_info> store::namespaces() const {
                       not_negative(record.entries),
                       not_negative(record.block_bytes),
                       *settings});
+    if (auto* table = impl_->inline_table_of(id)) {
+      auto& told = result.back();
+      told.is_inline = true;
+      told.entries = table->entries();
+      told.block_bytes = told.entries * table->shape().record_bytes();
+    }
   }
   return result;
 }

@@ -43,6 +43,8 @@
 
 namespace neuroplex::memory {
 
+class inline_namespace;
+
 namespace detail {
 class store_impl;
 } // namespace detail
@@ -92,6 +94,23 @@ struct set_options {
 
   /// Keep the expiry of the entry that is replaced (ttl_ms must be 0).
   bool keep_ttl = false;
+};
+
+/// A namespace in inline mode: every key and every value has one size, and room
+/// for `capacity` entries is taken from the pool when it is made. It does not
+/// grow; beyond its capacity writes of new keys answer `no_space` sooner or
+/// later.
+struct inline_options {
+  std::size_t key_bytes = 0;
+  std::size_t value_bytes = 0;
+  std::uint64_t capacity = 0;
+
+  /// Whether entries may expire (8 bytes each). Without it, a lifetime is
+  /// refused with `bad_ttl`.
+  bool expiry = false;
+
+  /// `errc::config` with the field and its limits named.
+  [[nodiscard]] expected<void> validate() const;
 };
 
 /// What is known of an entry beside its value.
@@ -222,6 +241,7 @@ struct namespace_info {
   std::uint64_t entries = 0;     ///< live entries, expired ones included
   std::uint64_t block_bytes = 0; ///< pool memory of these entries
   namespace_settings settings;
+  bool is_inline = false;
 };
 
 /// Counters and geometry of a segment at one moment. Counters are summed over
@@ -293,6 +313,21 @@ public:
 
   /// Id of `name`, made if there is none. `bad_namespace`, `namespace_full`.
   expected<namespace_id> open_namespace(std::string_view name);
+
+  /// Id of `name` in inline mode, made if there is none. `exists` when it is
+  /// there with other sizes or not inline; `config`, `no_space`,
+  /// `bad_namespace`, `namespace_full`. All operations of the store work on it,
+  /// but for `view`, `pin` and `configure` (`wrong_type`): a record has no
+  /// place of its own to pin, and nothing is evicted. It is backed up and
+  /// restored. Keys and values of another size answer `key_size` and
+  /// `value_size`, also where the new value follows from the old one (append,
+  /// increment).
+  expected<namespace_id> open_inline_namespace(std::string_view name,
+                                               const inline_options& options);
+
+  /// The direct way to an inline namespace (inline_namespace.hpp); `wrong_type`
+  /// when `ns` is not inline. Must not outlive the store.
+  expected<inline_namespace> inline_handle(namespace_id ns);
 
   /// Id of `name`, or `not_found`.
   [[nodiscard]] expected<namespace_id>
@@ -390,7 +425,8 @@ public:
   errc persist(namespace_id ns, std::string_view key);
 
   /// Keeps the entry from eviction for as long as its key lives, whoever
-  /// overwrites it. It may expire and be erased. `not_found`.
+  /// overwrites it. It may expire and be erased. `not_found`; `wrong_type` in
+  /// an inline namespace, from which nothing is evicted.
   errc pin(namespace_id ns, std::string_view key);
 
   /// Leaves the entry to eviction again. `not_found`.

@@ -1,6 +1,7 @@
 #include "memory/store_impl.hpp"
 
 #include "memory/boot_id.hpp"
+#include "memory/inline_store.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -335,6 +336,7 @@ bool store_impl::recover_participant(unsigned index, context& helper,
         || slot.participant_plus_one.load(std::memory_order_acquire)
              != index + 1)
       continue;
+    recover_inline(arena(), i);
     engine_.recovery().run(helper, i);
     slot.participant_plus_one.store(0, std::memory_order_release);
     ++threads_found;
@@ -396,6 +398,7 @@ std::size_t store_impl::recover_with(context& helper) {
         || !file_.try_lock(orphan_lock))
       continue;
     if (slot.participant_plus_one.load(std::memory_order_acquire) == orphan) {
+      recover_inline(arena(), i);
       engine_.recovery().run(helper, i);
       slot.participant_plus_one.store(0, std::memory_order_release);
     }

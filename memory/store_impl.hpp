@@ -19,6 +19,13 @@
 #include <string>
 #include <vector>
 
+namespace neuroplex::memory {
+
+template <class Sync>
+class basic_inline_table;
+
+} // namespace neuroplex::memory
+
 namespace neuroplex::memory::detail {
 
 // Numbers of locks on the segment, beyond the participants'.
@@ -148,6 +155,11 @@ public:
     return path_;
   }
 
+  /// Tells this attachment from others of the process.
+  [[nodiscard]] std::uint64_t id() const noexcept {
+    return id_;
+  }
+
   [[nodiscard]] access_mode mode() const noexcept {
     return mode_;
   }
@@ -167,6 +179,18 @@ public:
   [[nodiscard]] expected<namespace_id>
   find_namespace(std::string_view name) const;
   expected<void> drop_namespace(std::string_view name);
+  expected<namespace_id> open_inline_namespace(std::string_view name,
+                                               const inline_options& options);
+
+  /// Makes a live and empty namespace of a segment that nobody else uses
+  /// inline.
+  expected<void> make_inline(namespace_id ns, const inline_options& options);
+
+  using inline_table = basic_inline_table<native_sync>;
+
+  /// The table of an inline namespace, or null when `ns` is not one. It stays
+  /// where it is until the store is destroyed.
+  [[nodiscard]] inline_table* inline_table_of(namespace_id ns);
   [[nodiscard]] expected<namespace_settings> settings(namespace_id ns) const;
   expected<void> configure(namespace_id ns, const namespace_settings& settings);
 
@@ -271,6 +295,15 @@ private:
   errc expand(std::uint64_t least, std::uint64_t wanted);
   void finish_drops();
   errc drop(unsigned index, std::uint32_t word);
+  expected<namespace_id> make_namespace(std::string_view name,
+                                        std::uint32_t inline_granule);
+  expected<std::uint32_t> new_table(context& self, std::string_view name,
+                                    const inline_options& options);
+  std::uint32_t allocate_table(context& self, std::uint64_t bytes);
+  void adopt_table(context& self, unsigned index, std::uint32_t granule);
+  void free_table(context& self, unsigned index);
+  [[nodiscard]] bool inline_writers(unsigned index) const noexcept;
+  [[nodiscard]] errc await_inline_writers(unsigned index);
   context* take_thread_slot();
   std::size_t recover_with(context& helper);
   bool recover_participant(unsigned index, context& helper,
@@ -301,6 +334,11 @@ private:
   std::atomic<std::int64_t> looked_around_ms_{0};
   std::vector<std::unique_ptr<context>> contexts_;
   std::vector<context*> idle_;
+  /// Tables of inline namespaces by id, as they were last seen; all that ever
+  /// were are kept for those who still look at them.
+  std::array<std::atomic<inline_table*>, limits::max_namespaces> tables_{};
+  std::mutex tables_mutex_;
+  std::vector<std::unique_ptr<inline_table>> all_tables_;
 };
 
 } // namespace neuroplex::memory::detail

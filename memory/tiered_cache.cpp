@@ -1,6 +1,7 @@
 // A tiered cache's face, and its reads.
 #include "memory/tiered_cache.hpp"
 
+#include "memory/inline_namespace.hpp"
 #include "memory/tiered_impl.hpp"
 #include "memory/unix_time.hpp"
 
@@ -86,6 +87,11 @@ expected<tiered_cache> tiered_cache::make(store& segment,
   auto ns = segment.open_namespace(space);
   if (!ns)
     return ns.error();
+  if (segment.inline_handle(*ns))
+    return failure{errc::wrong_type,
+                   "namespace '" + std::string{space}
+                     + "': inline; its records keep no markers of what is "
+                       "being read from below"};
   return tiered_cache{
     std::make_unique<impl>(segment, *ns, space, below, options)};
 }

@@ -2,6 +2,7 @@
 
 #include "bench/memory/bare.hpp"
 #include "bench/memory/exchange.hpp"
+#include "bench/memory/inline_subject.hpp"
 #include "bench/memory/lmdb_subject.hpp"
 #include "bench/memory/store_subject.hpp"
 #include "bench/memory/tbb_subject.hpp"
@@ -242,6 +243,47 @@ void measure_uniform(bench_run& run) {
     all.both(operation::set, "set (overwrite)", seed + 40, d);
     all.both(operation::set_many, "set_many of 32, a key", seed + 50, d);
   }
+}
+
+void measure_inline(bench_run& run) {
+  auto entries = run.options.entries;
+  auto group = count_name(entries) + ", uniform, inline";
+  auto path = run.directory + "/inline";
+  {
+    progress("inline: load");
+    inline_subject space{path, entries};
+    auto d = run.yardstick();
+    auto& results = run.results;
+    results.add_time(
+      group, "insert (load)",
+      checked(run_inserts(space, 0, entries), "inline namespace").ns_each(), d);
+    auto count = static_cast<double>(entries);
+    auto now = space.stats();
+    constexpr double mebibyte = 1 << 20;
+    results.add_number(group + ": memory", "in use (with slack)",
+                       "bytes an entry", space.bytes_in_use() / count,
+                       {target::kind::at_most, 135});
+    results.add_number(group + ": memory", "mapped by huge pages", "MiB",
+                       static_cast<double>(now.huge_page_bytes) / mebibyte);
+    for (int i = 0; i < run.options.repetitions; ++i) {
+      progress("inline: repetition " + std::to_string(i + 1));
+      auto seed = static_cast<std::uint64_t>(i) * 1000;
+      auto measure = [&](operation what, const char* name, target goal) {
+        ++seed;
+        d = run.yardstick();
+        auto taken = checked(neuroplex::bench::run(space, what, {entries, seed},
+                                                   run.options.seconds),
+                             "inline namespace");
+        results.add_time(group, name, taken.ns_each(), d, goal);
+      };
+      measure(operation::get_dependent, "get, dependent", at_most_d(1.25));
+      measure(operation::get_independent, "get, independent", {});
+      measure(operation::get_many, "get_many of 32, a key", {});
+      measure(operation::set, "set (overwrite)", {});
+      measure(operation::set_many, "set_many of 32, a key", {});
+    }
+  }
+  std::filesystem::remove(path);
 }
 
 void measure_zipf(bench_run& run) {

@@ -40,6 +40,7 @@ struct bench_run {
 };
 
 void measure_uniform(bench_run& run);
+void measure_inline(bench_run& run);
 void measure_zipf(bench_run& run);
 void measure_exchange(bench_run& run);
 void measure_sizes(bench_run& run);

@@ -98,6 +98,8 @@ void measure(const settings& options, const std::vector<std::string>& only,
   run.yardstick();
   if (wanted("uniform"))
     measure_uniform(run);
+  if (wanted("inline"))
+    measure_inline(run);
   if (wanted("zipf"))
     measure_zipf(run);
   if (wanted("exchange"))
@@ -128,7 +130,7 @@ int main(int argc, char** argv) {
     ->check(CLI::ExistingDirectory);
   app.add_option("--only", only, "Groups to measure")
     ->delimiter(',')
-    ->check(CLI::IsMember({"uniform", "zipf", "exchange", "views"}));
+    ->check(CLI::IsMember({"uniform", "inline", "zipf", "exchange", "views"}));
   app.add_flag("--quick", quick, "Fewer entries, less time");
   app.add_flag("--smoke", smoke, "A few operations of each kind");
   app.add_flag("--json", as_json, "JSON instead of tables");

@@ -1,5 +1,7 @@
 #include "tests/memory/audit.hpp"
 
+#include "memory/inline_store.hpp"
+
 #include <algorithm>
 
 namespace neuroplex::memory::testing {
@@ -33,6 +35,7 @@ inventory auditor::look() {
   look_at_pages(result);
   look_at_threads(result);
   look_at_index(result);
+  look_at_tables(result);
   for (auto granule : marked_)
     if (marks_[granule] == found::held)
       complain(result, of("in no magazine: held block", granule));
@@ -150,7 +153,9 @@ void auditor::look_at_block(inventory& result, std::uint32_t granule,
       complain(result, of("between two states for ever: block", granule));
       return;
   }
-  if ((mark == found::held || mark == found::retired) && !lives(owner))
+  if (mark == found::held && owner == 0 && is_table(granule))
+    mark = found::seen;
+  else if ((mark == found::held || mark == found::retired) && !lives(owner))
     complain(result, of("kept by the dead: block", granule));
   marks_[granule] = mark;
   marked_.push_back(granule);
@@ -268,6 +273,65 @@ void auditor::look_at_entry(inventory& result, unsigned level,
   if (expires == 0 || expires > unix_time_ms())
     ++result.unexpired;
   keys_.emplace_back(hash, std::move(key));
+}
+
+/// A namespace's record names its block, or did when its maker died.
+bool auditor::is_table(std::uint32_t granule) const {
+  for (unsigned ns = 0; ns < limits::max_namespaces; ++ns) {
+    const auto& record = arena_.name_record(ns);
+    if (record.inline_granule == granule
+        && record.inline_block_word == arena_.block(granule)->word.load())
+      return true;
+  }
+  return false;
+}
+
+void auditor::look_at_tables(inventory& result) {
+  for (unsigned ns = 0; ns < limits::max_namespaces; ++ns)
+    if (layout::namespace_state_of(arena_.control().namespace_states[ns].load())
+        == layout::namespace_state::live_inline)
+      look_at_table(result, ns);
+}
+
+void auditor::look_at_table(inventory& result, unsigned ns) {
+  auto table = detail::find_inline_table(arena_, ns);
+  if (table == nullptr || !is_table(arena_.name_record(ns).inline_granule))
+    return complain(result, of("no table: inline namespace", ns));
+  keys_.clear();
+  for (std::uint32_t group = 0; group < table->groups(); ++group) {
+    unsigned published_records = 0;
+    table->audit_group(group, [&](std::uint64_t word, bool published) {
+      published_records += published ? 1U : 0U;
+      auto wanted = published ? state::live : state::free;
+      // Of one who lives and has not ended his write anything may be.
+      if (layout::state_of(word) != wanted && !lives(layout::owner_of(word)))
+        complain(result, of(published ? "published, but not live: record of "
+                                        "group"
+                                      : "neither published nor free: record "
+                                        "of group",
+                            group));
+    });
+    if (published_records > layout::most_published)
+      complain(result, of("no room to replace anything: group", group));
+  }
+  for (std::uint32_t home = 0; home < table->groups(); ++home)
+    table->visit_home(
+      home,
+      [&](const auto&, std::uint64_t hash, std::string_view key,
+          std::string_view, std::int64_t expires, bool intact) {
+        if (!intact)
+          complain(result, "torn: " + std::string{key});
+        if (expires == 0 || expires > unix_time_ms())
+          ++result.unexpired;
+        keys_.emplace_back(hash, key);
+      },
+      [](std::uint64_t) { return true; });
+  std::sort(keys_.begin(), keys_.end());
+  if (auto twice = std::adjacent_find(keys_.begin(), keys_.end());
+      twice != keys_.end())
+    complain(result, "twice in its table: " + twice->second);
+  if (keys_.size() != table->entries())
+    complain(result, of("where no lookup finds it: entry of namespace", ns));
 }
 
 void auditor::look_at_counters(inventory& result) {

@@ -1,6 +1,6 @@
 // Looks at everything in a segment that nobody is working on, and at how the
 // parts agree: pages and spans, blocks and their words, magazines and lists,
-// the index and its entries, the counters.
+// the index and its entries, the tables of inline namespaces, the counters.
 //
 // Threads: one; nobody may write meanwhile. Nothing is changed.
 //
@@ -53,6 +53,9 @@ private:
   void look_at_line(inventory& result, unsigned level, std::uint64_t line);
   void look_at_entry(inventory& result, unsigned level, std::uint64_t line,
                      unsigned slot, std::uint32_t granule);
+  void look_at_tables(inventory& result);
+  void look_at_table(inventory& result, unsigned ns);
+  [[nodiscard]] bool is_table(std::uint32_t granule) const;
   void look_at_counters(inventory& result);
   [[nodiscard]] bool lives(unsigned owner) const;
   static void complain(inventory& result, std::string what);

@@ -1,5 +1,7 @@
 #include "tests/memory/crash_image.hpp"
 
+#include "memory/inline_store.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -100,6 +102,12 @@ survivor::read_all(const std::vector<expectation>& expected) {
   for (std::size_t i = 0; i < expected.size(); ++i) {
     auto& each = expected[i];
     std::string value;
+    auto state = engine_.arena().control().namespace_states[each.key.ns].load();
+    if (layout::namespace_state_of(state)
+        == layout::namespace_state::live_inline) {
+      result[i] = read_inline(each);
+      continue;
+    }
     auto answer = engine_.read(
       each.hash, each.key.ns, each.key.name,
       [&](const auto& where, std::int64_t expires) {
@@ -117,6 +125,22 @@ survivor::read_all(const std::vector<expectation>& expected) {
       result[i] = "(" + std::string{code_name(answer)} + ")";
   }
   return result;
+}
+
+content survivor::read_inline(const expectation& wanted) const {
+  auto table = detail::find_inline_table(engine_.arena(), wanted.key.ns);
+  if (table == nullptr)
+    return "(no table)";
+  std::string value(table->shape().value_bytes, '\0');
+  std::int64_t expires = 0;
+  detail::store_impl::inline_table::location at;
+  auto answer = table->read(wanted.hash, std::string_view{wanted.key.name},
+                            value.data(), expires, at);
+  if (answer == errc::ok)
+    return value;
+  return answer == errc::not_found
+           ? content{}
+           : content{"(" + std::string{code_name(answer)} + ")"};
 }
 
 void survivor::join() {
@@ -145,6 +169,7 @@ void survivor::recover(const std::vector<unsigned>& participants) {
       auto& slot = arena.thread(i);
       if (slot.participant_plus_one.load() != dead + 1)
         continue;
+      detail::recover_inline(arena, i);
       engine_.recovery().run(self_, i);
       slot.participant_plus_one.store(0);
     }

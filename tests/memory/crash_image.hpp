@@ -86,6 +86,7 @@ private:
   using engine_type = basic_engine<native_sync>;
 
   void join();
+  [[nodiscard]] content read_inline(const expectation& wanted) const;
 
   engine_type engine_;
   auditor auditor_;

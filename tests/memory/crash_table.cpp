@@ -153,6 +153,108 @@ namespace_id world::space() {
   return *made;
 }
 
+namespace {
+
+constexpr auto inline_name = "inline";
+
+std::string inline_key(int number) {
+  auto digits = std::to_string(number);
+  return "in" + std::string(4 - digits.size(), '0') + digits;
+}
+
+/// An effect on one key of the inline namespace, which is the second one.
+effect on_inline(int number, std::function<content(const content&)> change) {
+  return [key = inline_key(number),
+          change = std::move(change)](const key_id& id, const content& value) {
+    return id.ns == 1 && id.name == key ? change(value) : value;
+  };
+}
+
+/// A change of the inline namespace, by its id.
+operation inline_change(std::string name,
+                        std::function<errc(store&, namespace_id)> run,
+                        effect change) {
+  return {std::move(name),
+          [](world& w) {
+            w.inline_space();
+            w.present[{1, inline_key(500)}] = {};
+          },
+          [run = std::move(run)](store& db) {
+            auto ns = db.find_namespace(inline_name);
+            return ns ? run(db, *ns) : ns.code();
+          },
+          std::move(change),
+          false,
+          true};
+}
+
+void add_inline(std::vector<operation>& all) {
+  auto set = [&](const char* name, int number) {
+    all.push_back(inline_change(
+      name,
+      [number](store& db, namespace_id ns) {
+        return acceptable(db.set(ns, inline_key(number), "10000042"));
+      },
+      on_inline(number, [](const content&) { return content{"10000042"}; })));
+  };
+  set("insert inline", 500);
+  for (int number : {3, 4}) // in a preferred place and in another
+    set("overwrite inline", number);
+  all.push_back(inline_change(
+    "erase inline",
+    [](store& db, namespace_id ns) {
+      return acceptable(db.erase(ns, inline_key(7)), {errc::not_found});
+    },
+    on_inline(7, [](const content&) { return content{}; })));
+  all.push_back(inline_change(
+    "increment inline",
+    [](store& db, namespace_id ns) {
+      std::int64_t sum = 0;
+      return acceptable(db.increment(ns, inline_key(8), 1, sum));
+    },
+    on_inline(8, incremented)));
+  auto sweep = inline_change(
+    "sweep of expired inline ones",
+    [](store& db, namespace_id ns) {
+      scan_cursor cursor;
+      std::size_t removed = 0;
+      return db.sweep_expired(ns, cursor, 10'000, removed);
+    },
+    nothing());
+  auto prepare = sweep.prepare;
+  sweep.prepare = [prepare](world& w) {
+    prepare(w);
+    auto ns = namespace_id{1};
+    must(w.victim().set(ns, inline_key(9), "expiring", {.ttl_ms = 1}));
+    std::string read;
+    while (w.victim().get(ns, inline_key(9), read) == errc::ok)
+      ;
+    w.present[{1, inline_key(9)}] = {};
+  };
+  all.push_back(sweep);
+  all.push_back(
+    {"drop of an inline namespace", [](world& w) { w.inline_space(); },
+     [](store& db) { return db.drop_namespace(inline_name).code(); },
+     [](const key_id& id, const content& value) {
+       return id.ns != 0 ? content{} : value;
+     },
+     true, true});
+}
+
+} // namespace
+
+namespace_id world::inline_space() {
+  auto made = victim().open_inline_namespace(
+    inline_name,
+    {.key_bytes = 6, .value_bytes = 8, .capacity = 90, .expiry = true});
+  if (!made)
+    die(made.error().to_string());
+  constexpr int entries = 90;
+  for (int i = 0; i < entries; ++i)
+    put(inline_key(i), std::to_string(10'000'000 + i), *made);
+  return *made;
+}
+
 // -- what is stepped through --------------------------------------------------
 
 std::vector<operation> all_operations() {
@@ -319,6 +421,7 @@ std::vector<operation> all_operations() {
                    return errc::ok;
                  },
                  nothing(), true});
+  add_inline(all);
   return all;
 }
 
@@ -425,6 +528,23 @@ std::vector<operation> all_interjections() {
        return acceptable(db.erase(default_ns, "target"), {errc::not_found});
      },
      becomes("target", {}), false, false, becomes("target", other)});
+  // Where there is no such namespace they are refused, and change nothing.
+  all.push_back(
+    {"a set of an inline entry", none,
+     [](store& db) {
+       auto ns = db.find_namespace(inline_name);
+       return ns ? acceptable(db.set(*ns, inline_key(3), "20000000"))
+                 : errc::no_space;
+     },
+     on_inline(3, [](const content&) { return content{"20000000"}; })});
+  all.push_back({"an erase of an inline entry", none,
+                 [](store& db) {
+                   auto ns = db.find_namespace(inline_name);
+                   return ns ? acceptable(db.erase(*ns, inline_key(4)),
+                                          {errc::not_found})
+                             : errc::no_space;
+                 },
+                 on_inline(4, [](const content&) { return content{}; })});
   all.push_back({"a recovery", none,
                  [](store& db) { return db.recover().code(); }, nothing()});
   return all;

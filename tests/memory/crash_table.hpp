@@ -60,6 +60,10 @@ public:
   /// A second namespace.
   namespace_id space();
 
+  /// An inline one of two groups, with 90 entries in it: the next write finds
+  /// few free records, or none.
+  namespace_id inline_space();
+
   std::map<key_id, content> present;
 
 private:
