@@ -184,20 +184,23 @@ expected<utilization_report> store::utilization() const {
 expected<pressure_report> store::memory_pressure() const {
   if (auto state = impl_->usable(); state != errc::ok)
     return state;
-  auto now = stats();
+  // Not from `stats`, which asks the kernel about our mapping.
   const auto& shape = impl_->shape();
+  const auto& control = impl_->arena().control();
+  auto used =
+    control.used_pages.load(std::memory_order_relaxed) * shape.page_bytes;
+  auto live = impl_->engine().evictor().live_bytes();
   auto most = shape.reserved_pages * shape.page_bytes;
   pressure_report report;
   auto of_most = [&](std::uint64_t bytes) {
     return static_cast<double>(bytes) / static_cast<double>(most);
   };
-  report.used = of_most(now.pool_used_bytes);
-  report.live = of_most(now.live_block_bytes);
-  if (now.pool_used_bytes > now.live_block_bytes)
-    report.fragmentation = 1
-                           - static_cast<double>(now.live_block_bytes)
-                               / static_cast<double>(now.pool_used_bytes);
-  report.free_bytes = most - std::min(now.pool_used_bytes, most);
+  report.used = of_most(used);
+  report.live = of_most(live);
+  if (used > live)
+    report.fragmentation =
+      1 - static_cast<double>(live) / static_cast<double>(used);
+  report.free_bytes = most - std::min(used, most);
   report.reclaimable_bytes = impl_->reclaimable_bytes();
   report.level = pressure_of(report.used);
   report.advised_step_bytes =
