@@ -189,7 +189,9 @@ expected<pressure_report> store::memory_pressure() const {
   const auto& control = impl_->arena().control();
   auto used =
     control.used_pages.load(std::memory_order_relaxed) * shape.page_bytes;
-  auto live = impl_->engine().evictor().live_bytes();
+  std::uint64_t live = 0;
+  for (const auto& each : namespaces())
+    live += each.block_bytes;
   auto most = shape.reserved_pages * shape.page_bytes;
   pressure_report report;
   auto of_most = [&](std::uint64_t bytes) {
