@@ -58,6 +58,8 @@ specimen make_specimen(std::mt19937_64& random) {
   auto neighbourhoods = all_neighbourhoods();
   constexpr std::size_t cheap_ones = 4;
   neighbourhoods[random() % cheap_ones].prepare(w);
+  if (what.ready)
+    what.ready(w);
   specimen result{{}, {}, w.shape()};
   auto* base = w.base(0);
   auto take = [&] {

@@ -1,5 +1,7 @@
 #include "tests/memory/crash_image.hpp"
 
+#include "memory/backup_marks.hpp"
+#include "memory/compression.hpp"
 #include "memory/inline_store.hpp"
 
 #include <algorithm>
@@ -72,6 +74,9 @@ void copy_used(const geometry& shape, const std::byte* from, std::byte* to) {
   copy(shape.participants_offset,
        shape.threads_offset
          + std::min(threads, shape.thread_count) * shape.thread_slot_bytes);
+  copy(shape.backup_offset, shape.backup_offset
+                              + sizeof(layout::backup_record<native_sync>)
+                              + shape.backup_regions);
   copy(shape.index_offset, shape.table_offset(tables));
   copy(shape.directory_offset,
        shape.directory_offset
@@ -108,17 +113,23 @@ survivor::read_all(const std::vector<expectation>& expected) {
       result[i] = read_inline(each);
       continue;
     }
-    auto answer = engine_.read(
-      each.hash, each.key.ns, each.key.name,
-      [&](const auto& where, std::int64_t expires) {
-        value.resize(where.fields.value_bytes);
-        native_sync::read(value.data(),
-                          where.payload() + where.fields.key_bytes(),
-                          value.size());
-        return engine_type::intact(each.hash, where, expires, value)
-                 ? errc::ok
-                 : errc::corrupt;
-      });
+    auto answer =
+      engine_.read(each.hash, each.key.ns, each.key.name,
+                   [&](const auto& where, std::int64_t expires) {
+                     value.resize(where.fields.value_bytes);
+                     native_sync::read(
+                       value.data(), where.payload() + where.fields.key_bytes(),
+                       value.size());
+                     if (!engine_type::intact(each.hash, where, expires, value))
+                       return errc::corrupt;
+                     std::string plain;
+                     if (!where.fields.packed())
+                       return errc::ok;
+                     if (!unpack(value, limits::max_value_bytes, plain))
+                       return errc::corrupt;
+                     value = std::move(plain);
+                     return errc::ok;
+                   });
     if (answer == errc::ok)
       result[i] = std::move(value);
     else if (answer != errc::not_found)
@@ -190,6 +201,7 @@ survivor::examine(const std::vector<expectation>& expected,
                      + std::to_string(value->size()) + ")"
                  : std::string{"nothing"};
   };
+  const auto& arena = engine_.arena();
   std::uint64_t present = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     auto& each = expected[i];
@@ -203,6 +215,13 @@ survivor::examine(const std::vector<expectation>& expected,
       wrong.push_back("recovery changed what readers see: " + each.key.name
                       + ": " + in_short(before[i]) + ", now "
                       + in_short(now[i]));
+    auto state = arena.control().namespace_states[each.key.ns].load();
+    bool pooled =
+      layout::namespace_state_of(state) == layout::namespace_state::live;
+    if (pooled && each.backed_up && now[i] != *each.backed_up
+        && arena.mark(region_of(arena, each.hash)).load() == 0)
+      wrong.push_back("changed, and the next backup will not know: "
+                      + each.key.name);
   }
   if (found.unexpired != present)
     wrong.push_back(std::to_string(found.unexpired) + " entries to be seen, "

@@ -61,6 +61,8 @@ struct expectation {
   key_id key;
   std::uint64_t hash = 0;
   std::vector<content> allowed;
+  /// What it held when its mark was last taken away; none: nobody can tell.
+  std::optional<content> backed_up{};
 };
 
 /// Somebody who recovers the dead of an image, and looks.

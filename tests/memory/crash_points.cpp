@@ -129,6 +129,15 @@ public:
       keys_.push_back({key, hash_key(key.ns, key.name), {value}});
   }
 
+  /// What differs from this must be marked for the next backup.
+  void was_backed_up(const std::map<key_id, content>& content_then) {
+    for (auto& each : keys_)
+      if (auto found = content_then.find(each.key); found != content_then.end())
+        each.backed_up = found->second;
+      else
+        each.backed_up = content{};
+  }
+
   /// A key that only an operation knows may be there as well.
   void know(const key_id& key) {
     auto known = std::any_of(keys_.begin(), keys_.end(),
@@ -143,6 +152,10 @@ public:
                std::vector<content>& possible) {
       add(possible, value);
       add(possible, what.change(key, value));
+      if (goes(what, key)) {
+        add(possible, {});
+        add(possible, what.change(key, {}));
+      }
     });
   }
 
@@ -150,6 +163,8 @@ public:
     become([&](const key_id& key, const content& value,
                std::vector<content>& possible) {
       add(possible, what.change(key, value));
+      if (goes(what, key))
+        add(possible, what.change(key, {}));
     });
   }
 
@@ -196,6 +211,10 @@ private:
     }
   }
 
+  static bool goes(const operation& what, const key_id& key) {
+    return what.may_go && what.may_go(key);
+  }
+
   static std::vector<effect> steps_of(const operation& what) {
     if (what.on_the_way)
       return {what.on_the_way, what.change};
@@ -207,6 +226,12 @@ private:
   static void any_order(const operation& what, const std::vector<effect>& steps,
                         const key_id& key, const content& value,
                         std::vector<content>& possible, bool may_fail) {
+    if (goes(what, key)) {
+      add(possible, {});
+      for (auto& step : steps)
+        add(possible, step(key, {}));
+      add(possible, what.change(key, {}));
+    }
     for (std::size_t place = 0; place <= steps.size() + 1; ++place) {
       if (place > steps.size() && !may_fail)
         break;
@@ -263,10 +288,11 @@ private:
   /// A world in which `what` is about to happen.
   std::unique_ptr<world> prepare(const operation& what,
                                  const neighbourhood& around);
-  static legal legal_before(const world& w);
+  static legal legal_before(const world& w, const operation& what);
   void check(const std::byte* segment, const std::vector<unsigned>& dead,
              const legal& may);
-  void check_by_store(const std::byte* segment, const legal& may);
+  void check_by_store(world& w, unsigned whose, const legal& may,
+                      const operation& what);
   void count(const char* kind, tally counted);
   void report(const std::vector<std::string>& wrong);
   [[nodiscard]] bool enough() const;
@@ -280,7 +306,8 @@ private:
   steady::time_point end_;
   std::mt19937_64 random_;
   int rounds_ = 0;
-  std::map<std::string, std::uint64_t> changes_of_; ///< by operation
+  /// By operation and neighbourhood.
+  std::map<std::string, std::map<std::string, std::uint64_t>> changes_of_;
   tally all_;
   std::map<std::string, tally> by_kind_;
   std::string now_;
@@ -329,10 +356,14 @@ void campaign::round() {
     std::erase_if(operations,
                   [&](auto& each) { return each.name != wanted_.only; });
   // Places are drawn from as many changes as the operation makes.
-  auto somewhere = [&](const operation& what) {
-    if (changes_of_[what.name] == 0)
+  auto somewhere = [&](const operation& what, const neighbourhood& around) {
+    auto& known = changes_of_[what.name];
+    if (known.empty())
       alone(what, neighbourhoods.front());
-    return random_() % changes_of_[what.name] + 1;
+    auto here = known.find(around.name);
+    if (here == known.end())
+      here = known.begin();
+    return random_() % here->second + 1;
   };
   auto anywhere = [&]() -> const neighbourhood& {
     auto& around = neighbourhoods[random_() % neighbourhoods.size()];
@@ -341,18 +372,23 @@ void campaign::round() {
   };
   std::vector<std::function<void()>> tasks;
   for (auto& what : operations) {
-    for (auto& around : neighbourhoods)
-      if (!around.costly || (!what.long_one && random_() % 3 == 0))
+    for (auto& around : neighbourhoods) {
+      auto one_of = around.costly ? 8U : 3U;
+      if (&around == &neighbourhoods.front()
+          || (!(around.costly && what.long_one) && random_() % one_of == 0))
         tasks.emplace_back([&] { alone(what, around); });
-    constexpr int crossings = 5;
+    }
+    constexpr int crossings = 2;
     for (int i = 0; i < crossings; ++i)
       tasks.emplace_back([&] {
-        crossed(what, interjections[random_() % interjections.size()],
-                anywhere(), somewhere(what));
+        auto& around = anywhere();
+        crossed(what, interjections[random_() % interjections.size()], around,
+                somewhere(what, around));
       });
-    constexpr int recoveries = 2;
-    for (int i = 0; i < recoveries; ++i)
-      tasks.emplace_back([&] { recovered(what, anywhere(), somewhere(what)); });
+    tasks.emplace_back([&] {
+      auto& around = anywhere();
+      recovered(what, around, somewhere(what, around));
+    });
   }
   std::shuffle(tasks.begin(), tasks.end(), random_);
   for (auto& each : tasks)
@@ -365,20 +401,28 @@ std::unique_ptr<world> campaign::prepare(const operation& what,
   auto made = std::make_unique<world>();
   what.prepare(*made);
   around.prepare(*made);
+  made->forget_changes();
+  if (what.ready)
+    what.ready(*made);
   return made;
 }
 
-legal campaign::legal_before(const world& w) {
+legal campaign::legal_before(const world& w, const operation& what) {
   legal result{w.present};
   for (auto name : {"target", "peer's"})
     result.know({0, name});
+  if (key_id four{1, "four"}; what.may_go && what.may_go(four))
+    result.know(four);
+  // A backup takes marks away.
+  if (!what.look)
+    result.was_backed_up(w.backed_up);
   return result;
 }
 
 void campaign::alone(const operation& what, const neighbourhood& around) {
   now_ = what.name + ", " + around.name;
   auto w = prepare(what, around);
-  auto before = legal_before(*w);
+  auto before = legal_before(*w, what);
   auto may = before;
   may.begin(what);
   check(w->base(victim), {victim}, before);
@@ -394,7 +438,7 @@ void campaign::alone(const operation& what, const neighbourhood& around) {
                     check(w->base(victim), {peer, victim}, may);
                   constexpr unsigned now_and_then = 64;
                   if (what.through_store || changes % now_and_then == 0)
-                    check_by_store(w->base(victim), may);
+                    check_by_store(*w, victim, may, what);
                 }};
   auto answer = errc::ok;
   steps.run([&] { answer = what.run(w->victim()); });
@@ -402,8 +446,9 @@ void campaign::alone(const operation& what, const neighbourhood& around) {
   if (answer == errc::ok)
     (may = before).acknowledge(what);
   check(w->base(victim), {victim, peer}, may);
-  check_by_store(w->base(victim), may);
-  changes_of_[what.name] = std::max(changes_of_[what.name], changes);
+  check_by_store(*w, victim, may, what);
+  if (changes != 0)
+    changes_of_[what.name][around.name] = changes;
   count("alone", points.counted());
 }
 
@@ -412,7 +457,7 @@ void campaign::crossed(const operation& what, const operation& other,
   now_ = what.name + ", " + around.name + ", at change "
          + std::to_string(at_change) + " " + other.name;
   auto w = prepare(what, around);
-  auto before = legal_before(*w);
+  auto before = legal_before(*w, what);
   auto may = before;
   may.begin(what);
   bool interjected = false;
@@ -457,6 +502,8 @@ void campaign::crossed(const operation& what, const operation& other,
   if (interjected && !refused && answer == errc::ok)
     (may = before).acknowledge_both(what, other);
   check(w->base(victim), {victim, peer}, may);
+  if (what.look)
+    check_by_store(*w, victim, may, what);
   points.finish(steps.instructions());
   if (interjected)
     count("crossed", points.counted());
@@ -467,7 +514,7 @@ void campaign::recovered(const operation& what, const neighbourhood& around,
   now_ = what.name + ", " + around.name + ", dead at change "
          + std::to_string(at_change) + ", recovery";
   auto w = prepare(what, around);
-  auto may = legal_before(*w);
+  auto may = legal_before(*w, what);
   may.begin(what);
   segment_image remains{shape_};
   bool taken = false;
@@ -511,7 +558,7 @@ void campaign::recovered(const operation& what, const neighbourhood& around,
   if (!found)
     report({"recover: " + found.error().to_string()});
   check(w->base(peer), {}, may);
-  check_by_store(w->base(peer), may);
+  check_by_store(*w, peer, may, what);
   points.finish(steps.instructions());
   count("recovered", points.counted());
 }
@@ -528,10 +575,11 @@ void campaign::check(const std::byte* segment,
     report(survivor_.use());
 }
 
-void campaign::check_by_store(const std::byte* segment, const legal& may) {
+void campaign::check_by_store(world& w, unsigned whose, const legal& may,
+                              const operation& what) {
   ++checks_;
   ++attached_;
-  file_.take(segment);
+  file_.take(w.base(whose));
   as_another([&] {
     auto db = store::open(file_path_);
     if (!db)
@@ -555,6 +603,9 @@ void campaign::check_by_store(const std::byte* segment, const legal& may) {
           == each.allowed.end())
         wrong.push_back("attached, holds what it cannot: " + each.key.name);
     }
+    if (what.look)
+      for (auto& each : what.look(w, *db))
+        wrong.push_back(each);
     auto again = db->open_namespace("space");
     expect(bool{again} || again.code() == errc::namespace_full,
            "a namespace cannot be opened");

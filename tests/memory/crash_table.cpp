@@ -1,5 +1,6 @@
-#include "tests/memory/crash_table.hpp"
+#include "tests/memory/crash_effects.hpp"
 
+#include "memory/backup_marks.hpp"
 #include "memory/geometry.hpp"
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include <fcntl.h>
@@ -17,17 +19,7 @@ namespace neuroplex::memory::testing {
 
 namespace {
 
-constexpr auto default_ns = namespace_id::default_namespace;
 constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
-
-std::string letters(std::size_t size, char letter) {
-  return std::string(size, letter);
-}
-
-[[noreturn]] void die(const std::string& what) {
-  std::fprintf(stderr, "crash_points: %s\n", what.c_str());
-  std::_Exit(2);
-}
 
 /// Where the file is mapped last, of all its mappings in this process.
 std::byte* mapping_of(const std::string& path,
@@ -45,23 +37,6 @@ std::byte* mapping_of(const std::string& path,
   die("cannot find the mapping of " + path);
 }
 
-effect nothing() {
-  return [](const key_id&, const content& value) { return value; };
-}
-
-/// An effect on one key of the default namespace.
-effect on(std::string key, std::function<content(const content&)> change) {
-  return [key = std::move(key),
-          change = std::move(change)](const key_id& id, const content& value) {
-    return id.ns == 0 && id.name == key ? change(value) : value;
-  };
-}
-
-effect becomes(std::string key, content value) {
-  return on(std::move(key),
-            [value = std::move(value)](const content&) { return value; });
-}
-
 operation set(std::string name, const std::string& key,
               const std::string& value, std::function<void(world&)> prepare) {
   return {std::move(name), std::move(prepare),
@@ -76,6 +51,11 @@ content incremented(const content& value) {
 }
 
 } // namespace
+
+void die(const std::string& what) {
+  std::fprintf(stderr, "crash_points: %s\n", what.c_str());
+  std::_Exit(2);
+}
 
 void must(errc answer) {
   if (answer != errc::ok)
@@ -125,6 +105,23 @@ world::world() {
 
 world::~world() {
   ::unlink(path_.c_str());
+  if (!folder_.empty())
+    std::filesystem::remove_all(folder_);
+}
+
+const std::string& world::folder() {
+  if (folder_.empty()) {
+    folder_ = path_ + "-backup";
+    std::filesystem::create_directory(folder_);
+  }
+  return folder_;
+}
+
+void world::forget_changes() {
+  basic_arena<native_sync> arena{base(0), shape_};
+  for (std::uint32_t i = 0; i < shape_.backup_regions; ++i)
+    (void)take_mark(arena, i);
+  backed_up = present;
 }
 
 void world::put(const std::string& key, const std::string& value,
@@ -415,6 +412,8 @@ std::vector<operation> all_operations() {
                    return answer;
                  },
                  becomes("target", other), false, true});
+  for (auto& each : memory_operations())
+    all.push_back(std::move(each));
   all.push_back({"detach", there(small),
                  [](store& db) {
                    db.close();
@@ -545,6 +544,15 @@ std::vector<operation> all_interjections() {
                              : errc::no_space;
                  },
                  on_inline(4, [](const content&) { return content{}; })});
+  for (auto& each : memory_interjections())
+    all.push_back(std::move(each));
+  all.push_back({"growth of the index", none,
+                 [](store& db) {
+                   (void)db.grow_index();
+                   return acceptable(db.erase(default_ns, "not there"),
+                                     {errc::not_found});
+                 },
+                 nothing()});
   all.push_back({"a recovery", none,
                  [](store& db) { return db.recover().code(); }, nothing()});
   return all;

@@ -63,8 +63,14 @@ public:
   /// An inline one of two groups, with 90 entries in it: the next write finds
   /// few free records, or none.
   namespace_id inline_space();
+  /// A directory of its own, for backups; made at the first call.
+  const std::string& folder();
+
+  /// From here on what changes is to be marked for the next backup.
+  void forget_changes();
 
   std::map<key_id, content> present;
+  std::map<key_id, content> backed_up; ///< when changes were forgotten
 
 private:
   struct attachment {
@@ -73,8 +79,13 @@ private:
   };
 
   std::string path_;
+  std::string folder_;
   geometry shape_;
   std::vector<attachment> stores_;
+
+public:
+  /// What an operation works with beside the store; goes before it.
+  std::shared_ptr<void> tool;
 };
 
 /// What an operation does to the value of a key, if it takes effect.
@@ -91,6 +102,13 @@ struct operation {
   bool through_store = false;
   bool long_one = false; ///< stepped through less often
   effect on_the_way{};   ///< where one change comes before another
+  /// What is left to do when everything else is there.
+  std::function<void(world&)> ready{};
+  /// Keys that may be gone afterwards, since others need their memory.
+  std::function<bool(const key_id&)> may_go{};
+  /// Looks at what the operation does beside the segment: what is wrong with
+  /// it, for somebody who has attached after the deaths.
+  std::function<std::vector<std::string>(world&, store&)> look{};
 };
 
 struct neighbourhood {

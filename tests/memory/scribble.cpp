@@ -1,8 +1,12 @@
 // A process that writes random words all over a segment, while another works
 // on it. The worker may be refused, may read damage as `corrupt`, may find the
-// segment full; it may not crash, and no operation may take for ever.
+// segment full; it may not crash, no operation may take for ever, and no copy
+// of a value that it is given may be another than somebody stored under that
+// key.
 //
 // scribble [--seconds N] [--seed N]; exit 0 good, 1 not.
+#include "memory/backup.hpp"
+#include "memory/raw_blocks.hpp"
 #include "memory/store.hpp"
 
 #include <algorithm>
@@ -12,8 +16,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <random>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -35,7 +42,9 @@ using steady = std::chrono::steady_clock;
 constexpr auto ns = namespace_id::default_namespace;
 constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
 constexpr auto round_time = std::chrono::milliseconds{700};
-constexpr auto hang_limit = std::chrono::seconds{20};
+// On a busy machine each of the thousands of times that an operation gives way
+// to others takes a slice of theirs.
+constexpr auto hang_limit = std::chrono::seconds{120};
 
 /// What the worker is doing, for who watches it.
 struct progress {
@@ -44,10 +53,12 @@ struct progress {
 };
 
 constexpr const char* kind_names[] = {
-  "get",    "set",   "erase",      "increment", "append",
-  "view",   "scan",  "get_many",   "set_many",  "expire",
-  "sweep",  "clear", "grow_index", "recover",   "verify",
-  "expand", "stats", "namespace",  "take",      "open"};
+  "get",        "set",      "erase",    "increment",  "append",   "view",
+  "scan",       "get_many", "set_many", "expire",     "sweep",    "clear",
+  "grow_index", "recover",  "verify",   "expand",     "stats",    "namespace",
+  "take",       "compact",  "compact",  "defragment", "optimize", "relieve",
+  "relieve",    "settings", "pin",      "unpin",      "exchange", "raw blocks",
+  "backup",     "open"};
 constexpr unsigned kind_count = std::size(kind_names);
 constexpr unsigned kind_open = kind_count - 1;
 
@@ -91,15 +102,91 @@ constexpr unsigned kind_open = kind_count - 1;
   }
 }
 
+constexpr std::string_view suffix = "suffix";
+
+/// Says which key it belongs to, and its length by its letter.
+std::string value_for(const std::string& key, std::size_t length) {
+  return key + '|' + std::string(length, static_cast<char>('a' + length % 26))
+         + '|';
+}
+
+/// Whether the value is one that somebody may have stored under the key.
+bool belongs(std::string_view key, std::string_view value) {
+  if (key.starts_with("sum"))
+    return value.find_first_not_of("-0123456789") == std::string_view::npos;
+  while (value.ends_with(suffix))
+    value.remove_suffix(suffix.size());
+  if (value.empty())
+    return true;
+  auto around = key.size() + 2;
+  return value.size() >= around
+         && value == value_for(std::string{key}, value.size() - around);
+}
+
+void expect_belongs(std::string_view key, std::string_view value) {
+  if (belongs(key, value))
+    return;
+  std::printf("%.*s holds %zu bytes that nobody stored there\n",
+              static_cast<int>(key.size()), key.data(), value.size());
+  std::fflush(stdout);
+  ::_exit(3);
+}
+
+/// Writes a generation, and looks at what a restore makes of it.
+void back_up(store& db) {
+  auto folder = db.path() + "-backup";
+  auto writer = backup_writer::open(db, folder);
+  if (!writer || !writer->run_once())
+    return;
+  auto restored = db.path() + "-restored";
+  if (!restore_backup(folder, restored, {.policy = repair_policy::repair}))
+    return;
+  auto copy = store::open(restored);
+  scan_cursor cursor;
+  while (copy && !cursor.done())
+    if (copy->scan(ns, cursor, 1'000,
+                   [](const scan_entry& entry) {
+                     expect_belongs(entry.key, entry.value);
+                   })
+        != errc::ok)
+      break;
+  (void)store::remove(restored);
+}
+
+void change_settings(store& db, std::mt19937_64& random) {
+  constexpr policy_kind policies[] = {policy_kind::noeviction,
+                                      policy_kind::clock, policy_kind::fifo,
+                                      policy_kind::lru, policy_kind::lfu};
+  (void)db.configure(ns, {.policy = policies[random() % std::size(policies)],
+                          .quota_bytes = random() % 2 * mebibyte / 4,
+                          .compression = random() % 2 == 0
+                                           ? compression_mode::off
+                                           : compression_mode::adaptive});
+  (void)db.set_eviction_percent(1 + random() % 100);
+}
+
+void use_raw_blocks(store& db, std::mt19937_64& random) {
+  auto blocks = raw_blocks::make(db);
+  raw_block block;
+  std::span<std::byte> memory;
+  for (int i = 0; blocks && i < 4; ++i)
+    if (blocks->allocate(1 + random() % 20'000, block) == errc::ok
+        && map_raw_block(db, block, memory) == errc::ok)
+      std::fill(memory.begin(), memory.end(), std::byte{0x5A});
+  if (blocks)
+    (void)blocks->deallocate(block);
+}
+
 void one_operation(store& db, unsigned kind, std::mt19937_64& random) {
   auto key = "key" + std::to_string(random() % 500);
   auto value =
-    std::string(random() % 4 == 0 ? random() % 30'000 : random() % 200, 'v');
+    value_for(key, random() % 4 == 0 ? random() % 30'000 : random() % 200);
   std::string text;
   scan_cursor cursor{random() & 0xFFFFFFFFU};
   switch (kind) {
     case 0:
-      (void)db.get(ns, key, text);
+      if (db.get(ns, key, text) == errc::ok)
+        expect_belongs(key, text);
       break;
     case 1:
       (void)db.set(ns, key, value);
@@ -109,12 +196,15 @@ void one_operation(store& db, unsigned kind, std::mt19937_64& random) {
       break;
     case 3: {
       std::int64_t sum = 0;
+      key = "sum" + std::to_string(random() % 50);
       (void)db.increment(ns, key, 1, sum);
+      if (db.get(ns, key, text) == errc::ok)
+        expect_belongs(key, text);
       break;
     }
     case 4: {
       std::size_t length = 0;
-      (void)db.append(ns, key, "suffix", length);
+      (void)db.append(ns, key, suffix, length);
       break;
     }
     case 5: {
@@ -124,16 +214,22 @@ void one_operation(store& db, unsigned kind, std::mt19937_64& random) {
       break;
     }
     case 6:
-      (void)db.scan(ns, cursor, 20,
-                    [&](const scan_entry& entry) { text.assign(entry.value); });
+      (void)db.scan(ns, cursor, 20, [&](const scan_entry& entry) {
+        expect_belongs(entry.key, entry.value);
+      });
       break;
     case 7: {
-      std::array<get_request, 4> gets{{{key, {}}, {"a", {}}, {"b", {}}}};
+      std::array<get_request, 3> gets{{{key, {}}, {"a", {}}, {"b", {}}}};
       (void)db.get_many(ns, gets);
+      for (auto& each : gets)
+        if (each.status == errc::ok)
+          expect_belongs(each.key, each.value);
       break;
     }
     case 8: {
-      std::array<set_request, 3> sets{{{key, value}, {"a", "1"}, {"b", "2"}}};
+      auto a = value_for("a", random() % 100);
+      auto b = value_for("b", random() % 2'000);
+      std::array<set_request, 3> sets{{{key, value}, {"a", a}, {"b", b}}};
       (void)db.set_many(ns, sets);
       break;
     }
@@ -169,8 +265,46 @@ void one_operation(store& db, unsigned kind, std::mt19937_64& random) {
       (void)db.open_namespace(key);
       (void)db.drop_namespace(key);
       break;
+    case 18:
+      if (db.take(ns, key, text) == errc::ok)
+        expect_belongs(key, text);
+      break;
+    case 19:
+    case 20:
+      (void)db.compact(1 + random() % 20'000);
+      break;
+    case 21:
+      (void)db.defragment();
+      break;
+    case 22:
+      (void)db.optimize();
+      break;
+    case 23:
+    case 24: {
+      std::size_t evicted = 0;
+      (void)db.relieve_pressure(1 + random() % 100, evicted);
+      break;
+    }
+    case 25:
+      change_settings(db, random);
+      break;
+    case 26:
+      (void)db.pin(ns, key);
+      break;
+    case 27:
+      (void)db.unpin(ns, key);
+      break;
+    case 28: {
+      bool had = false;
+      if (db.exchange(ns, key, value, text, had) == errc::ok && had)
+        expect_belongs(key, text);
+      break;
+    }
+    case 29:
+      use_raw_blocks(db, random);
+      break;
     default:
-      (void)db.take(ns, key, text);
+      back_up(db);
   }
 }
 
@@ -270,6 +404,8 @@ int main(int argc, char** argv) {
     ::kill(scribbler, SIGKILL);
     ::waitpid(scribbler, nullptr, 0);
     (void)store::remove(path);
+    (void)store::remove(path + "-restored");
+    std::filesystem::remove_all(path + "-backup");
   }
   std::printf("%zu rounds, %llu operations on scribbled segments, %d bad\n",
               rounds, static_cast<unsigned long long>(now->operations.load()),
