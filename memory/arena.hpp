@@ -31,6 +31,7 @@ public:
   using participant_type = layout::participant<Sync>;
   using backup_type = layout::backup_record<Sync>;
   using mark_type = typename Sync::template atomic<std::uint8_t>;
+  using ghost_type = typename Sync::template atomic<std::uint32_t>;
 
   /// What a reader of a usual entry may read without asking where the file
   /// ends.
@@ -75,6 +76,11 @@ public:
   /// Whether backup region `region` was changed; see backup_marks.hpp.
   [[nodiscard]] mark_type& mark(std::uint32_t region) const noexcept {
     return marks_[region];
+  }
+
+  /// A ghost; `index` is below 2^(shape().ghost_bits of the largest level).
+  [[nodiscard]] ghost_type& ghost(std::uint32_t index) const noexcept {
+    return at<ghost_type>(shape_.ghosts_offset)[index];
   }
 
   [[nodiscard]] page_type& page(std::uint32_t index) const noexcept {

@@ -479,10 +479,14 @@ private:
     auto inserting = layout::next_word(held, state::inserting, self.owner);
     announce(self, layout::intent_kind::insert, where, 0, 0, granule,
              inserting);
-    auto& control = arena_.control();
-    fresh->link.store(
-      stamp::fresh(control.eviction_clock.load(std::memory_order_relaxed)),
-      std::memory_order_relaxed);
+    auto& record = arena_.name_record(ns);
+    auto policy =
+      static_cast<policy_kind>(record.policy.load(std::memory_order_relaxed));
+    fresh->link.store(has_ghosts(policy)
+                        ? this->evictor().fresh_stamp(ns, hash)
+                        : stamp::fresh(arena_.control().eviction_clock.load(
+                          std::memory_order_relaxed)),
+                      std::memory_order_relaxed);
     fresh->word.store(inserting, std::memory_order_release);
     auto raw = where.raw;
     if (!where.slot->compare_exchange_strong(raw, granule,
@@ -493,11 +497,8 @@ private:
       return errc::busy;
     }
     index_.set_tag(where.slot_id, hash);
-    auto& record = arena_.name_record(ns);
     // Where nothing is evicted, readers need not note anything, ever.
-    index_.set_noted(where,
-                     record.policy.load(std::memory_order_relaxed)
-                       == static_cast<std::uint8_t>(policy_kind::noeviction));
+    index_.set_noted(where, policy == policy_kind::noeviction);
     auto rivals = index_.settle_rivals(at, hash, ns, key, granule);
     auto live = layout::next_word(inserting, state::live, 0);
     auto present = inserting;

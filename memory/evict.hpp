@@ -19,6 +19,13 @@
 //          visits of the hand count as one, at the second visit
 //   lfu    the one with the fewest uses the hand has seen, halved at each visit
 //          that saw none; of equals the one used longest ago
+//   s3fifo newcomers first, while they are more than a tenth: the oldest of
+//          those not used since the last round; two used rounds settle one.
+//          Else of the settled the oldest, each use but the last three winning
+//          it another turn. Who is given up as a newcomer and comes back soon
+//          is settled at once (ghosts.hpp). After Yang et al., "FIFO queues are
+//          all you need for cache eviction", SOSP 2023, with samples in place
+//          of its queues
 //
 // Entries that have expired go first, whatever the policy. Pinned ones stay.
 //
@@ -29,6 +36,7 @@
 // Threads: all; each runs with a context of its own. Nothing waits.
 #pragma once
 
+#include "memory/ghosts.hpp"
 #include "memory/index.hpp"
 #include "memory/limits.hpp"
 #include "memory/policy/kind.hpp"
@@ -46,14 +54,23 @@ namespace neuroplex::memory {
 /// Percent of the pool from which on eviction begins, if nobody sets another.
 inline constexpr std::uint32_t default_eviction_percent = 85;
 
+/// Whether a namespace of this policy remembers newcomers that it gave up.
+constexpr bool has_ghosts(policy_kind kind) noexcept {
+  return kind == policy_kind::s3fifo;
+}
+
 /// Whether namespaces of the shared store can have this policy.
 constexpr bool evicts_by(policy_kind kind) noexcept {
   return kind == policy_kind::clock || kind == policy_kind::fifo
-         || kind == policy_kind::lru || kind == policy_kind::lfu;
+         || kind == policy_kind::lru || kind == policy_kind::lfu
+         || has_ghosts(kind);
 }
 
 /// Which namespaces a run may take from, and by which policy.
-using eviction_scope = std::array<policy_kind, limits::max_namespaces>;
+struct eviction_scope {
+  std::array<policy_kind, limits::max_namespaces> policies{};
+  bool any = false;
+};
 
 template <class Sync>
 class basic_evictor {
@@ -89,9 +106,9 @@ public:
   /// alone.
   template <class Erase>
   unsigned run_within(std::uint8_t ns, unsigned batch, Erase&& erase) {
-    eviction_scope scope{};
-    scope[ns] = policy_of(ns);
-    return evicts_by(scope[ns]) ? run_over(scope, batch, erase) : 0;
+    eviction_scope scope;
+    admit(scope, ns);
+    return scope.any ? run_over(scope, batch, erase) : 0;
   }
 
   /// Gives up whatever `asker` may take of the entries in `count` pages from
@@ -101,7 +118,7 @@ public:
   unsigned clear_pages(std::uint8_t asker, const basic_pool<Sync>& pool,
                        std::uint32_t first, std::uint32_t count,
                        Erase&& erase) {
-    eviction_scope scope{};
+    eviction_scope scope;
     for (unsigned each = 0; each <= class_of(asker); ++each)
       collect(scope, each);
     auto end = std::min(first + count, arena_.committed_pages());
@@ -121,6 +138,23 @@ public:
     auto kind = static_cast<policy_kind>(
       arena_.name_record(ns).policy.load(std::memory_order_relaxed));
     return evicts_by(kind) ? kind : policy_kind::noeviction;
+  }
+
+  /// The stamp of an entry that is about to be inserted.
+  [[nodiscard]] std::uint32_t fresh_stamp(std::uint8_t ns,
+                                          std::uint64_t hash) const noexcept {
+    auto stamp = stamp::fresh(
+      arena_.control().eviction_clock.load(std::memory_order_relaxed));
+    auto returns =
+      has_ghosts(policy_of(ns)) && basic_ghosts<Sync>{arena_}.take(hash);
+    return returns ? stamp::settled(stamp) : stamp;
+  }
+
+  /// Notes that an entry with this stamp was given up.
+  void note_given_up(std::uint8_t ns, std::uint64_t hash,
+                     std::uint32_t stamp) const noexcept {
+    if (stamp::is_newcomer(stamp) && has_ghosts(policy_of(ns)))
+      basic_ghosts<Sync>{arena_}.remember(hash);
   }
 
   /// Pool memory of live entries, of all namespaces.
@@ -163,6 +197,8 @@ public:
     auto entries = record.entries.load(std::memory_order_relaxed);
     auto mean = entries == 0 ? used : used / entries;
     auto excess = (used + wanted - quota) / std::max<std::uint64_t>(mean, 1);
+    // A few more than needed: the worst of a larger sample are worse.
+    excess = std::max(excess, entries / quota_part);
     return static_cast<unsigned>(
       std::clamp<std::uint64_t>(excess, 1, limits::eviction_batch));
   }
@@ -172,6 +208,7 @@ private:
   static constexpr unsigned most_candidates =
     limits::eviction_batch * sample_factor;
   static constexpr unsigned lines_a_stretch = 8;
+  static constexpr unsigned quota_part = 256;
 
   /// An entry that may go. The higher its score, the sooner.
   struct candidate {
@@ -181,11 +218,22 @@ private:
     std::uint32_t score;
   };
 
+  struct sample {
+    std::array<candidate, most_candidates> all;
+    unsigned count = 0;
+  };
+
+  // Scores. Who has the top bit goes before all who do not, of whom none goes
+  // while there is one that has it.
+  static constexpr std::uint32_t at_turn = std::uint32_t{1} << 31;
+  static constexpr std::uint32_t at_once = ~std::uint32_t{0};
+
   template <class Erase>
   unsigned run_up_to(unsigned highest, unsigned batch, Erase& erase) {
     for (unsigned least = 0; least <= highest; ++least) {
-      eviction_scope scope{};
-      if (!collect(scope, least))
+      eviction_scope scope;
+      collect(scope, least);
+      if (!scope.any)
         continue;
       if (auto given = run_over(scope, batch, erase); given > 0)
         return given;
@@ -193,34 +241,39 @@ private:
     return 0;
   }
 
-  static constexpr std::uint32_t at_once = ~std::uint32_t{0};
-
   [[nodiscard]] unsigned class_of(std::uint8_t ns) const noexcept {
     return arena_.name_record(ns).priority_class.load(std::memory_order_relaxed)
            % (static_cast<unsigned>(priority_class::critical) + 1);
   }
 
   /// The namespaces of class `wanted` that have something to give.
-  bool collect(eviction_scope& scope, unsigned wanted) const noexcept {
-    bool any = false;
+  void collect(eviction_scope& scope, unsigned wanted) const noexcept {
     for (unsigned i = 0; i < limits::max_namespaces; ++i) {
       auto word =
         arena_.control().namespace_states[i].load(std::memory_order_relaxed);
       auto ns = static_cast<std::uint8_t>(i);
-      if (layout::namespace_state_of(word) != layout::namespace_state::live
-          || class_of(ns) != wanted
-          || arena_.name_record(i).entries.load(std::memory_order_relaxed) == 0)
-        continue;
-      scope[i] = policy_of(ns);
-      any = any || scope[i] != policy_kind::noeviction;
+      if (layout::namespace_state_of(word) == layout::namespace_state::live
+          && class_of(ns) == wanted)
+        admit(scope, ns);
     }
-    return any;
+  }
+
+  void admit(eviction_scope& scope, std::uint8_t ns) const noexcept {
+    auto entries = static_cast<std::int64_t>(
+      arena_.name_record(ns).entries.load(std::memory_order_relaxed));
+    auto policy = policy_of(ns);
+    if (entries <= 0 || policy == policy_kind::noeviction)
+      return;
+    scope.any = true;
+    scope.policies[ns] = policy;
   }
 
   template <class Erase>
   unsigned run_over(const eviction_scope& scope, unsigned batch,
                     Erase&& erase) {
     batch = std::min(batch, limits::eviction_batch);
+    // What is given up is used again without a refill, which ticks otherwise.
+    arena_.control().eviction_clock.fetch_add(1, std::memory_order_relaxed);
     auto lines = arena_.lines(arena_.level_of(
       arena_.control().index_state.load(std::memory_order_acquire)));
     // Twice round, since the first round of a clock may only clear bits.
@@ -232,16 +285,27 @@ private:
         --stretches;
         look_at_stretch(scope, lines);
       }
-      auto* first = sample_.all.data();
-      auto take = std::min(batch, sample_.count);
-      std::nth_element(first, first + take, first + sample_.count,
-                       [](const candidate& a, const candidate& b) {
-                         return a.score > b.score;
-                       });
-      for (unsigned i = 0; i < take; ++i)
-        if (give_up(sample_.all[i], erase))
-          ++given;
+      given += give_up_worst(batch, erase);
     }
+    return given;
+  }
+
+  template <class Erase>
+  unsigned give_up_worst(unsigned batch, Erase& erase) {
+    auto* first = sample_.all.data();
+    auto* last = first + sample_.count;
+    auto* end = std::partition(
+      first, last, [](const candidate& c) { return c.score >= at_turn; });
+    if (end == first)
+      end = last;
+    auto* worst = first + std::min<std::ptrdiff_t>(batch, end - first);
+    std::nth_element(
+      first, worst, end,
+      [](const candidate& a, const candidate& b) { return a.score > b.score; });
+    unsigned given = 0;
+    for (auto* each = first; each != worst; ++each)
+      if (give_up(*each, erase))
+        ++given;
     return given;
   }
 
@@ -266,7 +330,7 @@ private:
     where.word = where.block->word.load(std::memory_order_acquire);
     if (layout::state_of(where.word) != state::live
         || !index_.read_fields(where)
-        || scope[where.fields.ns()] == policy_kind::noeviction
+        || scope.policies[where.fields.ns()] == policy_kind::noeviction
         || (where.block->link.load(std::memory_order_relaxed) & stamp::pinned)
              != 0)
       return false;
@@ -316,14 +380,13 @@ private:
       if (layout::state_of(where.word) != state::live
           || !index_.read_fields(where))
         continue;
-      auto policy = scope[where.fields.ns()];
+      auto policy = scope.policies[where.fields.ns()];
       if (policy == policy_kind::noeviction)
         continue;
       auto referenced = (used >> i & 1U) != 0;
       if (referenced)
         seen |= 1U << i;
-      auto link = where.block->link.load(std::memory_order_relaxed);
-      auto score = judge(policy, where, referenced, link, now);
+      auto score = judge(policy, where, referenced, now);
       if (score != 0 && basic_index<Sync>::unchanged(where)
           && sample_.count < most_candidates)
         sample_.all[sample_.count++] = {index_.slot_id_of(at.level, where.slot),
@@ -335,44 +398,92 @@ private:
 
   /// How much an entry deserves to go, 0 for not at all; renews its stamp.
   std::uint32_t judge(policy_kind policy, const location& where,
-                      bool referenced, std::uint32_t link,
-                      std::uint32_t now) const noexcept {
+                      bool referenced, std::uint32_t now) const noexcept {
+    auto link = where.block->link.load(std::memory_order_relaxed);
     if (!stamp::is_stamp(link))
       return 0; // in transit
     if ((link & stamp::pinned) != 0)
       return 0;
     if (where.fields.expires() && expired(where))
       return at_once;
-    auto renewed = link;
-    auto score = std::uint32_t{0};
-    switch (policy) {
-      case policy_kind::clock:
-        return referenced ? 0 : at_once;
-      case policy_kind::fifo:
-        return 1 + stamp::age(link, now);
-      case policy_kind::lru:
-        if (referenced)
-          renewed = stamp::with_clock(link, now);
-        score = 1 + stamp::age(renewed, now);
-        break;
-      case policy_kind::lfu: {
-        auto uses = stamp::uses(link);
-        uses = referenced ? std::min(uses + 1, stamp::most_uses) : uses / 2;
-        renewed = stamp::with_uses(
-          referenced ? stamp::with_clock(link, now) : link, uses);
-        score = ((stamp::most_uses - uses) << stamp::uses_shift)
-                + stamp::age(renewed, now) + 1;
-        break;
-      }
-      default:
-        return 0;
-    }
+    if (policy == policy_kind::clock)
+      return referenced ? 0 : at_once;
+    auto found =
+      policy == policy_kind::s3fifo
+        ? judge_by_turn(arena_.name_record(where.fields.ns()).newcomer_share,
+                        link, referenced, now)
+        : judge_by_use(policy, link, referenced, now);
     // Only while the block is live and nobody else renewed it: see stamp.hpp.
-    if (renewed != link)
-      where.block->link.compare_exchange_strong(link, renewed,
+    if (found.stamp != link)
+      where.block->link.compare_exchange_strong(link, found.stamp,
                                                 std::memory_order_relaxed);
-    return score;
+    return found.score;
   }
+
+  struct verdict {
+    std::uint32_t stamp = 0; ///< as it is to be from now on
+    std::uint32_t score = 0;
+  };
+
+  [[nodiscard]] static verdict judge_by_use(policy_kind policy,
+                                            std::uint32_t link, bool referenced,
+                                            std::uint32_t now) noexcept {
+    if (policy == policy_kind::fifo)
+      return {link, at_turn + 1 + stamp::age(link, now)};
+    auto renewed =
+      referenced ? stamp::settled(stamp::with_clock(link, now)) : link;
+    auto score = at_turn + 1 + stamp::age(renewed, now);
+    if (policy == policy_kind::lru)
+      return {renewed, score};
+    auto uses = stamp::uses(link);
+    uses = referenced ? std::min(uses + 1, stamp::most_uses) : uses / 2;
+    return {stamp::with_uses(renewed, uses),
+            score + ((stamp::most_uses - uses) << stamp::uses_shift)};
+  }
+
+  /// By the two queues of S3-FIFO, of which `share` tells whose turn it is.
+  static verdict
+  judge_by_turn(typename Sync::template atomic<std::uint16_t>& share,
+                std::uint32_t link, bool referenced,
+                std::uint32_t now) noexcept {
+    auto newcomer = stamp::is_newcomer(link);
+    auto newcomers_turn = learn(share, newcomer) > a_tenth;
+    auto uses =
+      std::min(stamp::uses(link) + (referenced ? 1U : 0U), most_turns);
+    auto renewed = stamp::with_uses(link, uses);
+    auto age = stamp::age(link, now);
+    if (newcomer != newcomers_turn)
+      return {renewed, 1 + age + (uses == 0 ? stamp::clock_mask : 0)};
+    if (newcomer && uses >= uses_to_settle)
+      return {stamp::settled(stamp::with_clock(stamp::with_uses(link, 0), now)),
+              0};
+    // Several uses between two visits count as one: it waits for the next.
+    if (newcomer && referenced)
+      return {renewed, 0};
+    if (!newcomer && uses > 0)
+      return {stamp::with_clock(stamp::with_uses(link, uses - 1), now), 0};
+    return {renewed, at_turn + 1 + age};
+  }
+
+  /// Counts an entry in a share of newcomers, which fades over as many entries
+  /// as a run looks at.
+  static std::int32_t
+  learn(typename Sync::template atomic<std::uint16_t>& share,
+        bool newcomer) noexcept {
+    auto before =
+      static_cast<std::int32_t>(share.load(std::memory_order_relaxed));
+    constexpr std::int32_t whole = 0xFFFF;
+    auto after = before
+                 + ((newcomer ? whole : 0) - before)
+                     / static_cast<std::int32_t>(most_candidates);
+    if (after != before)
+      share.store(static_cast<std::uint16_t>(after), std::memory_order_relaxed);
+    return after;
+  }
+
+  static constexpr std::int32_t a_tenth = 0xFFFF / 10;
+  static constexpr unsigned uses_to_settle = 2;
+  static constexpr std::uint32_t most_turns = 3;
 
   [[nodiscard]] static bool expired(const location& where) noexcept {
     std::int64_t expires = 0;
@@ -382,11 +493,6 @@ private:
                sizeof expires);
     return expires != 0 && expires <= unix_time_ms();
   }
-
-  struct sample {
-    std::array<candidate, most_candidates> all;
-    unsigned count = 0;
-  };
 
   const arena_type& arena_;
   const basic_index<Sync>& index_;

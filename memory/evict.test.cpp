@@ -55,7 +55,8 @@ std::size_t capacity(const store& db) {
 }
 
 constexpr std::array evicting = {policy_kind::clock, policy_kind::fifo,
-                                 policy_kind::lru, policy_kind::lfu};
+                                 policy_kind::lru, policy_kind::lfu,
+                                 policy_kind::s3fifo};
 
 } // namespace
 
@@ -124,7 +125,8 @@ TEST_CASE("fifo gives up the oldest", "[evict]") {
 }
 
 TEST_CASE("what is in use survives a scan", "[evict]") {
-  for (auto policy : {policy_kind::clock, policy_kind::lru, policy_kind::lfu}) {
+  for (auto policy : {policy_kind::clock, policy_kind::lru, policy_kind::lfu,
+                      policy_kind::s3fifo}) {
     CAPTURE(to_string(policy));
     segment s{{.segment_bytes = 2 * mebibyte}};
     configure(s.db, {.policy = policy});
@@ -163,6 +165,67 @@ TEST_CASE("lfu keeps what was used often over what was used last", "[evict]") {
   auto by_recency = survivors(policy_kind::lru);
   CHECK(by_frequency > 450);
   CHECK(by_recency < by_frequency / 2);
+}
+
+TEST_CASE("s3fifo lets a scan pass by what has proved itself", "[evict]") {
+  segment s{{.segment_bytes = 2 * mebibyte}};
+  auto survivors = [&](policy_kind policy) {
+    std::uint64_t removed = 0;
+    REQUIRE(s.db.clear(default_ns, removed) == errc::ok);
+    configure(s.db, {.policy = policy});
+    auto proven = capacity(s.db) / 2;
+    auto next = proven;
+    // Each used again and again, while others make the hand go round, ...
+    store_range(s.db, 0, proven);
+    for (auto end = next + 4 * capacity(s.db); next < end; ++next) {
+      (void)value_of(s.db, key_of(next % proven));
+      store_range(s.db, next, next + 1);
+    }
+    auto before = count_present(s.db, 0, proven);
+    // ... then not once, while a scan brings many that nobody asks for again.
+    store_range(s.db, next, next + capacity(s.db));
+    return std::pair{before, count_present(s.db, 0, proven)};
+  };
+  auto [before, after] = survivors(policy_kind::s3fifo);
+  CHECK(after > before * 9 / 10);
+  auto [lru_before, lru_after] = survivors(policy_kind::lru);
+  CHECK(lru_after < lru_before / 2);
+}
+
+TEST_CASE("what s3fifo gave up and sees again is no newcomer", "[evict]") {
+  temporary_path path;
+  {
+    segment_options shape{.segment_bytes = 2 * mebibyte};
+    auto db = store::create(path.str(), shape);
+    REQUIRE(db);
+    configure(*db, {.policy = policy_kind::s3fifo});
+    auto many = 2 * capacity(*db);
+    store_range(*db, 0, many);
+    auto missing = [&](std::size_t first, std::size_t last) {
+      std::vector<std::size_t> found;
+      for (auto i = first; i < last; ++i)
+        if (!db->contains(default_ns, key_of(i)))
+          found.push_back(i);
+      return found;
+    };
+    auto gone = missing(0, many);
+    REQUIRE(gone.size() > many / 4);
+    // The last ones to go are remembered best.
+    gone.erase(gone.begin(), gone.end() - static_cast<std::ptrdiff_t>(
+                                            capacity(*db) / 8));
+    for (auto i : gone)
+      store_range(*db, i, i + 1);
+    store_range(*db, many, many + capacity(*db));
+    std::size_t kept = 0;
+    for (auto i : gone)
+      kept += db->contains(default_ns, key_of(i)) ? 1 : 0;
+    CHECK(kept > gone.size() * 3 / 4);
+  }
+  // A second process finds the policy and its memory there.
+  auto again = store::open(path.str());
+  REQUIRE(again);
+  store_range(*again, 0, 2 * capacity(*again));
+  CHECK(again->stats().entries == count_entries(*again));
 }
 
 TEST_CASE("pinned entries stay, whoever overwrites them", "[evict]") {

@@ -231,8 +231,9 @@ expected<geometry> read_geometry(const layout::header& header,
                + g.backup_regions,
              file_page);
   // base_lines < 2^32, levels <= 24 and a line has 2^6 bytes: below 2^62.
-  auto index_end = round_up(g.table_offset(g.index_levels), file_page);
-  g.directory_offset = index_end;
+  g.ghosts_offset = round_up(g.table_offset(g.index_levels), file_page);
+  auto ghost_bytes = sizeof(std::uint32_t) << g.ghost_bits(g.index_levels - 1);
+  g.directory_offset = round_up(g.ghosts_offset + ghost_bytes, file_page);
   auto directory_bytes =
     std::uint64_t{g.reserved_pages} * sizeof(layout::page_record<native_sync>);
   g.pool_offset = round_up(

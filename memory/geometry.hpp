@@ -103,6 +103,7 @@ struct geometry {
   std::uint64_t thread_slot_bytes = 0;
   std::uint64_t backup_offset = 0;
   std::uint64_t index_offset = 0;
+  std::uint64_t ghosts_offset = 0;
   std::uint64_t directory_offset = 0;
   std::uint64_t pool_offset = 0;
   std::uint64_t page_bytes = 0;
@@ -130,10 +131,19 @@ struct geometry {
                * layout::line_bytes;
   }
 
-  /// Bytes in use once the index has reached `level` and the pool `pages`.
+  /// How many ghosts (ghosts.hpp) go with the index at `level`, as a power of
+  /// two: about as many as it can hold entries.
+  [[nodiscard]] unsigned ghost_bits(unsigned level) const noexcept {
+    return static_cast<unsigned>(
+             std::bit_width(lines(level) * layout::slots_per_line))
+           - 1;
+  }
+
+  /// Bytes in use once the index has reached `level` and the pool `pages`,
+  /// ghosts left out.
   [[nodiscard]] std::uint64_t
   committed_bytes(unsigned level, std::uint32_t pages) const noexcept {
-    return pool_offset - (table_offset(index_levels) - table_offset(level + 1))
+    return table_offset(level + 1) + (pool_offset - directory_offset)
            + std::uint64_t{pages} * page_bytes;
   }
 };

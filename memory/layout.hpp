@@ -1,4 +1,4 @@
-// The format of a segment, version 2: every structure that lies in the file.
+// The format of a segment, version 3: every structure that lies in the file.
 //
 //   offset 0      header, 64 bytes, written once, checksummed
 //          64     control: index state, pool size, counters, class cursors
@@ -7,6 +7,7 @@
 //          ...    thread slots: intent, pins, counters, magazines
 //          ...    backup record, 64 bytes, then a dirty mark a region
 //          ...    index tables: level k has base << k lines of 64 bytes
+//          ...    ghosts, 4 bytes each, where a policy keeps some
 //          ...    page directory, 16 bytes a pool page
 //          ...    pool pages
 //
@@ -41,7 +42,7 @@
 namespace neuroplex::memory::layout {
 
 inline constexpr std::uint32_t magic = 0x464C4F57; // "FLOW"
-inline constexpr std::uint32_t version = 2;
+inline constexpr std::uint32_t version = 3;
 inline constexpr std::uint32_t byte_order_mark = 0x01020304;
 
 inline constexpr std::uint64_t line_bytes = 64;
@@ -169,14 +170,17 @@ struct control {
   typename Sync::template atomic<std::uint32_t> threads_high; ///< slots used
   /// Where the hand of eviction is, as a fraction of the index.
   typename Sync::template atomic<std::uint32_t> eviction_hand;
-  /// Counts refills of magazines: the time that eviction goes by.
+  /// Counts refills of magazines and runs of eviction: the time that eviction
+  /// goes by.
   typename Sync::template atomic<std::uint32_t> eviction_clock;
   /// Percent of the pool from which on eviction begins; 0 is the default.
   typename Sync::template atomic<std::uint32_t> eviction_percent;
   /// Class of which compaction wants the blocks that threads keep ready, above
   /// it a count of such wishes.
   typename Sync::template atomic<std::uint32_t> asked_for;
-  std::uint8_t pad_1[60];
+  /// How many ghosts are in use, as a power of two; 0 for none (ghosts.hpp).
+  typename Sync::template atomic<std::uint32_t> ghost_bits;
+  std::uint8_t pad_1[56];
 
   typename Sync::template atomic<std::uint32_t>
     namespace_states[limits::max_namespaces];
@@ -236,8 +240,9 @@ struct namespace_record {
   typename Sync::template atomic<std::uint64_t> block_bytes;
   std::uint64_t inline_block_word; ///< of the block with its table
   std::uint32_t inline_granule;    ///< of that block, 0 for none
-  std::uint32_t reserved_2;
-  std::uint64_t reserved_1[4];
+  /// Newcomers among the entries that eviction saw, in 1/65536.
+  typename Sync::template atomic<std::uint16_t> newcomer_share;
+  std::uint8_t reserved_1[34];
 
   char name[256];
 };

@@ -35,7 +35,7 @@ expected<void> validate(const namespace_settings& settings) {
     return failure{errc::config,
                    "policy '" + std::string{to_string(settings.policy)}
                      + "': a namespace of the store can have noeviction, "
-                       "clock, fifo, lru or lfu"};
+                       "clock, fifo, lru, lfu or s3fifo"};
   if (settings.priority > priority_class::critical)
     return failure{errc::config,
                    "priority class "
@@ -94,6 +94,9 @@ expected<void> store_impl::configure(namespace_id ns,
   if (mode_ == access_mode::read_only)
     return errc::read_only;
   std::lock_guard guard{mutex_};
+  if (has_ghosts(settings.policy))
+    if (auto ready = prepare_ghosts(index_level()); ready != errc::ok)
+      return ready;
   if (!file_.lock(namespace_lock, cold_lock_timeout_ms))
     return errc::busy;
   write_settings(arena().name_record(static_cast<unsigned>(ns)), settings);
@@ -161,6 +164,7 @@ store_impl::make_namespace(std::string_view name,
       record.entries.store(0, std::memory_order_relaxed);
       record.block_bytes.store(0, std::memory_order_relaxed);
       write_settings(record, {});
+      record.newcomer_share.store(0, std::memory_order_relaxed);
       record.name_hash = hash_name(name);
       record.name_bytes = static_cast<std::uint8_t>(name.size());
       std::memcpy(record.name, name.data(), name.size());

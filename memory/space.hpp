@@ -304,8 +304,12 @@ protected:
   bool give_up(context& self, const location& where) {
     std::string key(where.fields.key_bytes(), '\0');
     Sync::read(key.data(), where.payload(), key.size());
-    if (!try_erase(self, where, hash_key(where.fields.ns(), key)))
+    auto ns = where.fields.ns();
+    auto hash = hash_key(ns, key);
+    auto stamp = where.block->link.load(std::memory_order_relaxed);
+    if (!try_erase(self, where, hash))
       return false;
+    evictor().note_given_up(ns, hash, stamp);
     bump(self.slot->evicted, 1U);
     return true;
   }

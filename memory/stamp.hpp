@@ -4,7 +4,8 @@
 //   bit  31     set: this is a stamp. No granule has it, so who expects a stamp
 //               in a compare-and-swap never changes a link.
 //   bit  30     pinned: eviction passes over the entry
-//   bits 23-29  uses that the hand has seen, halved when it saw none
+//   bit  29     newcomer: nobody has used it enough to settle
+//   bits 23-28  uses that the hand has seen, fewer when it saw none
 //   bits 0-22   eviction's clock when the entry was made or last seen used; the
 //               clock wraps, so that ages above half its range count as none
 //
@@ -17,8 +18,9 @@ namespace neuroplex::memory::stamp {
 
 inline constexpr std::uint32_t mark = 0x8000'0000U;
 inline constexpr std::uint32_t pinned = 0x4000'0000U;
+inline constexpr std::uint32_t newcomer = 0x2000'0000U;
 inline constexpr unsigned uses_shift = 23;
-inline constexpr std::uint32_t most_uses = 0x7F;
+inline constexpr std::uint32_t most_uses = 0x3F;
 inline constexpr std::uint32_t clock_mask = (1U << uses_shift) - 1;
 
 constexpr bool is_stamp(std::uint32_t link) noexcept {
@@ -27,7 +29,15 @@ constexpr bool is_stamp(std::uint32_t link) noexcept {
 
 /// The stamp of a new entry.
 constexpr std::uint32_t fresh(std::uint32_t clock) noexcept {
-  return mark | (clock & clock_mask);
+  return mark | newcomer | (clock & clock_mask);
+}
+
+constexpr bool is_newcomer(std::uint32_t stamp) noexcept {
+  return (stamp & newcomer) != 0;
+}
+
+constexpr std::uint32_t settled(std::uint32_t stamp) noexcept {
+  return stamp & ~newcomer;
 }
 
 constexpr std::uint32_t uses(std::uint32_t stamp) noexcept {

@@ -215,8 +215,8 @@ parse_compression_mode(std::string_view name) noexcept;
 /// What a namespace does when memory is short. Changes take effect at once, in
 /// all processes.
 struct namespace_settings {
-  /// noeviction refuses writes with `no_space`; clock, fifo, lru and lfu make
-  /// room.
+  /// noeviction refuses writes with `no_space`; clock, fifo, lru, lfu and
+  /// s3fifo (which withstands scans) make room.
   policy_kind policy = policy_kind::noeviction;
   priority_class priority = priority_class::general;
 

@@ -179,6 +179,7 @@ expected<void> store_impl::join() {
   recover_participant(participant_, *context, dead_threads);
   if (auto recovered = recover(); !recovered)
     return recovered.error();
+  restore_ghosts();
   return {};
 }
 
@@ -471,7 +472,39 @@ errc store_impl::grow_index(std::uint32_t index_state) {
     return committed;
   file_.collapse(shape().table_offset(level + 1),
                  shape().lines(level + 1) * layout::line_bytes);
+  // Fewer ghosts than there could be do no harm.
+  if (arena().control().ghost_bits.load(std::memory_order_relaxed) != 0)
+    (void)prepare_ghosts(level + 1);
   return engine_.index().begin_doubling(index_state) ? errc::ok : errc::busy;
+}
+
+/// Commits the ghosts that go with the index at `level`. They are a matter of
+/// the whole segment: whoever comes later finds them there.
+errc store_impl::prepare_ghosts(unsigned level) {
+  auto bits = shape().ghost_bits(level);
+  auto& present = arena().control().ghost_bits;
+  if (present.load(std::memory_order_relaxed) >= bits)
+    return errc::ok;
+  auto committed =
+    file_.commit(shape().ghosts_offset, sizeof(std::uint32_t) << bits);
+  if (committed == errc::ok)
+    // Pairs with the acquire in basic_ghosts: who sees the number may use them.
+    present.store(bits, std::memory_order_release);
+  return committed;
+}
+
+/// A segment that was restored has policies, but no ghosts yet.
+void store_impl::restore_ghosts() {
+  for (unsigned i = 0; i < limits::max_namespaces; ++i)
+    if (has_ghosts(engine_.evictor().policy_of(static_cast<std::uint8_t>(i)))) {
+      (void)prepare_ghosts(index_level());
+      return;
+    }
+}
+
+unsigned store_impl::index_level() const noexcept {
+  return arena().level_of(
+    arena().control().index_state.load(std::memory_order_acquire));
 }
 
 // -- helpers of the public class ----------------------------------------------

@@ -225,6 +225,9 @@ public:
   /// Commits enough for one block of `block_bytes`, and some more.
   errc expand_for(std::uint64_t block_bytes);
   errc grow_index(std::uint32_t index_state);
+  errc prepare_ghosts(unsigned level);
+  void restore_ghosts();
+  [[nodiscard]] unsigned index_level() const noexcept;
 
   /// Compacts for about `max_bytes`; false when nothing more pays.
   [[nodiscard]] bool compact(context& self, std::uint64_t max_bytes,

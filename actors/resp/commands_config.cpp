@@ -32,6 +32,7 @@ constexpr std::array policy_rows{
   policy_row{"allkeys-lfu", memory::policy_kind::lfu},
   policy_row{"clock", memory::policy_kind::clock},
   policy_row{"fifo", memory::policy_kind::fifo},
+  policy_row{"s3fifo", memory::policy_kind::s3fifo},
   policy_row{"lru", memory::policy_kind::lru},
   policy_row{"lfu", memory::policy_kind::lfu},
 };

@@ -15,7 +15,8 @@
 
 namespace neuroplex::resp {
 
-/// "noeviction", "allkeys-lru", "allkeys-lfu", "clock" or "fifo".
+/// "noeviction", "allkeys-lru", "allkeys-lfu", "clock", "fifo" or
+/// "s3fifo".
 [[nodiscard]] std::string_view policy_name(memory::policy_kind kind) noexcept;
 
 /// The policy that a client means, by the name Redis or we give it, in any

@@ -7,16 +7,13 @@
 // `exact`: FIFO, LRU and CLOCK equal each of their rows of reference.csv to the
 // last digit. `adaptive`: its gap to the best policy of each cell stays within
 // what was measured, and some slack. Without the data the status is 77.
-#include "cli/trace/replay.hpp"
+#include "memory/policy/cache.hpp"
+#include "tests/policy/reference_data.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <map>
-#include <set>
-#include <sstream>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -24,69 +21,14 @@
 namespace {
 
 using namespace neuroplex;
+using namespace neuroplex::policy_test;
 using memory::policy_kind;
 using memory::policy::capacity_unit;
-
-constexpr int status_skipped = 77;
-
-struct row {
-  std::string trace;
-  std::string policy;
-  bool by_bytes = false;
-  std::uint64_t size = 0;
-  std::uint64_t requests = 0;
-  std::string hit_ratio; // as written
-};
 
 struct options {
   std::string data;
   std::uint64_t max_requests = ~std::uint64_t{0};
   std::string suite;
-};
-
-std::vector<row> read_reference(const std::string& path) {
-  std::vector<row> rows;
-  std::ifstream in{path};
-  std::string line;
-  std::getline(in, line);
-  while (std::getline(in, line)) {
-    std::istringstream fields{line};
-    std::vector<std::string> columns;
-    for (std::string field; std::getline(fields, field, ',');)
-      columns.push_back(field);
-    if (columns.size() >= 7)
-      rows.push_back({columns[0], columns[1], columns[2] == "byte",
-                      std::stoull(columns[4]), std::stoull(columns[5]),
-                      columns[6]});
-  }
-  return rows;
-}
-
-// Unpacked once, as the rows of a trace follow one another.
-class traces {
-public:
-  explicit traces(std::string folder) : folder_{std::move(folder)} {
-  }
-
-  const std::vector<cli::trace_record>& of(const std::string& name) {
-    if (name == name_)
-      return records_;
-    records_.clear();
-    name_ = name;
-    auto file = cli::trace_file::open(folder_ + "/" + name + ".atr.zst");
-    for (bool more = static_cast<bool>(file); more;) {
-      auto piece = file->next();
-      NEUROPLEX_ENSURE(piece);
-      records_.insert(records_.end(), piece->begin(), piece->end());
-      more = !piece->empty();
-    }
-    return records_;
-  }
-
-private:
-  std::string folder_;
-  std::string name_;
-  std::vector<cli::trace_record> records_;
 };
 
 double hit_ratio(const std::vector<cli::trace_record>& records,
@@ -113,11 +55,6 @@ double hit_ratio(const std::vector<cli::trace_record>& records,
   return requests == 0
            ? 0
            : static_cast<double>(hits) / static_cast<double>(requests);
-}
-
-std::string cell_name(const row& at) {
-  return at.trace + " " + std::to_string(at.size)
-         + (at.by_bytes ? " bytes" : " objects");
 }
 
 int check_exact(const std::vector<row>& rows, traces& data) {
@@ -148,23 +85,6 @@ int check_exact(const std::vector<row>& rows, traces& data) {
   }
   std::printf("%d rows, %d wrong\n", checked, wrong);
   return checked > 0 && wrong == 0 ? 0 : 1;
-}
-
-// The best policy of each cell: what clairvoyance knows is left out, and two
-// whose rows did not reproduce their authors' figures.
-std::map<std::string, std::pair<row, double>>
-best_of_cells(const std::vector<row>& rows) {
-  static const std::set<std::string> left_out = {"Belady", "BeladySize",
-                                                 "Cacheus", "SLRU"};
-  std::map<std::string, std::pair<row, double>> best;
-  for (auto& each : rows) {
-    if (left_out.contains(each.policy))
-      continue;
-    auto ratio = std::stod(each.hit_ratio);
-    auto [cell, added] = best.try_emplace(cell_name(each), each, ratio);
-    cell->second.second = std::max(cell->second.second, ratio);
-  }
-  return best;
 }
 
 class gaps {
