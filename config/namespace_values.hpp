@@ -23,8 +23,8 @@ inline constexpr std::array<std::string_view, 6> namespace_keys{
   "name", "policy", "priority", "quota_bytes", "default_ttl_ms", "compression"};
 
 /// The policies that a namespace can have.
-inline constexpr std::array<std::string_view, 5> namespace_policies{
-  "noeviction", "clock", "fifo", "lru", "lfu"};
+inline constexpr std::array<std::string_view, 6> namespace_policies{
+  "noeviction", "clock", "fifo", "lru", "lfu", "s3fifo"};
 
 /// Whether values are compressed, in the order of the enumerators.
 inline constexpr std::array<std::string_view, 2> namespace_compressions{
@@ -34,7 +34,7 @@ inline constexpr std::array<std::string_view, 2> namespace_compressions{
 inline constexpr std::array<std::string_view, 4> namespace_priorities{
   "general", "training", "inference", "critical"};
 
-/// "noeviction, clock, fifo, lru or lfu".
+/// "noeviction, clock, fifo, lru, lfu or s3fifo".
 [[nodiscard]] std::string
 choice_text(std::span<const std::string_view> choices);
 

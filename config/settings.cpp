@@ -455,18 +455,20 @@ constexpr std::array setting_rows{
           .doc = "How often what has changed is backed up",
           NEUROPLEX_NUMBER(upkeep.backup_interval_ms)},
 
-  setting{.name = "namespaces",
-          .flag = "--space",
-          .kind = namespaces,
-          .most = max_configured_namespaces,
-          .rule = "NAME:policy=P:priority=CLASS:quota=SIZE:ttl=TIME:"
-                  "compression=MODE, each name once; P is noeviction, clock, "
-                  "fifo, lru or lfu, CLASS is general, training, inference or "
-                  "critical, MODE is off or adaptive, 0 means no quota and no "
-                  "lifetime",
-          .doc = "Namespaces that are set up as the node starts",
-          .accepts = is_namespace_list,
-          NEUROPLEX_FIELD(namespaces)},
+  setting{
+    .name = "namespaces",
+    .flag = "--space",
+    .kind = namespaces,
+    .most = max_configured_namespaces,
+    .rule =
+      "NAME:policy=P:priority=CLASS:quota=SIZE:ttl=TIME:"
+      "compression=MODE, each name once; P is noeviction, clock, "
+      "fifo, lru, lfu or s3fifo, CLASS is general, training, "
+      "inference or critical, MODE is off or adaptive, 0 means no quota and no "
+      "lifetime",
+    .doc = "Namespaces that are set up as the node starts",
+    .accepts = is_namespace_list,
+    NEUROPLEX_FIELD(namespaces)},
 
   setting{.name = "resp.host",
           .flag = "--resp-host",

@@ -147,7 +147,7 @@ void add_namespace(CLI::App& app, context& ctx) {
   add_argument(set, "NAME", given->name, "The namespace");
   add_segment(set, *given);
   add_word(set, "--policy", given->policy,
-           {"noeviction", "clock", "fifo", "lru", "lfu"},
+           {"noeviction", "clock", "fifo", "lru", "lfu", "s3fifo"},
            "Which entries are given up to make room");
   add_word(set, "--priority", given->priority,
            {"general", "training", "inference", "critical"},
