@@ -211,8 +211,8 @@ TEST_CASE("what s3fifo gave up and sees again is no newcomer", "[evict]") {
     auto gone = missing(0, many);
     REQUIRE(gone.size() > many / 4);
     // The last ones to go are remembered best.
-    gone.erase(gone.begin(), gone.end() - static_cast<std::ptrdiff_t>(
-                                            capacity(*db) / 8));
+    gone.erase(gone.begin(),
+               gone.end() - static_cast<std::ptrdiff_t>(capacity(*db) / 8));
     for (auto i : gone)
       store_range(*db, i, i + 1);
     store_range(*db, many, many + capacity(*db));

@@ -49,8 +49,8 @@ public:
 /// Cleans up after dead participants.
 [[nodiscard]] std::unique_ptr<task> make_recovery(memory::store& store);
 
-/// Moves entries together, about `amount` bytes a step; more is to be done while
-/// it pays.
+/// Moves entries together, about `amount` bytes a step; more is to be done
+/// while it pays.
 [[nodiscard]] std::unique_ptr<task> make_compaction(memory::store& store);
 
 /// Gives entries up while the pool is fuller than the threshold.
