@@ -13,10 +13,10 @@ namespace neuroplex::upkeep {
 
 /// One kind of upkeep: how it is set, all it has done, and what it did last.
 struct task_report {
-  std::string task;              ///< "expiry"
+  std::string task{};            ///< "expiry"
   std::uint32_t interval_ms = 0; ///< between steps when there is little to do
   std::uint64_t step = 0;        ///< most that one step does, in `unit`
-  std::string unit;              ///< "entries", "bytes"
+  std::string unit{};            ///< "entries", "bytes"
   std::uint64_t runs = 0;
   std::uint64_t full_runs = 0; ///< that left work undone
   std::uint64_t failures = 0;
@@ -26,7 +26,7 @@ struct task_report {
   std::int64_t longest_ns = 0;
   std::int64_t last_run_ms = 0; ///< Unix time; 0: never
   bool more = false;            ///< the last step left work undone
-  std::string problem;          ///< why the last step failed; empty: it did not
+  std::string problem{};        ///< why the last step failed; empty: it did not
 };
 
 /// How full the pool is, in words for a person or a load balancer.
