@@ -10,6 +10,7 @@
 #include "memory/geometry.hpp"
 #include "memory/layout.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -104,9 +105,11 @@ public:
     return level < shape_.index_levels ? level : shape_.index_levels - 1;
   }
 
+  /// Pages of the pool that are there, as the segment says it now, made
+  /// harmless: every segment has one at least.
   [[nodiscard]] std::uint32_t committed_pages() const noexcept {
     auto pages = control().committed_pages.load(std::memory_order_acquire);
-    return pages < shape_.reserved_pages ? pages : shape_.reserved_pages;
+    return std::clamp(pages, std::uint32_t{1}, shape_.reserved_pages);
   }
 
   /// Block of a granule, or null when it lies outside the pool.
