@@ -359,6 +359,11 @@ bool tiered_cache::impl::prepare(missing& one) {
       one.trip = place;
       return false;
     }
+    // One reader of this process at a time: a marker has expired, so `place`
+    // takes it for nothing, and two markers would make two flights.
+    std::lock_guard guard{flights_mutex_};
+    if (witness_.look(one.hash, ns, one.key).is != witness::what::nothing)
+      continue;
     auto answer = witness_.place(segment().view_far_from(&seen), *self,
                                  one.hash, ns, one.key);
     if (answer != errc::ok && answer != errc::exists)
