@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <string>
 #include <tuple>
@@ -24,12 +23,6 @@ using namespace neuroplex;
 using namespace neuroplex::policy_test;
 using memory::policy_kind;
 using memory::policy::capacity_unit;
-
-struct options {
-  std::string data;
-  std::uint64_t max_requests = ~std::uint64_t{0};
-  std::string suite;
-};
 
 double hit_ratio(const std::vector<cli::trace_record>& records,
                  policy_kind kind, const row& at,
@@ -169,27 +162,14 @@ int check_adaptive(const std::vector<row>& rows, traces& data, bool whole) {
   return failures == 0 ? 0 : 1;
 }
 
-bool parse(int argc, char** argv, options& found) {
-  for (int i = 1; i < argc; ++i) {
-    auto is = [&](const char* name) {
-      return std::strcmp(argv[i], name) == 0 && i + 1 < argc;
-    };
-    if (is("--data"))
-      found.data = argv[++i];
-    else if (is("--max-requests"))
-      found.max_requests = std::strtoull(argv[++i], nullptr, 10);
-    else
-      found.suite = argv[i];
-  }
-  return !found.data.empty()
-         && (found.suite == "exact" || found.suite == "adaptive");
-}
-
 } // namespace
 
 int main(int argc, char** argv) {
-  options given;
-  if (!parse(argc, argv, given)) {
+  auto given = read_arguments(argc, argv);
+  auto is = [&](const char* suite) {
+    return given.others == std::vector<std::string>{suite};
+  };
+  if (given.data.empty() || (!is("exact") && !is("adaptive"))) {
     std::fputs("usage: reference --data FOLDER [--max-requests N] "
                "exact|adaptive\n",
                stderr);
@@ -204,7 +184,6 @@ int main(int argc, char** argv) {
   std::erase_if(
     rows, [&](const row& each) { return each.requests > given.max_requests; });
   traces data{given.data};
-  return given.suite == "exact"
-           ? check_exact(rows, data)
-           : check_adaptive(rows, data, rows.size() == all);
+  return is("exact") ? check_exact(rows, data)
+                     : check_adaptive(rows, data, rows.size() == all);
 }

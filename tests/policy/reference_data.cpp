@@ -1,11 +1,29 @@
 #include "tests/policy/reference_data.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <set>
 #include <sstream>
 
 namespace neuroplex::policy_test {
+
+arguments read_arguments(int argc, char** argv) {
+  arguments found;
+  for (int i = 1; i < argc; ++i) {
+    auto is = [&](const char* name) {
+      return std::strcmp(argv[i], name) == 0 && i + 1 < argc;
+    };
+    if (is("--data"))
+      found.data = argv[++i];
+    else if (is("--max-requests"))
+      found.max_requests = std::strtoull(argv[++i], nullptr, 10);
+    else
+      found.others.emplace_back(argv[i]);
+  }
+  return found;
+}
 
 std::vector<row> read_reference(const std::string& path) {
   std::vector<row> rows;

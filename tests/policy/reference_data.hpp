@@ -20,6 +20,16 @@ namespace neuroplex::policy_test {
 /// Status of a test that found no data.
 inline constexpr int status_skipped = 77;
 
+/// What the command lines of these programs have in common, and what else
+/// stands there.
+struct arguments {
+  std::string data;
+  std::uint64_t max_requests = ~std::uint64_t{0};
+  std::vector<std::string> others;
+};
+
+[[nodiscard]] arguments read_arguments(int argc, char** argv);
+
 struct row {
   std::string trace;
   std::string policy;

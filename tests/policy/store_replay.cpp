@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstring>
 #include <optional>
 #include <set>
 
@@ -46,12 +45,6 @@ const std::map<policy_kind, std::string> exact_names = {
 
 // Points of hit ratio, on average over the cells.
 constexpr double most_behind_exact = 1;
-
-struct options {
-  std::string data;
-  std::uint64_t max_requests = ~std::uint64_t{0};
-  bool all = false;
-};
 
 std::string_view key_text(const std::uint64_t& key) {
   return {reinterpret_cast<const char*>(&key), sizeof key};
@@ -130,23 +123,6 @@ outcome play(const std::vector<cli::trace_record>& records, policy_kind kind,
   return result;
 }
 
-bool parse(int argc, char** argv, options& found) {
-  for (int i = 1; i < argc; ++i) {
-    auto is = [&](const char* name) {
-      return std::strcmp(argv[i], name) == 0 && i + 1 < argc;
-    };
-    if (is("--data"))
-      found.data = argv[++i];
-    else if (is("--max-requests"))
-      found.max_requests = std::strtoull(argv[++i], nullptr, 10);
-    else if (std::strcmp(argv[i], "--all") == 0)
-      found.all = true;
-    else
-      return false;
-  }
-  return !found.data.empty();
-}
-
 struct gap {
   double sum = 0;
   double largest = 0;
@@ -160,8 +136,9 @@ struct gap {
 } // namespace
 
 int main(int argc, char** argv) {
-  options given;
-  if (!parse(argc, argv, given)) {
+  auto given = read_arguments(argc, argv);
+  auto all = given.others == std::vector<std::string>{"--all"};
+  if (given.data.empty() || (!all && !given.others.empty())) {
     std::fputs("usage: store_replay --data FOLDER [--max-requests N] [--all]\n",
                stderr);
     return 2;
@@ -183,8 +160,7 @@ int main(int argc, char** argv) {
   int failures = 0;
   for (auto& [name, cell] : best_of_cells(rows)) {
     auto& [at, best] = cell;
-    auto chosen =
-      given.all ? at.size >= least_objects : quick_cells.contains(name);
+    auto chosen = all ? at.size >= least_objects : quick_cells.contains(name);
     if (at.by_bytes || !chosen || at.requests > given.max_requests)
       continue;
     ++cells;
@@ -208,7 +184,7 @@ int main(int argc, char** argv) {
     return status_skipped;
   }
   // A part of the cells says little about the mean.
-  auto whole = given.all || cells == static_cast<int>(quick_cells.size());
+  auto whole = all || cells == static_cast<int>(quick_cells.size());
   for (auto& [kind, behind] : to_exact) {
     auto mean = behind.sum / cells;
     auto good = !whole || mean <= most_behind_exact;

@@ -4,11 +4,12 @@
 usage: make.py PATH-OF-NEUROPLEX
 """
 
+import base64
 import json
 import pathlib
-import shutil
 import sys
 import tempfile
+import textwrap
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -45,7 +46,6 @@ def change(command, generation):
 
 def main():
     program = pathlib.Path(sys.argv[1]).resolve()
-    version = HERE / "v1"
     with tempfile.TemporaryDirectory() as home:
         command = Command(program, pathlib.Path(home))
         command.make("segment", "1M", SPACES[1:])
@@ -67,10 +67,13 @@ def main():
                  ("name", "entries", "policy", "priority", "quota_bytes",
                   "default_ttl_ms", "compression")}
                 for space in settings["namespaces"]]}
-        shutil.rmtree(version, ignore_errors=True)
-        version.mkdir()
-        for file in (command.home / "copy").glob("*.npb"):
-            shutil.copyfile(file, version / file.name)
+        # Text, in lines, so that the repository holds no binary files.
+        files = {file.name: textwrap.wrap(
+                     base64.b64encode(file.read_bytes()).decode(), 100)
+                 for file in sorted((command.home / "copy").glob("*.npb"))}
+    with open(HERE / "v1.json", "w", encoding="utf-8") as file:
+        json.dump(files, file, indent=1)
+        file.write("\n")
     with open(HERE / "expected.json", "w", encoding="utf-8") as file:
         json.dump(expected, file, indent=1, sort_keys=True)
         file.write("\n")
