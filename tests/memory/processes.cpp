@@ -149,7 +149,8 @@ void namespaces_of_processes(store& db, const std::string& path) {
     });
     auto other = attach(path);
     auto deadline = steady::now() + patience;
-    while (other.stats().participants != 3 && steady::now() < deadline)
+    // Attached is not enough: a thread counts from its first operation on.
+    while (!other.exists(ns, "from within") && steady::now() < deadline)
       ::sched_yield();
     end(inner);
     auto recovered = other.recover();
