@@ -150,7 +150,7 @@ void namespaces_of_processes(store& db, const std::string& path) {
     auto other = attach(path);
     auto deadline = steady::now() + patience;
     // Attached is not enough: a thread counts from its first operation on.
-    while (!other.exists(ns, "from within") && steady::now() < deadline)
+    while (!other.contains(ns, "from within") && steady::now() < deadline)
       ::sched_yield();
     end(inner);
     auto recovered = other.recover();
