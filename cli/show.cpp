@@ -71,6 +71,10 @@ json segment_json(const memory::store_stats& s) {
     {"pool_bytes", s.pool_bytes},
     {"pool_used_bytes", s.pool_used_bytes},
     {"live_block_bytes", s.live_block_bytes},
+    {"shared_entries", s.shared_entries},
+    {"shared_bytes", s.shared_bytes},
+    {"contents", s.contents},
+    {"content_block_bytes", s.content_block_bytes},
     {"index_lines", s.index_lines},
     {"index_slots", s.index_slots},
     {"index_bytes", s.index_bytes},
@@ -264,6 +268,11 @@ void show_segment(context& ctx, const memory::store_stats& stats,
                            : ""));
   facts.add("entries",
             human_count(s.entries) + " in " + human_bytes(s.live_block_bytes));
+  if (s.contents != 0)
+    facts.add("shared", human_count(s.shared_entries) + " of "
+                          + human_bytes(s.shared_bytes) + " as "
+                          + human_count(s.contents) + " in "
+                          + human_bytes(s.content_block_bytes));
   facts.add("pool", human_bytes(s.pool_used_bytes) + " of "
                       + human_bytes(s.pool_bytes) + " used ("
                       + percent_of(s.pool_used_bytes, s.pool_bytes) + ")");

@@ -58,7 +58,14 @@ backup_capture::outcome backup_capture::capture(const home& at,
   auto key_bytes = fields.key_bytes();
   // Key and value lie one behind the other, and so they are copied.
   auto before = out.size();
-  bool is_long = fields.total_bytes() >= least_kept_bytes;
+  auto names = source_.arena().control().namespace_states[fields.ns()].load(
+    std::memory_order_acquire);
+  if (layout::namespace_state_of(names) == layout::namespace_state::contents)
+    return outcome::left_out; // in the records of those who refer to it
+  auto bytes = fields.total_bytes();
+  if (fields.refers())
+    bytes += store_impl::plain_bytes(where);
+  bool is_long = bytes >= least_kept_bytes;
   out.append(&fields, sizeof fields);
   std::int64_t expires = source_.engine().expiry_of(where);
   if (fields.expires())
@@ -78,7 +85,8 @@ backup_capture::outcome backup_capture::capture(const home& at,
   if (line_of(hash, arena.lines(at.level)) != at.line
       || region_of(arena, hash) != region || key_bytes == 0)
     return give_up(outcome::left_out);
-  if ((format::flags_of(fields) & ~layout::entry_flags) != 0)
+  if ((format::flags_of(fields) & ~layout::entry_flags & ~layout::flag_refers)
+      != 0)
     return give_up(outcome::unknown);
   if (expires != 0 && expires <= unix_time_ms())
     return give_up(outcome::left_out);
@@ -87,6 +95,7 @@ backup_capture::outcome backup_capture::capture(const home& at,
     if (known != captured_.end() && known->second.word == where.word
         && known->second.run != run_) {
       out.shorten(before);
+      fields = known->second.fields;
       fields.kind = layout::make_entry_kind(0, fields.ns(), format::flag_kept);
       out.append(&fields, sizeof fields);
       out.append(&hash, sizeof hash);
@@ -95,19 +104,62 @@ backup_capture::outcome backup_capture::capture(const home& at,
       return outcome::captured;
     }
   }
+  auto appended = fields.refers()
+                    ? append_shared(at, where, hash, expires, fields, out)
+                    : append_value(at, where, hash, expires, fields, out);
+  if (appended != outcome::captured)
+    return give_up(appended);
+  std::memcpy(out.data() + before, &fields, sizeof fields);
+  if (is_long)
+    captured_[where.granule()] = {where.word, run_, fields};
+  ++counts_.entries;
+  return outcome::captured;
+}
+
+backup_capture::outcome
+backup_capture::append_value(const home& at, const location& where,
+                             std::uint64_t hash, std::int64_t expires,
+                             layout::entry_fields& fields, backup_buffer& out) {
   auto* value = out.extend(fields.value_bytes);
   auto sum = read_summed<native_sync>(
-    value, where.payload() + key_bytes, fields.value_bytes,
+    value, where.payload() + fields.key_bytes(), fields.value_bytes,
     checksum_seed(hash, fields.length_and_form(), expires));
+  if (!source_.engine().index().unchanged(at, where))
+    return outcome::changed;
+  if (sum == fields.checksum)
+    return outcome::captured;
+  ++counts_.corrupt;
+  return outcome::left_out;
+}
+
+backup_capture::outcome backup_capture::append_shared(
+  const home& at, const location& where, std::uint64_t hash,
+  std::int64_t expires, layout::entry_fields& fields, backup_buffer& out) {
+  const auto& index = source_.engine().index();
+  shared_reference reference;
+  auto whole =
+    store_impl::deduplicator::reference_of(hash, where, expires, reference);
   if (!index.unchanged(at, where))
-    return give_up(outcome::changed);
-  if (sum != fields.checksum) {
+    return outcome::changed;
+  std::uint8_t form = 0;
+  if (whole == errc::ok)
+    whole = store_impl::deduplicator{source_.engine()}.read_stored(
+      fields.ns(), reference, shared_, form);
+  if (whole != errc::ok && !index.unchanged(at, where))
+    return outcome::changed;
+  if (whole != errc::ok) {
     ++counts_.corrupt;
-    return give_up(outcome::left_out);
+    return outcome::left_out;
   }
-  if (is_long)
-    captured_[where.granule()] = {where.word, run_};
-  ++counts_.entries;
+  // The record stands for itself.
+  fields.value_bytes = static_cast<std::uint32_t>(shared_.size());
+  fields.kind = layout::make_entry_kind(
+    fields.key_bytes(), fields.ns(),
+    static_cast<std::uint8_t>(form
+                              | (expires != 0 ? layout::flag_expires : 0)));
+  fields.checksum = value_checksum(
+    checksum_seed(hash, fields.length_and_form(), expires), shared_);
+  out.append(shared_.data(), shared_.size());
   return outcome::captured;
 }
 

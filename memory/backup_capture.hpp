@@ -111,10 +111,12 @@ private:
     return ((region << 32) + regions - 1) / regions;
   }
 
-  /// A long entry that is in the files: word of its block, and when captured.
+  /// A long entry that is in the files: word of its block, when captured, and
+  /// its fields there.
   struct captured {
     std::uint64_t word;
     std::uint64_t run;
+    layout::entry_fields fields;
   };
 
   /// Asks for the blocks of the line at a position, and for the line after it.
@@ -159,9 +161,21 @@ private:
   outcome capture(const home& at, const location& where, std::uint32_t region,
                   bool with_kept, backup_buffer& out);
 
+  /// Appends the value of the entry at `where`, as it is stored; tells in
+  /// `fields` how it is to be found in the record.
+  outcome append_value(const home& at, const location& where,
+                       std::uint64_t hash, std::int64_t expires,
+                       layout::entry_fields& fields, backup_buffer& out);
+
+  /// The same for the value of a content that the entry refers to.
+  outcome append_shared(const home& at, const location& where,
+                        std::uint64_t hash, std::int64_t expires,
+                        layout::entry_fields& fields, backup_buffer& out);
+
   store_impl& source_;
   counts counts_;
   std::uint64_t run_ = 0;
+  std::string shared_; ///< the content read last
   /// Long entries that were captured, by the granule of their block. An entry
   /// that is published anew has another word, wherever it lies.
   std::unordered_map<std::uint32_t, captured> captured_;

@@ -100,7 +100,7 @@ struct region_row {
 static_assert(sizeof(region_row) == 24);
 
 /// Layout as in the segment's blocks, so that an entry's checksum is good here
-/// and there.
+/// and there. A value that entries share is in the record of each.
 using entry_header = layout::entry_fields;
 
 /// Flag of an entry, beside those of the segment: only named here.
@@ -132,7 +132,9 @@ struct namespace_row {
   std::uint8_t reserved_0[2];
   std::uint64_t quota_bytes;
   std::uint64_t default_ttl_ms;
-  std::uint64_t reserved[5]; ///< of an inline one: its inline_shape
+  std::uint64_t reserved[4]; ///< of an inline one: its inline_shape
+  std::uint32_t share_from;
+  std::uint32_t reserved_1;
 };
 static_assert(sizeof(namespace_row) == 64);
 static_assert(sizeof(layout::inline_shape) <= sizeof(namespace_row::reserved));

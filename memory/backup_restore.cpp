@@ -315,9 +315,7 @@ private:
   [[nodiscard]] errc store_entry(const record_entry& entry) const {
     return detail::load_entry(*target_, entry.header.ns(), entry.hash,
                               entry.key, entry.value, entry.expires,
-                              entry.header.packed() ? layout::flag_packed
-                                                    : std::uint8_t{0},
-                              condition::always);
+                              entry.header.form(), condition::always);
   }
 
   const backup_chain& chain_;
@@ -392,7 +390,9 @@ expected<void> make_namespaces(store_impl& target, const backup_chain& chain) {
     std::memcpy(record.name, each.name.data(), each.name.size());
     record.priority_class.store(each.row.priority_class,
                                 std::memory_order_relaxed);
-    record.compression.store(each.row.compression, std::memory_order_relaxed);
+    record.storing.store(each.row.compression & layout::storing_compression,
+                         std::memory_order_relaxed);
+    record.share_from.store(each.row.share_from, std::memory_order_relaxed);
     record.default_ttl_ms.store(each.row.default_ttl_ms,
                                 std::memory_order_relaxed);
     if (each.row.is_inline == 0)
@@ -410,6 +410,7 @@ expected<void> make_namespaces(store_impl& target, const backup_chain& chain) {
         !made)
       return made.error();
   }
+  target.make_all_contents();
   return {};
 }
 

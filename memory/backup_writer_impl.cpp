@@ -44,7 +44,9 @@ std::string encode_rows(const basic_arena<native_sync>& arena,
     row.id = static_cast<std::uint8_t>(i);
     row.policy = record.policy.load(std::memory_order_relaxed);
     row.priority_class = record.priority_class.load(std::memory_order_relaxed);
-    row.compression = record.compression.load(std::memory_order_relaxed);
+    row.compression = record.storing.load(std::memory_order_relaxed)
+                      & layout::storing_compression;
+    row.share_from = record.share_from.load(std::memory_order_relaxed);
     row.name_bytes = record.name_bytes;
     row.quota_bytes = record.quota_bytes.load(std::memory_order_relaxed);
     row.default_ttl_ms = record.default_ttl_ms.load(std::memory_order_relaxed);

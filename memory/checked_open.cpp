@@ -120,11 +120,17 @@ private:
     // on to the next table.
     if (layout::state_of(where.word) != layout::block_state::live)
       return finding::nothing;
-    if (!index_.read_fields(where) || where.fields.key_bytes() == 0
-        || (where.fields.kind >> 24 & ~layout::entry_flags) != 0)
+    if (!index_.read_fields(where) || where.fields.key_bytes() == 0)
       return finding::corrupt;
-    entry_.form = where.fields.packed() ? layout::flag_packed : std::uint8_t{0};
     entry_.ns = where.fields.ns();
+    auto word = arena_.control().namespace_states[entry_.ns].load(
+      std::memory_order_acquire);
+    if (layout::namespace_state_of(word) == layout::namespace_state::contents)
+      return finding::nothing; // kept with those who refer to it
+    if ((where.fields.kind >> 24 & ~layout::entry_flags & ~layout::flag_refers)
+        != 0)
+      return finding::corrupt;
+    entry_.form = where.fields.form();
     entry_.key.resize(where.fields.key_bytes());
     native_sync::read(entry_.key.data(), where.payload(), entry_.key.size());
     entry_.hash = hash_key(entry_.ns, entry_.key);
@@ -141,18 +147,29 @@ private:
       entry_.value.size(),
       checksum_seed(entry_.hash, where.fields.length_and_form(),
                     entry_.expires));
-    if (sum != where.fields.checksum)
+    if (sum != where.fields.checksum
+        || (where.fields.refers() && !follow_reference()))
       return finding::corrupt;
-    auto word = arena_.control().namespace_states[entry_.ns].load(
-      std::memory_order_acquire);
     if (home / layout::lines_per_group != line / layout::lines_per_group
         || layout::namespace_state_of(word) != layout::namespace_state::live)
       return finding::astray;
     return finding::whole;
   }
 
+  /// Puts what the entry refers to in its place.
+  bool follow_reference() {
+    shared_reference reference;
+    auto reads = shared_reference::read(entry_.value, reference);
+    entry_.form = 0;
+    return reads
+           && store_impl::deduplicator{engine_}.read(entry_.ns, reference,
+                                                     entry_.value)
+                == errc::ok;
+  }
+
   const arena_type& arena_;
   basic_index<native_sync> index_;
+  basic_engine<native_sync> engine_{arena_, {}}; ///< to read with
   check_report& report_;
   copied_entry entry_;
 };
@@ -204,6 +221,7 @@ expected<void> check_attached(store& segment, bool erase,
   std::vector<std::pair<std::uint8_t, std::string>> damaged_keys;
   std::string key;
   std::string value;
+  std::string plain;
   unsigned repeats = 0;
   for (std::uint64_t position = 0; position != ~std::uint64_t{0};) {
     auto at = index.home_of(position << 32);
@@ -220,13 +238,24 @@ expected<void> check_attached(store& segment, bool erase,
         return false;
       if (line_of(hash, lines) != at.line)
         return true;
+      auto word = impl.arena().control().namespace_states[ns].load(
+        std::memory_order_acquire);
+      if (layout::namespace_state_of(word) == layout::namespace_state::contents)
+        return true; // checked with those who refer to it
       value.resize(where.fields.value_bytes);
       auto sum = read_summed<native_sync>(
         value.data(), where.payload() + key.size(), value.size(),
         checksum_seed(hash, where.fields.length_and_form(), expires));
+      auto whole = sum == where.fields.checksum;
+      if (whole && where.fields.refers()) {
+        whole =
+          impl.plain_value(namespace_id{ns}, value, layout::flag_refers, plain)
+          == errc::ok;
+        value.swap(plain);
+      }
       if (!index.unchanged(at, where))
         return false;
-      if (sum == where.fields.checksum) {
+      if (whole) {
         ++on_line.entries;
         on_line.bytes += key.size() + value.size();
       } else {
@@ -294,6 +323,9 @@ expected<void> copy_namespaces(const arena_type& from, store_impl& made) {
     target.block_bytes.store(0, std::memory_order_relaxed);
     target.inline_granule = 0;
     target.inline_block_word = 0;
+    target.storing.fetch_and(layout::storing_compression,
+                             std::memory_order_relaxed);
+    target.contents.store(0, std::memory_order_relaxed);
     to.control().namespace_states[i].store(
       layout::with_namespace_state(word, layout::namespace_state::live),
       std::memory_order_seq_cst);
@@ -351,6 +383,7 @@ expected<void> copy_whole(const arena_type& from, const std::string& path,
   auto& target = store_impl::of(*made);
   if (auto ready = copy_namespaces(from, target); !ready)
     return ready.error();
+  target.make_all_contents();
   salvage source{from, report};
   auto copied = source.run([&](const copied_entry& entry) -> expected<void> {
     if (entry.expires != 0 && entry.expires <= unix_time_ms()) {

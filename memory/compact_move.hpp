@@ -70,6 +70,8 @@ public:
       }
       if (outcome != look::here)
         return outcome == look::free ? move_outcome::gone : move_outcome::kept;
+      if (seen.where.fields.counted())
+        return move_outcome::kept; // a count stays where it is
       auto expires = engine_.expiry_of(seen.where);
       if (expires != 0 && expires <= unix_time_ms()) {
         if (!engine_.try_erase(self, seen.where, seen.hash))

@@ -164,8 +164,9 @@ public:
 
   /// Stores a value that depends on the present one. `decide(present, expires,
   /// token, change&)` gets a copy of the value (null when there is none) and
-  /// answers ok with the change, or a code that ends the operation. It may be
-  /// called several times.
+  /// answers ok with the change, busy to be asked again, or a code that ends
+  /// the operation. It may be called several times, holds no intent, and may
+  /// write to other keys.
   template <class Decide>
   [[nodiscard]] errc modify(context& self, std::uint64_t hash, std::uint8_t ns,
                             std::string_view key, Decide&& decide) {
@@ -200,10 +201,14 @@ public:
         continue;
       }
       change wanted;
-      if (live && where.fields.packed())
-        wanted.form = layout::flag_packed;
+      if (live)
+        wanted.form = where.fields.form();
       auto answer = decide(live ? &present : nullptr, live ? expires : 0,
                            live ? token_of(where) : version_token{}, wanted);
+      if (answer == errc::busy) {
+        lost(self, round);
+        continue;
+      }
       if (answer != errc::ok)
         return answer;
       if (wanted.erase) {
@@ -233,7 +238,7 @@ public:
       if (seen == lookup::found)
         index_.note_use(where);
       answer = seen == lookup::found
-                 ? try_replace(self, where, granule, hash, wanted.pins)
+                 ? replace(self, where, granule, hash, wanted.pins)
                  : try_insert(self, at, hash, ns, key, granule);
       if (answer == errc::ok) {
         answer = published(self, hash, ns, key);
@@ -278,6 +283,7 @@ private:
   using base::arena_;
   using base::build;
   using base::discard;
+  using base::displace_reference;
   using base::displaced;
   using base::entry_bytes;
   using base::growth_;
@@ -376,7 +382,7 @@ private:
         index_.note_use(where);
       if (answer == errc::ok)
         answer = seen == lookup::found
-                   ? try_replace(self, where, granule, hash)
+                   ? replace(self, where, granule, hash)
                    : try_insert(self, at, hash, ns, key, granule);
       if (answer == errc::ok)
         return published(self, hash, ns, key);
@@ -408,7 +414,20 @@ private:
     return errc::bad_namespace;
   }
 
-  /// ok, or busy when another thread was faster.
+  /// `try_replace` of an entry of any kind, one that refers included.
+  errc replace(context& self, const location& where, std::uint32_t granule,
+               std::uint64_t hash,
+               stamp::pinning pins = stamp::pinning::as_before) {
+    if (!where.fields.refers()) [[likely]]
+      return try_replace(self, where, granule, hash, pins);
+    auto displaced = displace_reference(self, where, [&] {
+      return try_replace(self, where, granule, hash, pins) == errc::ok;
+    });
+    return displaced ? errc::ok : errc::busy;
+  }
+
+  /// ok, or busy when another thread was faster. The copy of an entry that
+  /// refers goes on referring.
   NEUROPLEX_INLINE errc
   try_replace(context& self, const location& where, std::uint32_t granule,
               std::uint64_t hash,
@@ -452,11 +471,29 @@ private:
     return errc::ok;
   }
 
-  [[nodiscard]] std::uint64_t
-  bytes_of(const layout::block_header<Sync>* block) const noexcept {
+  [[nodiscard]] static layout::entry_fields
+  fields_of(const layout::block_header<Sync>* block) noexcept {
     return layout::read_entry_fields<Sync>(
-             reinterpret_cast<const std::byte*>(block))
-      .total_bytes();
+      reinterpret_cast<const std::byte*>(block));
+  }
+
+  [[nodiscard]] static std::uint64_t
+  bytes_of(const layout::block_header<Sync>* block) noexcept {
+    return fields_of(block).total_bytes();
+  }
+
+  /// What the link of a new entry says: the first reference to a content, or
+  /// what eviction begins with.
+  [[nodiscard]] std::uint32_t
+  first_stamp(const layout::block_header<Sync>* fresh, policy_kind policy,
+              std::uint64_t hash) const noexcept {
+    auto fields = fields_of(fresh);
+    if (fields.counted()) [[unlikely]]
+      return reference_count::one;
+    return has_ghosts(policy)
+             ? this->evictor().fresh_stamp(fields.ns(), hash)
+             : stamp::fresh(
+               arena_.control().eviction_clock.load(std::memory_order_relaxed));
   }
 
   /// ok; busy to look again (`granule` is 0 when its block had to be retired);
@@ -482,10 +519,7 @@ private:
     auto& record = arena_.name_record(ns);
     auto policy =
       static_cast<policy_kind>(record.policy.load(std::memory_order_relaxed));
-    fresh->link.store(has_ghosts(policy)
-                        ? this->evictor().fresh_stamp(ns, hash)
-                        : stamp::fresh(arena_.control().eviction_clock.load(
-                          std::memory_order_relaxed)),
+    fresh->link.store(first_stamp(fresh, policy, hash),
                       std::memory_order_relaxed);
     fresh->word.store(inserting, std::memory_order_release);
     auto raw = where.raw;

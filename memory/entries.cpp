@@ -163,6 +163,41 @@ errc copy_out(std::uint64_t hash, const basic_location<native_sync>& where,
   return sum == where.fields.checksum ? errc::ok : errc::corrupt;
 }
 
+/// Reads one entry of any kind. One that refers to a content is copied from
+/// there; what is found there was its value when the reference stood.
+template <class To>
+errc read_any(store_impl& impl, std::uint64_t hash, std::uint8_t ns,
+              std::string_view key, const To& to, entry_info* info) {
+  for (missing_content missing;;) {
+    shared_reference reference;
+    bool refers = false;
+    version_token seen{};
+    auto answer = impl.engine().read(
+      hash, ns, key, [&](const auto& where, std::int64_t expires) {
+        if (info != nullptr)
+          *info = impl.info_of(where, expires);
+        if (impl.self() != nullptr)
+          basic_index<native_sync>::note_use(where);
+        refers = where.fields.refers();
+        if (!refers) [[likely]]
+          return copy_out(hash, where, expires, to);
+        seen = impl.engine().token_of(where);
+        return store_impl::deduplicator::reference_of(hash, where, expires,
+                                                      reference);
+      });
+    if (answer != errc::ok || !refers) [[likely]]
+      return answer;
+    answer = store_impl::deduplicator{impl.engine()}.read(
+      ns, reference, [&](const auto& where, std::uint64_t content_hash) {
+        return copy_out(content_hash, where, 0, to);
+      });
+    if (answer != errc::not_found)
+      return answer;
+    if (!missing.look_again(seen))
+      return errc::corrupt;
+  }
+}
+
 /// A read in every case, with the checks of its arguments.
 template <class To>
 errc get_with_care(store_impl& impl, namespace_id ns, std::string_view key,
@@ -182,14 +217,7 @@ errc get_with_care(store_impl& impl, namespace_id ns, std::string_view key,
   auto answer = errc::ok;
   if (info != nullptr || short_key::fits(key.size())
       || !get_usual(impl.view_far_from(&hash), hash, number(ns), key, to)) {
-    answer = impl.engine().read(hash, number(ns), key,
-                                [&](const auto& where, std::int64_t expires) {
-                                  if (info != nullptr)
-                                    *info = impl.info_of(where, expires);
-                                  if (impl.self() != nullptr)
-                                    basic_index<native_sync>::note_use(where);
-                                  return copy_out(hash, where, expires, to);
-                                });
+    answer = read_any(impl, hash, number(ns), key, to, info);
     impl.count_read(answer);
   }
   return answer;
@@ -343,34 +371,30 @@ template <class Decide>
 errc change_value(store_impl& impl, context& self, namespace_id ns,
                   std::string_view key, Decide&& decide) {
   std::string plain;
-  std::string packed;
-  std::string joined;
-  return impl.engine().modify(
+  std::array<std::string, 2> buffers;
+  std::optional<store_impl::acquisition> share;
+  missing_content missing;
+  auto done = impl.engine().modify(
     self, hash_key(number(ns), key), number(ns), key,
     [&](const std::string* present, std::int64_t expires, version_token version,
         auto& change) {
-      if (change.form == layout::flag_packed) {
-        if (!unpack(*present, impl.shape().max_value_bytes, plain))
-          return errc::corrupt;
+      if (change.form != 0) {
+        auto answer = impl.plain_value(ns, *present, change.form, plain);
+        if (answer == errc::not_found)
+          return missing.look_again(version) ? errc::busy : errc::corrupt;
+        if (answer != errc::ok)
+          return answer;
         present = &plain;
         change.form = 0;
       }
-      if (auto answer = decide(present, expires, version, change);
-          answer != errc::ok || change.erase)
-        return answer;
-      auto mode = impl.compression(ns);
-      if (mode == compression_mode::off)
-        return errc::ok;
-      auto value = change.head;
-      if (!change.tail.empty())
-        value = joined.assign(change.head).append(change.tail);
-      if (impl.packing().pack(number(ns), mode, value, packed)) {
-        change.head = packed;
-        change.tail = {};
-        change.form = layout::flag_packed;
-      }
-      return errc::ok;
+      auto answer = decide(present, expires, version, change);
+      if (answer == errc::ok && !change.erase && !impl.stores_plainly(ns))
+        answer = impl.form_change(self, ns, key, share, buffers, change);
+      return answer;
     });
+  if (done == errc::ok && share)
+    share->commit();
+  return done;
 }
 
 template <class Decide>
@@ -387,23 +411,16 @@ errc change_value(store_impl& impl, namespace_id ns, std::string_view key,
   return change_value(impl, *self, ns, key, std::forward<Decide>(decide));
 }
 
-/// A set that depends on the present entry, or of a value that may be packed.
+/// A set that depends on the present entry, or of a value that may be stored in
+/// another form.
 [[gnu::noinline]] errc store_with_care(store_impl& impl, context& self,
                                        namespace_id ns, std::string_view key,
                                        std::string_view value,
                                        const set_options& options,
                                        condition when) {
-  if (!options.keep_ttl) {
-    std::string packed;
-    auto form =
-      impl.packing().pack(number(ns), impl.compression(ns), value, packed)
-        ? layout::flag_packed
-        : std::uint8_t{0};
-    auto hash = hash_key(number(ns), key);
-    return impl.engine().put(impl.view_far_from(&hash), self, hash, number(ns),
-                             key, form != 0 ? packed : value,
-                             new_expiry(impl, ns, options), when, form);
-  }
+  if (!options.keep_ttl)
+    return impl.put_in_form(self, hash_key(number(ns), key), ns, key, value,
+                            new_expiry(impl, ns, options), when);
   return change_value(impl, self, ns, key,
                       [&](const std::string* present, std::int64_t expires,
                           version_token, auto& change) {
@@ -419,9 +436,9 @@ errc change_value(store_impl& impl, namespace_id ns, std::string_view key,
 }
 
 /// set in its three conditions. A kept expiry depends on the present entry.
-errc store_value(store_impl& impl, namespace_id ns, std::string_view key,
-                 std::string_view value, const set_options& options,
-                 condition when) {
+NEUROPLEX_INLINE errc store_value(store_impl& impl, namespace_id ns,
+                                  std::string_view key, std::string_view value,
+                                  const set_options& options, condition when) {
   context* self = nullptr;
   if (auto bad = check_write(impl, ns, key, value.size(), options, self);
       bad != errc::ok) [[unlikely]] {
@@ -429,8 +446,7 @@ errc store_value(store_impl& impl, namespace_id ns, std::string_view key,
       return detail::inline_put(impl, *table, key, value, options, when);
     return bad;
   }
-  if (options.keep_ttl || impl.compression(ns) != compression_mode::off)
-    [[unlikely]]
+  if (options.keep_ttl || !impl.stores_plainly(ns)) [[unlikely]]
     return store_with_care(impl, *self, ns, key, value, options, when);
   auto hash = hash_key(number(ns), key);
   return impl.engine().put(impl.view_far_from(&hash), *self, hash, number(ns),
@@ -667,7 +683,7 @@ errc store::set_many(namespace_id ns, std::span<set_request> requests) {
     return state;
   }
   auto result = errc::ok;
-  auto packs = impl_->compression(ns) != compression_mode::off;
+  auto plainly = impl_->stores_plainly(ns);
   in_waves<true>(
     *impl_, number(ns), requests.size(),
     [&](std::size_t i) { return requests[i].key; },
@@ -677,7 +693,7 @@ errc store::set_many(namespace_id ns, std::span<set_request> requests) {
                                    request.value.size(), request.options, self);
       if (request.status == errc::ok)
         request.status =
-          request.options.keep_ttl || packs
+          request.options.keep_ttl || !plainly
             ? store_with_care(*impl_, *self, ns, request.key, request.value,
                               request.options, condition::always)
             : impl_->engine().put(impl_->view_far_from(&hash), *self, hash,

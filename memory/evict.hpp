@@ -163,7 +163,9 @@ public:
     for (unsigned i = 0; i < limits::max_namespaces; ++i) {
       auto word =
         arena_.control().namespace_states[i].load(std::memory_order_relaxed);
-      if (layout::namespace_state_of(word) == layout::namespace_state::live)
+      auto in = layout::namespace_state_of(word);
+      if (in == layout::namespace_state::live
+          || in == layout::namespace_state::contents)
         sum += static_cast<std::int64_t>(
           arena_.name_record(i).block_bytes.load(std::memory_order_relaxed));
     }

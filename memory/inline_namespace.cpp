@@ -119,8 +119,8 @@ errc load_entry(store_impl& impl, std::uint8_t ns, std::uint64_t hash,
       return state;
     if (value.size() > impl.shape().max_value_bytes)
       return errc::value_size;
-    return impl.engine().put(impl.view_far_from(&hash), *self, hash, ns, key,
-                             value, expires, when, form);
+    return impl.put_stored(*self, hash, namespace_id{ns}, key, value, form,
+                           expires, when);
   }
   if (auto bad = check_inline_write(impl, *in, key, {}, self); bad != errc::ok)
     return bad;

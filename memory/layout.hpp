@@ -1,4 +1,4 @@
-// The format of a segment, version 3: every structure that lies in the file.
+// The format of a segment, version 4: every structure that lies in the file.
 //
 //   offset 0      header, 64 bytes, written once, checksummed
 //          64     control: index state, pool size, counters, class cursors
@@ -42,7 +42,7 @@
 namespace neuroplex::memory::layout {
 
 inline constexpr std::uint32_t magic = 0x464C4F57; // "FLOW"
-inline constexpr std::uint32_t version = 3;
+inline constexpr std::uint32_t version = 4;
 inline constexpr std::uint32_t byte_order_mark = 0x01020304;
 
 inline constexpr std::uint64_t line_bytes = 64;
@@ -180,7 +180,12 @@ struct control {
   typename Sync::template atomic<std::uint32_t> asked_for;
   /// How many ghosts are in use, as a power of two; 0 for none (ghosts.hpp).
   typename Sync::template atomic<std::uint32_t> ghost_bits;
-  std::uint8_t pad_1[56];
+  /// Number of the content that was made last; none is given twice.
+  typename Sync::template atomic<std::uint64_t> contents_made;
+  /// Not zero once somebody died who may have left a count of references
+  /// undone; see content_counts.hpp.
+  typename Sync::template atomic<std::uint32_t> contents_in_doubt;
+  std::uint8_t pad_1[44];
 
   typename Sync::template atomic<std::uint32_t>
     namespace_states[limits::max_namespaces];
@@ -200,6 +205,7 @@ enum class namespace_state : std::uint8_t {
   live = 2,
   dropping = 3,
   live_inline = 4, ///< its entries are in a table of their own
+  contents = 5,    ///< holds what entries of another namespace refer to
 };
 
 constexpr namespace_state namespace_state_of(std::uint32_t word) noexcept {
@@ -222,6 +228,10 @@ constexpr std::uint32_t next_namespace(std::uint32_t word) noexcept {
   return (word & ~0xFFU) + 0x100U;
 }
 
+/// `namespace_record::storing`: how values are stored. Zero: as they are.
+inline constexpr std::uint8_t storing_compression = 0x7F; ///< the mode
+inline constexpr std::uint8_t storing_shared = 0x80; ///< there are contents
+
 /// Settings, which writers read, lie apart from the counters they write.
 template <class Sync>
 struct namespace_record {
@@ -231,9 +241,15 @@ struct namespace_record {
   std::uint32_t name_hash;
   typename Sync::template atomic<std::uint8_t> policy;
   typename Sync::template atomic<std::uint8_t> priority_class;
-  typename Sync::template atomic<std::uint8_t> compression;
+  typename Sync::template atomic<std::uint8_t> storing;
   std::uint8_t name_bytes;
-  std::uint64_t reserved_0[5];
+  std::uint64_t reserved_0[4];
+  /// Shortest value that is shared with equal ones, 0 for none.
+  typename Sync::template atomic<std::uint32_t> share_from;
+  /// Number of the namespace that holds the contents, if `storing` says that
+  /// there is one; of that one, the namespace that they belong to.
+  typename Sync::template atomic<std::uint8_t> contents;
+  std::uint8_t reserved_1[3];
 
   // Line 1: counters.
   typename Sync::template atomic<std::uint64_t> entries;
@@ -242,7 +258,11 @@ struct namespace_record {
   std::uint32_t inline_granule;    ///< of that block, 0 for none
   /// Newcomers among the entries that eviction saw, in 1/65536.
   typename Sync::template atomic<std::uint16_t> newcomer_share;
-  std::uint8_t reserved_1[34];
+  std::uint8_t reserved_2[2];
+  /// Of contents: entries that refer to them, and the length of their values.
+  typename Sync::template atomic<std::uint64_t> references;
+  typename Sync::template atomic<std::uint64_t> referred_bytes;
+  std::uint64_t reserved_3[2];
 
   char name[256];
 };
@@ -290,7 +310,9 @@ struct thread_slot {
   typename Sync::template atomic<std::uint32_t> pending; ///< block in transit
   /// Block that a survivor is taking from this slot's lists.
   typename Sync::template atomic<std::uint32_t> recovering;
-  std::uint8_t pad_0[20];
+  /// Odd while the thread changes who refers to what; see content_counts.hpp.
+  typename Sync::template atomic<std::uint32_t> sharing;
+  std::uint8_t pad_0[16];
 
   // Line 1: pins of views, and the list of displaced blocks.
   typename Sync::template atomic<std::uint32_t>
@@ -398,7 +420,13 @@ inline constexpr std::uint32_t bits_in_record = 32;
 
 // Block flags.
 inline constexpr std::uint8_t flag_expires = 1;
-inline constexpr std::uint8_t flag_packed = 2; ///< see compression.hpp
+inline constexpr std::uint8_t flag_packed = 2;  ///< see compression.hpp
+inline constexpr std::uint8_t flag_refers = 4;  ///< see shared_reference.hpp
+inline constexpr std::uint8_t flag_counted = 8; ///< record of a content
+inline constexpr std::uint8_t form_flags =
+  flag_packed | flag_refers | flag_counted;
+
+/// Flags of an entry that stands for itself.
 inline constexpr std::uint8_t entry_flags = flag_expires | flag_packed;
 
 /// Key length (16 bits), namespace (8) and flags (8) of an entry in one number,
@@ -413,7 +441,8 @@ template <class Sync>
 struct block_header {
   typename Sync::template atomic<std::uint64_t> word;
   /// Link of the list the block is in while it is held or retired; while it is
-  /// live, what eviction remembers of it (stamp.hpp).
+  /// live, what eviction remembers of it (stamp.hpp), or who refers to it
+  /// (shared_reference.hpp).
   typename Sync::template atomic<std::uint32_t> link;
   std::uint32_t checksum;
   std::uint32_t value_bytes;
@@ -443,10 +472,26 @@ struct entry_fields {
     return (kind >> 24 & flag_packed) != 0;
   }
 
+  [[nodiscard]] bool refers() const noexcept {
+    return (kind >> 24 & flag_refers) != 0;
+  }
+
+  [[nodiscard]] bool counted() const noexcept {
+    return (kind >> 24 & flag_counted) != 0;
+  }
+
+  /// The flags that tell how the value is stored.
+  [[nodiscard]] std::uint8_t form() const noexcept {
+    return static_cast<std::uint8_t>(kind >> 24 & form_flags);
+  }
+
   /// What the checksum covers of length and form of the value.
   [[nodiscard]] std::uint32_t length_and_form() const noexcept {
-    constexpr std::uint32_t form_bit = 0x8000'0000U; // above any length
-    return packed() ? value_bytes ^ form_bit : value_bytes;
+    constexpr unsigned form_shift = 30; // packed: a bit above any length
+    constexpr unsigned other_shift = 26;
+    std::uint32_t flags = kind >> 24;
+    return value_bytes ^ (flags & flag_packed) << form_shift
+           ^ (flags & (flag_refers | flag_counted)) << other_shift;
   }
 
   [[nodiscard]] std::uint64_t payload_offset() const noexcept {

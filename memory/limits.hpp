@@ -34,6 +34,13 @@ inline constexpr std::size_t batch_wave = 32;
 /// Entries that one run of eviction gives up at most.
 inline constexpr unsigned eviction_batch = 128;
 
+/// Shortest value that can be shared with equal ones: what stands for it in an
+/// entry takes 32 bytes, its content's record 64.
+inline constexpr std::uint32_t least_shared_bytes = 128;
+
+/// From which length sharing usually pays.
+inline constexpr std::uint32_t default_shared_bytes = 1024;
+
 /// Bytes that a step of compaction moves unless told otherwise.
 inline constexpr std::uint64_t compaction_step_bytes = 4096;
 

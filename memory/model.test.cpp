@@ -1,4 +1,5 @@
 // The store against the most obvious model there is: a map.
+#include "memory/dedup_fixture.test.hpp"
 #include "memory/fixture.test.hpp"
 
 #include <algorithm>
@@ -24,8 +25,10 @@ constexpr std::int64_t hour = 3'600'000;
 /// Runs random operations on one namespace of the store and on the model.
 class run {
 public:
-  run(store& db, namespace_id ns, std::uint64_t seed)
-    : db_{db}, ns_{ns}, random_{seed} {
+  /// With `contents`, there are only so many values of each length.
+  run(store& db, namespace_id ns, std::uint64_t seed,
+      std::uint64_t contents = 0)
+    : db_{db}, ns_{ns}, contents_{contents}, random_{seed} {
   }
 
   void step() {
@@ -183,6 +186,10 @@ private:
 
   std::string random_value() {
     constexpr std::size_t sizes[] = {0, 3, 40, 200, 1000, 5000, 20'000};
+    if (contents_ != 0) {
+      auto size = sizes[pick(std::size(sizes))];
+      return bytes_of(size, pick(contents_));
+    }
     return bytes_of(pick(sizes[pick(std::size(sizes))] + 1), random_());
   }
 
@@ -216,6 +223,7 @@ private:
 
   store& db_;
   namespace_id ns_;
+  std::uint64_t contents_;
   std::mt19937_64 random_;
   model_map model_;
 };
@@ -239,6 +247,37 @@ TEST_CASE("the store behaves as a map does", "[model]") {
     }
     first.compare_all();
     beside.compare_all();
+    CHECK(s.db.stats().entries == first.size() + beside.size());
+    CHECK(*s.db.verify() == 0);
+  }
+}
+
+TEST_CASE("the store behaves as a map does where values are shared",
+          "[model][dedup]") {
+  for (std::uint64_t seed = 1; seed <= scaled(6); ++seed) {
+    CAPTURE(seed);
+    sharing_segment s{{.segment_bytes = 16 * mebibyte, .bucket_count = 64},
+                      {.compression = seed % 2 == 0 ? compression_mode::adaptive
+                                                    : compression_mode::off}};
+    auto other = s.attach();
+    auto second = s.db.open_namespace("second");
+    REQUIRE(second);
+    REQUIRE(s.db.configure(*second, {.share_from = 1000}));
+    run first{s.db, s.ns, seed, 5};
+    run beside{other, *second, seed + 1000, 5};
+    for (std::size_t i = 0; i < scaled(10'000); ++i) {
+      first.step();
+      beside.step();
+      if (i % 3000 == 0)
+        (void)s.db.grow_index();
+      if (i % 64 == 0)
+        REQUIRE(s.db.compact());
+      if (i % 1000 == 0)
+        REQUIRE(shared_census{s.db}.exact());
+    }
+    first.compare_all();
+    beside.compare_all();
+    REQUIRE(shared_census{s.db}.exact());
     CHECK(s.db.stats().entries == first.size() + beside.size());
     CHECK(*s.db.verify() == 0);
   }

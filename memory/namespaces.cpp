@@ -16,6 +16,7 @@ bool same_name(const layout::namespace_record<native_sync>& record,
          && std::memcmp(record.name, name.data(), name.size()) == 0;
 }
 
+/// Who writes meanwhile may see part of them.
 void write_settings(layout::namespace_record<native_sync>& record,
                     const namespace_settings& settings) {
   record.quota_bytes.store(settings.quota_bytes, std::memory_order_relaxed);
@@ -24,8 +25,13 @@ void write_settings(layout::namespace_record<native_sync>& record,
     std::memory_order_relaxed);
   record.priority_class.store(static_cast<std::uint8_t>(settings.priority),
                               std::memory_order_relaxed);
-  record.compression.store(static_cast<std::uint8_t>(settings.compression),
-                           std::memory_order_relaxed);
+  record.share_from.store(settings.share_from, std::memory_order_relaxed);
+  // Once there are contents, there are.
+  auto shared =
+    record.storing.load(std::memory_order_relaxed) & layout::storing_shared;
+  record.storing.store(
+    static_cast<std::uint8_t>(static_cast<int>(settings.compression) | shared),
+    std::memory_order_relaxed);
   record.policy.store(static_cast<std::uint8_t>(settings.policy),
                       std::memory_order_relaxed);
 }
@@ -46,6 +52,14 @@ expected<void> validate(const namespace_settings& settings) {
                                    + std::to_string(static_cast<unsigned>(
                                      settings.compression))
                                    + ": 0 (off) or 1 (adaptive)"};
+  if (settings.share_from != 0
+      && (settings.share_from < limits::least_shared_bytes
+          || settings.share_from > limits::max_value_bytes))
+    return failure{errc::config,
+                   "values shared from " + std::to_string(settings.share_from)
+                     + " bytes: 0 (none) or "
+                     + std::to_string(limits::least_shared_bytes) + " to "
+                     + std::to_string(limits::max_value_bytes)};
   if (settings.default_ttl_ms < 0
       || settings.default_ttl_ms > limits::max_ttl_ms)
     return failure{errc::config, "default lifetime of "
@@ -78,6 +92,7 @@ expected<namespace_settings> store_impl::settings(namespace_id ns) const {
   result.quota_bytes = record.quota_bytes.load(std::memory_order_relaxed);
   result.default_ttl_ms = default_ttl_ms(ns);
   result.compression = compression(ns);
+  result.share_from = share_from(ns);
   return result;
 }
 
@@ -99,9 +114,14 @@ expected<void> store_impl::configure(namespace_id ns,
       return ready;
   if (!file_.lock(namespace_lock, cold_lock_timeout_ms))
     return errc::busy;
-  write_settings(arena().name_record(static_cast<unsigned>(ns)), settings);
+  auto index = static_cast<unsigned>(ns);
+  auto made = expected<void>{};
+  if (settings.share_from != 0 || contents_of(index))
+    made = make_contents(index, settings.priority);
+  if (made)
+    write_settings(arena().name_record(index), settings);
   file_.unlock(namespace_lock);
-  return {};
+  return made;
 }
 
 expected<namespace_id> store_impl::find_namespace(std::string_view name) const {
@@ -160,11 +180,8 @@ store_impl::make_namespace(std::string_view name,
         layout::with_namespace_state(word, layout::namespace_state::creating),
         std::memory_order_relaxed);
       free_table(*self(), i);
+      reset_record(i);
       auto& record = arena().name_record(i);
-      record.entries.store(0, std::memory_order_relaxed);
-      record.block_bytes.store(0, std::memory_order_relaxed);
-      write_settings(record, {});
-      record.newcomer_share.store(0, std::memory_order_relaxed);
       record.name_hash = hash_name(name);
       record.name_bytes = static_cast<std::uint8_t>(name.size());
       std::memcpy(record.name, name.data(), name.size());
@@ -183,6 +200,20 @@ store_impl::make_namespace(std::string_view name,
   }();
   file_.unlock(namespace_lock);
   return made;
+}
+
+/// A record as that of a namespace which never held anything.
+void store_impl::reset_record(unsigned index) {
+  auto& record = arena().name_record(index);
+  record.entries.store(0, std::memory_order_relaxed);
+  record.block_bytes.store(0, std::memory_order_relaxed);
+  record.references.store(0, std::memory_order_relaxed);
+  record.referred_bytes.store(0, std::memory_order_relaxed);
+  record.newcomer_share.store(0, std::memory_order_relaxed);
+  record.storing.store(0, std::memory_order_relaxed);
+  record.contents.store(0, std::memory_order_relaxed);
+  record.name_bytes = 0;
+  write_settings(record, {});
 }
 
 expected<void> store_impl::drop_namespace(std::string_view name) {
@@ -229,6 +260,14 @@ errc store_impl::drop(unsigned index, std::uint32_t word) {
         clear(namespace_id{static_cast<std::uint8_t>(index)}, removed);
       cleared != errc::ok)
     return cleared;
+  // Its contents go as a whole. Until they are gone, the namespace is there to
+  // say that they are to go.
+  if (auto contents = contents_of(index)) {
+    auto contents_word = arena().control().namespace_states[*contents].load(
+      std::memory_order_acquire);
+    if (auto dropped = drop(*contents, contents_word); dropped != errc::ok)
+      return dropped;
+  }
   state.store(layout::with_namespace_state(word, layout::namespace_state::free),
               std::memory_order_seq_cst);
   return errc::ok;

@@ -1,5 +1,6 @@
 // What callers see of memory pressure: the threshold, how full the pool is,
 // pins, and eviction on request.
+#include "memory/pinning.hpp"
 #include "memory/store.hpp"
 #include "memory/store_impl.hpp"
 
@@ -27,20 +28,47 @@ errc set_pinned(store_impl& impl, namespace_id ns, std::string_view key,
     return errc::bad_key;
   if (key.size() > limits::max_key_bytes)
     return errc::key_size;
-  return impl.engine().modify(*self, hash_key(number(ns), key), number(ns), key,
-                              [&](const std::string* present,
-                                  std::int64_t expires, version_token,
-                                  auto& change) {
-                                if (present == nullptr)
-                                  return errc::not_found;
-                                change.head = *present;
-                                change.expires_at_ms = expires;
-                                change.pins = pins;
-                                return errc::ok;
-                              });
+  return detail::set_pinned(impl, *self, ns, key, pins);
 }
 
 } // namespace
+
+errc detail::set_pinned(store_impl& impl, store_impl::context& self,
+                        namespace_id ns, std::string_view key,
+                        stamp::pinning pins,
+                        std::optional<version_token> only) {
+  std::optional<store_impl::acquisition> share;
+  missing_content missing;
+  auto done = impl.engine().modify(
+    self, hash_key(number(ns), key), number(ns), key,
+    [&](const std::string* present, std::int64_t expires, version_token version,
+        auto& change) {
+      if (present == nullptr)
+        return errc::not_found;
+      if (only && version != *only)
+        return errc::mismatch;
+      if (share)
+        share->give_back();
+      // The copy refers to what the entry refers to.
+      if (change.form == layout::flag_refers) {
+        if (!share)
+          share.emplace(impl.engine(), self, number(ns),
+                        impl.engine().contents().contents_of(number(ns)));
+        auto answer = share->acquire_again(*present);
+        if (answer == errc::not_found)
+          return missing.look_again(version) ? errc::busy : errc::corrupt;
+        if (answer != errc::ok)
+          return answer;
+      }
+      change.head = *present;
+      change.expires_at_ms = expires;
+      change.pins = pins;
+      return errc::ok;
+    });
+  if (done == errc::ok && share)
+    share->commit();
+  return done;
+}
 
 std::string_view to_string(priority_class which) noexcept {
   auto index = static_cast<std::size_t>(which);

@@ -57,17 +57,7 @@ public:
     return entries && pages;
   }
 
-private:
-  using line_type = typename arena_type::line_type;
-
-  struct sums {
-    std::array<std::uint64_t, limits::max_namespaces> entries{};
-    std::array<std::uint64_t, limits::max_namespaces> block_bytes{};
-  };
-
-  /// Groups of lines between two looks at the writers.
-  static constexpr std::uint64_t groups_a_look = 16;
-
+protected:
   /// A doubt that grew while we counted is another one.
   template <class Doubt, class Count>
   static bool settle(Doubt& doubt, Count&& count) noexcept {
@@ -95,8 +85,10 @@ private:
       auto& slot = arena_.thread(i);
       // Acquire: pairs with the release that withdraws an intent, so that what
       // was changed and counted under it is seen.
-      if (slot.intent.load(std::memory_order_acquire) != 0)
+      auto sharing = slot.sharing.load(std::memory_order_acquire);
+      if (slot.intent.load(std::memory_order_acquire) != 0 || sharing % 2 != 0)
         return std::nullopt;
+      mix(sharing);
       mix(slot.old_granule.load(std::memory_order_relaxed));
       mix(slot.old_word.load(std::memory_order_relaxed));
       mix(slot.new_granule.load(std::memory_order_relaxed));
@@ -106,18 +98,10 @@ private:
     return mixed;
   }
 
-  bool count_entries() noexcept {
-    auto quiet = writers();
-    if (!quiet)
-      return false;
-    sums counted;
-    sums before;
-    for (unsigned ns = 0; ns < limits::max_namespaces; ++ns) {
-      auto& record = arena_.name_record(ns);
-      before.entries[ns] = record.entries.load(std::memory_order_relaxed);
-      before.block_bytes[ns] =
-        record.block_bytes.load(std::memory_order_relaxed);
-    }
+  /// Calls `visit(block, fields)` for each live entry while the writers are as
+  /// they were when they were `quiet`; false when somebody wrote meanwhile.
+  template <class Visit>
+  bool visit_live(std::uint64_t quiet, Visit&& visit) const {
     auto index_state =
       arena_.control().index_state.load(std::memory_order_acquire);
     auto level = arena_.level_of(index_state);
@@ -134,11 +118,47 @@ private:
             & layout::meta_carried_over)
              != 0;
       if (carried)
-        count_lines(level + 1, 2 * first, 2 * layout::lines_per_group, counted);
+        visit_lines(level + 1, 2 * first, 2 * layout::lines_per_group, visit);
       else
-        count_lines(level, first, layout::lines_per_group, counted);
+        visit_lines(level, first, layout::lines_per_group, visit);
     }
-    if (writers() != quiet)
+    return writers() == quiet;
+  }
+
+  template <class Counter, class Value>
+  static bool set(Counter& counter, Value before, Value counted) noexcept {
+    return counter.compare_exchange_strong(before, counted,
+                                           std::memory_order_relaxed);
+  }
+
+private:
+  using line_type = typename arena_type::line_type;
+
+  struct sums {
+    std::array<std::uint64_t, limits::max_namespaces> entries{};
+    std::array<std::uint64_t, limits::max_namespaces> block_bytes{};
+  };
+
+  /// Groups of lines between two looks at the writers.
+  static constexpr std::uint64_t groups_a_look = 16;
+
+  bool count_entries() noexcept {
+    auto quiet = writers();
+    if (!quiet)
+      return false;
+    sums counted;
+    sums before;
+    for (unsigned ns = 0; ns < limits::max_namespaces; ++ns) {
+      auto& record = arena_.name_record(ns);
+      before.entries[ns] = record.entries.load(std::memory_order_relaxed);
+      before.block_bytes[ns] =
+        record.block_bytes.load(std::memory_order_relaxed);
+    }
+    if (!visit_live(*quiet, [&](const auto*, const layout::entry_fields& seen) {
+          ++counted.entries[seen.ns()];
+          counted.block_bytes[seen.ns()] +=
+            pool_.block_bytes(seen.total_bytes());
+        }))
       return false;
     bool all = true;
     for (unsigned ns = 0; ns < limits::max_namespaces; ++ns) {
@@ -151,8 +171,9 @@ private:
     return all;
   }
 
-  void count_lines(unsigned level, std::uint64_t first, std::uint64_t count,
-                   sums& counted) const noexcept {
+  template <class Visit>
+  void visit_lines(unsigned level, std::uint64_t first, std::uint64_t count,
+                   Visit& visit) const {
     for (std::uint64_t i = first; i < first + count; ++i)
       for (auto& slot : arena_.line(level, i).slots) {
         auto raw = slot.load(std::memory_order_acquire);
@@ -167,9 +188,7 @@ private:
           reinterpret_cast<const std::byte*>(block));
         if (fields.total_bytes() > arena_.room_after(block))
           continue; // scribbled over
-        ++counted.entries[fields.ns()];
-        counted.block_bytes[fields.ns()] +=
-          pool_.block_bytes(fields.total_bytes());
+        visit(block, fields);
       }
   }
 
@@ -191,12 +210,6 @@ private:
       }
     return control.carve_epoch.load(std::memory_order_seq_cst) == epoch
            && set(control.used_pages, before, used);
-  }
-
-  template <class Counter, class Value>
-  static bool set(Counter& counter, Value before, Value counted) noexcept {
-    return counter.compare_exchange_strong(before, counted,
-                                           std::memory_order_relaxed);
   }
 
   const arena_type& arena_;

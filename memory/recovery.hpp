@@ -55,6 +55,11 @@ public:
     control.pages_in_doubt.fetch_add(1, std::memory_order_relaxed);
     if (kind != layout::intent_kind::none && kind != layout::intent_kind::pin)
       control.entries_in_doubt.fetch_add(1, std::memory_order_relaxed);
+    if (auto sharing = dead.sharing.load(std::memory_order_acquire);
+        sharing % 2 != 0) {
+      control.contents_in_doubt.fetch_add(1, std::memory_order_relaxed);
+      dead.sharing.store(sharing + 1, std::memory_order_release);
+    }
     if (kind == layout::intent_kind::insert)
       undo_insert(dead, slot_id, owner);
     else if (kind == layout::intent_kind::replace

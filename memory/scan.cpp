@@ -89,9 +89,13 @@ errc store::scan(namespace_id ns, scan_cursor& cursor, std::size_t count,
          if (with_values
              && !store_impl::engine_type::intact(hash, where, expires, value))
            return glance::left_out;
-         if (with_values && where.fields.packed()) {
-           if (!unpack(value, impl_->shape().max_value_bytes, plain))
-             return glance::left_out;
+         if (with_values && where.fields.form() != 0) {
+           auto read =
+             impl_->plain_value(ns, value, where.fields.form(), plain);
+           if (read != errc::ok)
+             return impl_->engine().index().unchanged(at, where)
+                      ? glance::left_out
+                      : glance::changed;
            value.swap(plain);
          }
          visit({key, with_values ? std::string_view{value} : "",
@@ -146,19 +150,20 @@ expected<std::uint64_t> store::verify() const {
     return state;
   std::uint64_t damaged = 0;
   std::string value;
+  std::string plain;
   for (unsigned ns = 0; ns < limits::max_namespaces; ++ns) {
     auto word = impl_->arena().control().namespace_states[ns].load(
       std::memory_order_acquire);
     if (!layout::is_live(word))
       continue;
-    if (auto* table =
-          impl_->inline_table_of(namespace_id{static_cast<std::uint8_t>(ns)})) {
+    auto id = static_cast<std::uint8_t>(ns);
+    if (auto* table = impl_->inline_table_of(namespace_id{id})) {
       damaged += detail::inline_verify(*table);
       continue;
     }
     scan_cursor cursor;
     while (!cursor.done())
-      walk(*impl_, static_cast<std::uint8_t>(ns), cursor, 1024,
+      walk(*impl_, id, cursor, 1024,
            [&](const home& at, const auto& where, std::uint64_t hash,
                std::string_view key) {
              auto expires = impl_->engine().expiry_of(where);
@@ -167,8 +172,16 @@ expected<std::uint64_t> store::verify() const {
                                value.size());
              if (!impl_->engine().index().unchanged(at, where))
                return glance::changed;
-             if (!store_impl::engine_type::intact(hash, where, expires, value))
+             auto form = where.fields.form();
+             if (!store_impl::engine_type::intact(hash, where, expires, value)
+                 || (form != 0
+                     && impl_->plain_value(namespace_id{id}, value, form, plain)
+                          != errc::ok)) {
+               // Unless it was erased, and its content with it.
+               if (!impl_->engine().index().unchanged(at, where))
+                 return glance::changed;
                ++damaged;
+             }
              return glance::shown;
            });
   }

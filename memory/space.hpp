@@ -16,6 +16,7 @@
 #pragma once
 
 #include "memory/backup_marks.hpp"
+#include "memory/content_counts.hpp"
 #include "memory/evict.hpp"
 #include "memory/index.hpp"
 #include "memory/recount.hpp"
@@ -92,9 +93,42 @@ public:
       batch, [&](const location& where) { return give_up(self, where); });
   }
 
+  /// Gives up entries of `ns` until `wanted` bytes more fit into its quota,
+  /// which covers the namespace of its contents too. False: they do not fit.
+  [[nodiscard]] bool make_room_in_quota(context& self, std::uint8_t ns,
+                                        std::uint8_t contents,
+                                        std::uint64_t wanted) {
+    auto chooser = evictor();
+    auto& owner = arena_.name_record(ns);
+    auto quota = owner.quota_bytes.load(std::memory_order_relaxed);
+    for (unsigned round = 0; round < max_eviction_rounds; ++round) {
+      auto used = owner.block_bytes.load(std::memory_order_relaxed)
+                  + arena_.name_record(contents).block_bytes.load(
+                    std::memory_order_relaxed);
+      if (quota == 0 || used + wanted <= quota)
+        return true;
+      auto entries = owner.entries.load(std::memory_order_relaxed);
+      auto mean =
+        std::max<std::uint64_t>(used / std::max<std::uint64_t>(entries, 1), 1);
+      auto batch = static_cast<unsigned>(std::clamp<std::uint64_t>(
+        (used + wanted - quota) / mean, 1, limits::eviction_batch));
+      if (wanted > quota
+          || chooser.run_within(ns, batch, [&](const location& where) {
+               return give_up(self, where);
+             }) == 0)
+        return false;
+    }
+    return false;
+  }
+
   /// What chooses entries to give up.
   [[nodiscard]] basic_evictor<Sync> evictor() const noexcept {
     return {arena_, index_};
+  }
+
+  /// What counts who refers to shared contents.
+  [[nodiscard]] basic_content_counts<Sync> contents() noexcept {
+    return basic_content_counts<Sync>{*this};
   }
 
   /// What recovers dead threads of this segment.
@@ -108,6 +142,8 @@ public:
   }
 
 protected:
+  friend class basic_content_counts<Sync>;
+
   // Runs of eviction for one allocation, how often one of them clears pages,
   // and how many at least.
   static constexpr unsigned max_eviction_rounds = 1U << 10;
@@ -238,9 +274,15 @@ protected:
     auto first = (arena_.control().page_cursor.load(std::memory_order_relaxed)
                   + turn * step)
                  % committed;
-    evictor().clear_pages(ns, pool_, first, step, [&](const location& where) {
-      return give_up(self, where);
-    });
+    auto cleared =
+      evictor().clear_pages(ns, pool_, first, step, [&](const location& where) {
+        return give_up(self, where);
+      });
+    // Shared contents go with the entries that refer to them, wherever these
+    // are.
+    if (cleared == 0
+        && arena_.control().contents_made.load(std::memory_order_relaxed) != 0)
+      evict(self, ns, limits::eviction_batch);
     pool_.flush(self);
     pool_.scavenge(self);
     return round < max_eviction_rounds
@@ -336,8 +378,35 @@ protected:
     self.slot->intent.store(0, std::memory_order_release);
   }
 
-  bool try_erase(context& self, const location& where,
-                 std::uint64_t hash) noexcept {
+  bool try_erase(context& self, const location& where, std::uint64_t hash) {
+    if (where.fields.refers()) [[unlikely]]
+      return displace_reference(self, where,
+                                [&] { return take_out(self, where, hash); });
+    return take_out(self, where, hash);
+  }
+
+  /// Displaces an entry that refers to a content by `displace()`, which answers
+  /// whether it did.
+  template <class Displace>
+  bool displace_reference(context& self, const location& where,
+                          Displace&& displace) {
+    basic_sharing_work<Sync> work{self};
+    shared_reference reference;
+    bool refers = where.fields.value_bytes == sizeof reference;
+    // If it can be displaced, its block has been the same all the time.
+    if (refers)
+      Sync::read(&reference, where.payload() + where.fields.key_bytes(),
+                 sizeof reference);
+    if (!displace())
+      return false;
+    if (refers)
+      contents().count_down(self, where.fields.ns(), reference);
+    return true;
+  }
+
+  /// Takes an entry out of its slot, and nothing else.
+  bool take_out(context& self, const location& where,
+                std::uint64_t hash) noexcept {
     announce(self, layout::intent_kind::erase, where, where.granule(),
              where.word, 0, 0);
     auto raw = where.raw;

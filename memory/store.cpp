@@ -230,17 +230,18 @@ std::vector<namespace_info> store::namespaces() const {
     auto settings = impl_->settings(id);
     if (!settings) // dropped meanwhile
       continue;
-    result.push_back({id,
-                      {record.name, record.name_bytes},
-                      not_negative(record.entries),
-                      not_negative(record.block_bytes),
-                      *settings});
+    namespace_info info{.id = id,
+                        .name = {record.name, record.name_bytes},
+                        .entries = not_negative(record.entries),
+                        .block_bytes = not_negative(record.block_bytes),
+                        .settings = *settings};
     if (auto* table = impl_->inline_table_of(id)) {
-      auto& told = result.back();
-      told.is_inline = true;
-      told.entries = table->entries();
-      told.block_bytes = told.entries * table->shape().record_bytes();
+      info.is_inline = true;
+      info.entries = table->entries();
+      info.block_bytes = info.entries * table->shape().record_bytes();
     }
+    impl_->count_shared(id, info);
+    result.push_back(std::move(info));
   }
   return result;
 }
@@ -304,6 +305,10 @@ store_stats store::stats() const {
   for (auto& each : namespaces()) {
     result.entries += each.entries;
     result.live_block_bytes += each.block_bytes;
+    result.shared_entries += each.shared_entries;
+    result.shared_bytes += each.shared_bytes;
+    result.contents += each.contents;
+    result.content_block_bytes += each.content_block_bytes;
   }
   result.max_value_bytes = shape.max_value_bytes;
   result.eviction_percent = impl_->engine().evictor().threshold_percent();

@@ -231,6 +231,12 @@ struct namespace_settings {
 
   compression_mode compression = compression_mode::off;
 
+  /// Values at least this long are stored once, however many entries of the
+  /// namespace hold them; 0 for none, else limits::least_shared_bytes at least
+  /// (limits::default_shared_bytes is a good choice). The contents take a
+  /// number of a namespace. Entries that are stored already stay as they are.
+  std::uint32_t share_from = 0;
+
   friend bool operator==(const namespace_settings&,
                          const namespace_settings&) = default;
 };
@@ -240,6 +246,13 @@ struct namespace_info {
   std::string name;
   std::uint64_t entries = 0;     ///< live entries, expired ones included
   std::uint64_t block_bytes = 0; ///< pool memory of these entries
+  /// Of values that are stored once: how many entries hold them, how long they
+  /// are taken together, how many differ, and the pool memory of these, which
+  /// is part of `block_bytes`.
+  std::uint64_t shared_entries = 0;
+  std::uint64_t shared_bytes = 0;
+  std::uint64_t contents = 0;
+  std::uint64_t content_block_bytes = 0;
   namespace_settings settings;
   bool is_inline = false;
 };
@@ -256,6 +269,12 @@ struct store_stats {
   std::uint64_t pool_bytes = 0;       ///< committed pool
   std::uint64_t pool_used_bytes = 0;  ///< in spans that hold at least one block
   std::uint64_t live_block_bytes = 0; ///< blocks of live entries
+  /// Sums of namespace_info's; see there. What sharing saves is what
+  /// `shared_bytes` has above `content_block_bytes`.
+  std::uint64_t shared_entries = 0;
+  std::uint64_t shared_bytes = 0;
+  std::uint64_t contents = 0;
+  std::uint64_t content_block_bytes = 0;
   std::uint64_t index_lines = 0;
   std::uint64_t index_slots = 0;
   std::uint64_t index_bytes = 0;

@@ -1,6 +1,7 @@
 #include "memory/store_impl.hpp"
 
 #include "memory/boot_id.hpp"
+#include "memory/content_recount.hpp"
 #include "memory/inline_store.hpp"
 
 #include <algorithm>
@@ -405,9 +406,12 @@ std::size_t store_impl::recover_with(context& helper) {
     }
     file_.unlock(orphan_lock);
   }
-  if (auto recount = engine_.recount();
-      recount.needed() && file_.try_lock(recount_lock)) {
-    (void)recount.run(); // else the next one does
+  auto recount = engine_.recount();
+  basic_content_recount<native_sync> contents{engine_};
+  if ((recount.needed() || contents.needed()) && file_.try_lock(recount_lock)) {
+    // What is still in doubt, the next one counts.
+    (void)contents.run(helper);
+    (void)recount.run();
     file_.unlock(recount_lock);
   }
   return threads_found;
@@ -514,9 +518,18 @@ errc store_impl::view(std::uint64_t hash, namespace_id ns, std::string_view key,
   auto* mine = self();
   if (mine == nullptr)
     return errc::too_many;
-  bool packed = false;
-  auto pinned = pin_for(*mine, hash, ns, key, result, packed);
-  if (pinned != errc::ok || !packed)
+  std::uint8_t form = 0;
+  auto pinned = pin_for(*mine, hash, ns, key, result, form);
+  for (missing_content missing;
+       pinned == errc::ok && form == layout::flag_refers;) {
+    pinned = pin_content(*mine, ns, result, form);
+    if (pinned != errc::not_found)
+      break;
+    pinned = missing.look_again(result.version_)
+               ? pin_for(*mine, hash, ns, key, result, form)
+               : errc::corrupt;
+  }
+  if (pinned != errc::ok || form != layout::flag_packed)
     return pinned;
   auto plain = std::make_unique<std::string>();
   auto whole = unpack(result.bytes_, shape().max_value_bytes, *plain);
@@ -530,7 +543,7 @@ errc store_impl::view(std::uint64_t hash, namespace_id ns, std::string_view key,
 
 errc store_impl::pin_for(context& mine, std::uint64_t hash, namespace_id ns,
                          std::string_view key, value_view& result,
-                         bool& packed) {
+                         std::uint8_t& form) {
   for (auto& pin : mine.slot->pins) {
     if (pin.load(std::memory_order_relaxed) != 0)
       continue;
@@ -541,7 +554,7 @@ errc store_impl::pin_for(context& mine, std::uint64_t hash, namespace_id ns,
                            + where.fields.key_bytes(),
                          where.fields.value_bytes};
         result.version_ = engine_.token_of(where);
-        packed = where.fields.packed();
+        form = where.fields.form();
         engine_type::index_type::note_use(where);
       });
   }

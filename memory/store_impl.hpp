@@ -7,6 +7,7 @@
 
 #include "memory/compact.hpp"
 #include "memory/compression.hpp"
+#include "memory/dedup.hpp"
 #include "memory/engine.hpp"
 #include "memory/mapping.hpp"
 
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -205,20 +207,68 @@ public:
              : 0;
   }
 
+  /// Whether each value of `ns` is stored as it is, in its entry.
+  [[nodiscard]] NEUROPLEX_INLINE bool
+  stores_plainly(namespace_id ns) const noexcept {
+    return storing(ns) == 0;
+  }
+
   /// Whether values of `ns` may be packed; what is scribbled counts as no.
-  [[nodiscard]] NEUROPLEX_INLINE compression_mode
-  compression(namespace_id ns) const noexcept {
-    auto mode = arena()
-                  .name_record(static_cast<unsigned>(ns))
-                  .compression.load(std::memory_order_relaxed);
-    return mode == static_cast<std::uint8_t>(compression_mode::adaptive)
+  [[nodiscard]] compression_mode compression(namespace_id ns) const noexcept {
+    auto mode = storing(ns) & layout::storing_compression;
+    return mode == static_cast<int>(compression_mode::adaptive)
              ? compression_mode::adaptive
              : compression_mode::off;
   }
 
+  using deduplicator = basic_deduplicator<native_sync>;
+  using acquisition = basic_acquisition<native_sync>;
+
+  /// Shortest value of `ns` that is shared with equal ones, 0 for none.
+  [[nodiscard]] std::uint32_t share_from(namespace_id ns) const noexcept {
+    return arena()
+      .name_record(static_cast<unsigned>(ns))
+      .share_from.load(std::memory_order_relaxed);
+  }
+
+  /// Stores a value in the form that its namespace asks for: shared, packed or
+  /// as it is. `begin_write` came before.
+  [[nodiscard]] errc put_in_form(context& self, std::uint64_t hash,
+                                 namespace_id ns, std::string_view key,
+                                 std::string_view value, std::int64_t expires,
+                                 condition when);
+
+  /// Stores what was stored elsewhere in form `form`: packed or as it is.
+  [[nodiscard]] errc put_stored(context& self, std::uint64_t hash,
+                                namespace_id ns, std::string_view key,
+                                std::string_view stored, std::uint8_t form,
+                                std::int64_t expires, condition when);
+
+  /// Gives each namespace that shares values one for its contents. In a new
+  /// segment that nobody else is attached to; where all numbers are taken,
+  /// values are stored in their entries.
+  void make_all_contents();
+
+  /// A value as its writer gave it, from `stored` of form `form` in an entry of
+  /// `ns`. `not_found`: the entry has changed.
+  [[nodiscard]] errc plain_value(namespace_id ns, std::string_view stored,
+                                 std::uint8_t form, std::string& plain);
+
+  /// Puts `change` of `key`, a value as its writer gave it, into that form.
+  /// `share` holds what is acquired, `buffers` what is joined or packed, until
+  /// the change is done.
+  [[nodiscard]] errc form_change(context& self, namespace_id ns,
+                                 std::string_view key,
+                                 std::optional<acquisition>& share,
+                                 std::array<std::string, 2>& buffers,
+                                 engine_type::change& change);
+
   [[nodiscard]] value_packer& packing() noexcept {
     return packing_;
   }
+
+  /// Adds to `info` what is known of shared values of `ns`.
+  void count_shared(namespace_id ns, namespace_info& info) const;
 
   errc expand_pool(std::uint64_t additional_bytes);
 
@@ -248,6 +298,12 @@ public:
   [[nodiscard]] static std::uint32_t
   plain_bytes(const basic_location<native_sync>& where) noexcept {
     auto stored = where.fields.value_bytes;
+    if (where.fields.refers()) [[unlikely]]
+      return stored == sizeof(shared_reference)
+               ? native_sync::read_object<std::uint32_t>(
+                 where.payload() + where.fields.key_bytes()
+                 + offsetof(shared_reference, value_bytes))
+               : 0;
     if (!where.fields.packed() || stored < packed_header_bytes) [[likely]]
       return stored;
     std::array<char, packed_header_bytes> head{};
@@ -312,11 +368,25 @@ private:
   bool recover_participant(unsigned index, context& helper,
                            std::size_t& threads_found);
   void leave() noexcept;
+  void reset_record(unsigned index);
   std::uint32_t squeeze(context& self, std::uint64_t bytes);
+
+  [[nodiscard]] NEUROPLEX_INLINE std::uint8_t
+  storing(namespace_id ns) const noexcept {
+    return arena()
+      .name_record(static_cast<unsigned>(ns))
+      .storing.load(std::memory_order_relaxed);
+  }
+
+  expected<void> make_contents(unsigned index, priority_class priority);
+  [[nodiscard]] std::optional<unsigned>
+  contents_of(unsigned index) const noexcept;
 
   void close_views() noexcept;
   errc pin_for(context& mine, std::uint64_t hash, namespace_id ns,
-               std::string_view key, value_view& result, bool& packed);
+               std::string_view key, value_view& result, std::uint8_t& form);
+  errc pin_content(context& mine, namespace_id ns, value_view& result,
+                   std::uint8_t& form);
 
   /// Copies of one view, a page of them; see `view_far_from`.
   alignas(4096) std::array<lookup_view, 8> views_;

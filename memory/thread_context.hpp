@@ -21,7 +21,8 @@ struct basic_thread_context {
   bool refilled =
     false; ///< took memory since the last look at how much is left
   std::uint32_t random = 0x9E3779B9U;
-  std::uint32_t asked_for = 0; ///< what others last asked for and got
+  std::uint32_t asked_for = 0;     ///< what others last asked for and got
+  std::uint32_t sharing_depth = 0; ///< see content_counts.hpp
   std::array<std::uint32_t, layout::max_classes> span{}; ///< page + 1, or 0
 };
 

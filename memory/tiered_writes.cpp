@@ -1,4 +1,5 @@
 // Writes of a tiered cache, and what brings them to the lower tier.
+#include "memory/pinning.hpp"
 #include "memory/tiered_impl.hpp"
 #include "memory/unix_time.hpp"
 
@@ -219,17 +220,8 @@ bool tiered_cache::impl::unpin(std::string_view key, version_token version) {
   context* self = nullptr;
   if (segment().begin_write(ns_, self) != errc::ok)
     return false;
-  return segment().engine().modify(
-           *self, hash_of(key), detail::number(ns_), key,
-           [&](const std::string* present, std::int64_t expires,
-               version_token now, auto& change) {
-             if (present == nullptr || now != version)
-               return errc::mismatch;
-             change.head = *present;
-             change.expires_at_ms = expires;
-             change.pins = stamp::pinning::unpin;
-             return errc::ok;
-           })
+  return detail::set_pinned(segment(), *self, ns_, key, stamp::pinning::unpin,
+                            version)
          == errc::ok;
 }
 

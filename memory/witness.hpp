@@ -121,7 +121,7 @@ public:
       auto granule = engine_.build(self, hash, ns, key, value, expires, form);
       if (granule == 0)
         return errc::no_space;
-      auto answer = engine_.try_replace(self, where, granule, hash, pins);
+      auto answer = engine_.replace(self, where, granule, hash, pins);
       if (answer == errc::ok)
         return engine_.published(self, hash, ns, key);
       engine_.discard(self, granule);

@@ -228,7 +228,7 @@ void handle_memory_usage(context& ctx) {
 
 void handle_memory_stats(context& ctx) {
   auto stats = ctx.data.segment().stats();
-  const std::array<std::pair<std::string_view, std::uint64_t>, 13> numbers{{
+  const std::array<std::pair<std::string_view, std::uint64_t>, 17> numbers{{
     {"total.allocated", stats.live_block_bytes},
     {"pool.bytes", stats.pool_bytes},
     {"pool.used", stats.pool_used_bytes},
@@ -239,6 +239,10 @@ void handle_memory_stats(context& ctx) {
     {"keys.count", stats.entries},
     {"keys.bytes-per-key",
      stats.entries == 0 ? 0 : stats.live_block_bytes / stats.entries},
+    {"shared.keys", stats.shared_entries},
+    {"shared.bytes", stats.shared_bytes},
+    {"shared.contents", stats.contents},
+    {"shared.contents.bytes", stats.content_block_bytes},
     {"keys.evicted", stats.evicted},
     {"keys.expired", stats.expired},
     {"eviction.percent", stats.eviction_percent},

@@ -3,6 +3,7 @@
 #include "memory/inline_store.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace neuroplex::memory::testing {
 
@@ -31,6 +32,7 @@ inventory auditor::look() {
     marks_[granule] = found::nothing;
   marked_.clear();
   keys_.clear();
+  contents_.clear();
   inventory result;
   look_at_pages(result);
   look_at_threads(result);
@@ -43,6 +45,7 @@ inventory auditor::look() {
       complain(result, of("on no list: retired block", granule));
     else if (marks_[granule] == found::live)
       complain(result, of("in no slot: live block", granule));
+  look_at_contents(result);
   look_at_counters(result);
   return result;
 }
@@ -270,8 +273,13 @@ void auditor::look_at_entry(inventory& result, unsigned level,
   ++space.entries;
   space.block_bytes += engine_.block_bytes(where.fields.total_bytes());
   auto expires = engine_.expiry_of(where);
-  if (expires == 0 || expires > unix_time_ms())
+  bool internal =
+    layout::namespace_state_of(arena_.control().namespace_states[ns].load())
+    == layout::namespace_state::contents;
+  if (!internal && (expires == 0 || expires > unix_time_ms()))
     ++result.unexpired;
+  if (internal || where.fields.refers())
+    look_at_shared(result, where, key, value);
   keys_.emplace_back(hash, std::move(key));
 }
 
@@ -332,6 +340,33 @@ void auditor::look_at_table(inventory& result, unsigned ns) {
     complain(result, "twice in its table: " + twice->second);
   if (keys_.size() != table->entries())
     complain(result, of("where no lookup finds it: entry of namespace", ns));
+}
+
+void auditor::look_at_shared(inventory& result,
+                             const basic_location<sync>& where,
+                             std::string_view key, std::string_view value) {
+  std::uint64_t number = 0;
+  shared_reference reference;
+  if (where.fields.refers() && shared_reference::read(value, reference)) {
+    ++contents_[reference.number].referring;
+  } else if (where.fields.counted() && value.size() == sizeof number) {
+    std::memcpy(&number, value.data(), sizeof number);
+    contents_[number].counted = reference_count::of(where.block->link.load());
+  } else if (!where.fields.refers() && key.size() == sizeof number) {
+    std::memcpy(&number, key.data(), sizeof number);
+    contents_[number].has_bytes = true;
+  } else {
+    complain(result, "neither reference, nor record, nor bytes of a content");
+  }
+}
+
+void auditor::look_at_contents(inventory& result) {
+  for (auto& [number, each] : contents_)
+    if (each.counted != each.referring || each.counted == 0 || !each.has_bytes)
+      complain(result, of("content", number) + ": "
+                         + of("counted", each.counted) + ", "
+                         + of("referring", each.referring)
+                         + (each.has_bytes ? "" : ", without its bytes"));
 }
 
 void auditor::look_at_counters(inventory& result) {

@@ -1,6 +1,7 @@
 // Looks at everything in a segment that nobody is working on, and at how the
 // parts agree: pages and spans, blocks and their words, magazines and lists,
-// the index and its entries, the tables of inline namespaces, the counters.
+// the index and its entries, the tables of inline namespaces, the counters,
+// shared contents and who refers to them.
 //
 // Threads: one; nobody may write meanwhile. Nothing is changed.
 //
@@ -11,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,10 @@ private:
   void look_at_tables(inventory& result);
   void look_at_table(inventory& result, unsigned ns);
   [[nodiscard]] bool is_table(std::uint32_t granule) const;
+  void look_at_shared(inventory& result,
+                      const basic_location<native_sync>& where,
+                      std::string_view key, std::string_view value);
+  void look_at_contents(inventory& result);
   void look_at_counters(inventory& result);
   [[nodiscard]] bool lives(unsigned owner) const;
   static void complain(inventory& result, std::string what);
@@ -66,6 +72,14 @@ private:
   std::vector<found> marks_; ///< by granule of the pool
   std::vector<std::uint32_t> marked_;
   std::vector<std::pair<std::uint64_t, std::string>> keys_;
+
+  /// A content: entries that refer to it, counted and found, and its bytes.
+  struct shared_content {
+    std::uint32_t counted = 0;
+    std::uint32_t referring = 0;
+    bool has_bytes = false;
+  };
+  std::map<std::uint64_t, shared_content> contents_; ///< by number
 };
 
 } // namespace neuroplex::memory::testing

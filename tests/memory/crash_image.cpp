@@ -2,6 +2,8 @@
 
 #include "memory/backup_marks.hpp"
 #include "memory/compression.hpp"
+#include "memory/content_recount.hpp"
+#include "memory/dedup.hpp"
 #include "memory/inline_store.hpp"
 
 #include <algorithm>
@@ -101,6 +103,22 @@ survivor::survivor(const geometry& shape, std::byte* base)
   : engine_{arena_type{base, shape}, {}}, auditor_{engine_} {
 }
 
+/// Puts what a packed value or a reference stands for in its place. Nobody
+/// writes: a content that is not there is missing.
+errc survivor::unfold(std::uint8_t ns, std::uint8_t form, std::string& value) {
+  std::string plain;
+  shared_reference reference;
+  bool whole = false;
+  if (form == layout::flag_packed)
+    whole = unpack(value, limits::max_value_bytes, plain);
+  else if (form == layout::flag_refers
+           && shared_reference::read(value, reference))
+    whole = basic_deduplicator<native_sync>{engine_}.read(ns, reference, plain)
+            == errc::ok;
+  value = std::move(plain);
+  return whole ? errc::ok : errc::corrupt;
+}
+
 std::vector<content>
 survivor::read_all(const std::vector<expectation>& expected) {
   std::vector<content> result(expected.size());
@@ -113,23 +131,21 @@ survivor::read_all(const std::vector<expectation>& expected) {
       result[i] = read_inline(each);
       continue;
     }
-    auto answer =
-      engine_.read(each.hash, each.key.ns, each.key.name,
-                   [&](const auto& where, std::int64_t expires) {
-                     value.resize(where.fields.value_bytes);
-                     native_sync::read(
-                       value.data(), where.payload() + where.fields.key_bytes(),
-                       value.size());
-                     if (!engine_type::intact(each.hash, where, expires, value))
-                       return errc::corrupt;
-                     std::string plain;
-                     if (!where.fields.packed())
-                       return errc::ok;
-                     if (!unpack(value, limits::max_value_bytes, plain))
-                       return errc::corrupt;
-                     value = std::move(plain);
-                     return errc::ok;
-                   });
+    std::uint8_t form = 0;
+    auto answer = engine_.read(
+      each.hash, each.key.ns, each.key.name,
+      [&](const auto& where, std::int64_t expires) {
+        form = where.fields.form();
+        value.resize(where.fields.value_bytes);
+        native_sync::read(value.data(),
+                          where.payload() + where.fields.key_bytes(),
+                          value.size());
+        return engine_type::intact(each.hash, where, expires, value)
+                 ? errc::ok
+                 : errc::corrupt;
+      });
+    if (answer == errc::ok && form != 0)
+      answer = unfold(each.key.ns, form, value);
     if (answer == errc::ok)
       result[i] = std::move(value);
     else if (answer != errc::not_found)
@@ -186,6 +202,7 @@ void survivor::recover(const std::vector<unsigned>& participants) {
     }
     arena.participant(dead).state.store(0);
   }
+  (void)basic_content_recount<native_sync>{engine_}.run(self_);
   (void)engine_.recount().run();
 }
 

@@ -89,6 +89,8 @@ private:
 
   void join();
   [[nodiscard]] content read_inline(const expectation& wanted) const;
+  [[nodiscard]] errc unfold(std::uint8_t ns, std::uint8_t form,
+                            std::string& value);
 
   engine_type engine_;
   auditor auditor_;

@@ -254,6 +254,70 @@ namespace_id world::inline_space() {
 
 // -- what is stepped through --------------------------------------------------
 
+namespace {
+
+/// Operations on values that entries share.
+void add_shared(std::vector<operation>& all) {
+  auto value = letters(300, 'v');
+  auto other = letters(400, 'w');
+  // What "target" and a second entry hold before, if anything.
+  auto sharing = [](const content& target, const content& second) {
+    return [=](world& w) {
+      must(w.victim()
+             .configure(default_ns, {.share_from = limits::least_shared_bytes})
+             .code());
+      w.present[{0, "target"}] = {};
+      if (target)
+        w.put("target", *target);
+      if (second)
+        w.put("second", *second);
+    };
+  };
+  all.push_back(set("insert of a content", "target", value, sharing({}, {})));
+  all.push_back(
+    set("insert of a shared one", "target", value, sharing({}, value)));
+  all.push_back(set("overwrite of the last of a content", "target", other,
+                    sharing(value, {})));
+  all.push_back(
+    set("overwrite of a shared one", "target", other, sharing(value, value)));
+  all.push_back(
+    set("a short one over a shared one", "target", "s", sharing(value, {})));
+  auto erase = [](store& db) {
+    return acceptable(db.erase(default_ns, "target"), {errc::not_found});
+  };
+  all.push_back({"erase of the last of a content", sharing(value, other), erase,
+                 becomes("target", {})});
+  all.push_back({"append to a shared one", sharing(value, value),
+                 [](store& db) {
+                   std::size_t length = 0;
+                   return acceptable(
+                     db.append(default_ns, "target", "def", length));
+                 },
+                 on("target", [](const content& before) {
+                   return content{before.value_or("") + "def"};
+                 })});
+  all.push_back({"drop of a namespace that shares",
+                 [value](world& w) {
+                   auto space = w.space();
+                   must(
+                     w.victim().configure(space, {.share_from = 128}).code());
+                   for (auto key : {"one", "two"})
+                     w.put(key, value, space);
+                 },
+                 [](store& db) { return db.drop_namespace("space").code(); },
+                 [](const key_id& id, const content& before) {
+                   return id.ns != 0 ? content{} : before;
+                 },
+                 true, true});
+  all.push_back({"begin to share", [](world& w) { w.put("target", "t"); },
+                 [](store& db) {
+                   return db.configure(default_ns, {.share_from = 128}).code();
+                 },
+                 nothing(), true});
+}
+
+} // namespace
+
 std::vector<operation> all_operations() {
   auto there = [](std::string value) {
     return [value = std::move(value)](world& w) { w.put("target", value); };
@@ -414,6 +478,7 @@ std::vector<operation> all_operations() {
                  becomes("target", other), false, true});
   for (auto& each : memory_operations())
     all.push_back(std::move(each));
+  add_shared(all);
   all.push_back({"detach", there(small),
                  [](store& db) {
                    db.close();
