@@ -88,7 +88,9 @@ auto inspect(Inspector& f, space_report& x) {
     f, x, "space_report", field("name", x.name), field("policy", x.policy),
     field("priority", x.priority), field("entries", x.entries),
     field("block_bytes", x.block_bytes), field("quota_bytes", x.quota_bytes),
-    field("default_ttl_ms", x.default_ttl_ms));
+    field("default_ttl_ms", x.default_ttl_ms),
+    field("share_from", x.share_from), field("shared_bytes", x.shared_bytes),
+    field("content_block_bytes", x.content_block_bytes));
 }
 
 template <class Inspector>

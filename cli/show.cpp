@@ -28,7 +28,7 @@ std::string yes_or_no(bool value) {
   return value ? "yes" : "no";
 }
 
-std::string quota_text(std::uint64_t bytes) {
+std::string bytes_or_none(std::uint64_t bytes) {
   return bytes == 0 ? "none" : human_bytes(bytes);
 }
 
@@ -42,6 +42,16 @@ std::string lifetime_text(std::int64_t ms) {
            : human_duration(std::min(longest, std::chrono::milliseconds{ms}));
 }
 
+/// What sharing saves in a namespace or in all.
+template <class Counts>
+void add_shared(fact_list& facts, const Counts& counts) {
+  if (counts.contents != 0)
+    facts.add("shared", human_count(counts.shared_entries) + " of "
+                          + human_bytes(counts.shared_bytes) + " as "
+                          + human_count(counts.contents) + " in "
+                          + human_bytes(counts.content_block_bytes));
+}
+
 json namespace_json(const memory::namespace_info& space) {
   json object{{"id", static_cast<unsigned>(space.id)}};
   put_bytes(object, "name", space.name);
@@ -52,6 +62,11 @@ json namespace_json(const memory::namespace_info& space) {
   object["quota_bytes"] = space.settings.quota_bytes;
   object["default_ttl_ms"] = space.settings.default_ttl_ms;
   object["compression"] = to_string(space.settings.compression);
+  object["share_from"] = space.settings.share_from;
+  object["shared_entries"] = space.shared_entries;
+  object["shared_bytes"] = space.shared_bytes;
+  object["contents"] = space.contents;
+  object["content_block_bytes"] = space.content_block_bytes;
   return object;
 }
 
@@ -110,16 +125,18 @@ void print_namespaces(context& ctx,
               {"priority", table::align::left},
               {"quota", table::align::right},
               {"lifetime", table::align::right},
-              {"compression", table::align::left}}};
+              {"compression", table::align::left},
+              {"shared from", table::align::right}}};
   for (auto& space : spaces)
     rows.add_row({config::escape(space.name),
                   std::to_string(static_cast<unsigned>(space.id)),
                   human_count(space.entries), human_bytes(space.block_bytes),
                   std::string{to_string(space.settings.policy)},
                   std::string{to_string(space.settings.priority)},
-                  quota_text(space.settings.quota_bytes),
+                  bytes_or_none(space.settings.quota_bytes),
                   lifetime_text(space.settings.default_ttl_ms),
-                  std::string{to_string(space.settings.compression)}});
+                  std::string{to_string(space.settings.compression)},
+                  bytes_or_none(space.settings.share_from)});
   rows.print(ctx.out, ctx.terminal, 0);
 }
 
@@ -268,11 +285,7 @@ void show_segment(context& ctx, const memory::store_stats& stats,
                            : ""));
   facts.add("entries",
             human_count(s.entries) + " in " + human_bytes(s.live_block_bytes));
-  if (s.contents != 0)
-    facts.add("shared", human_count(s.shared_entries) + " of "
-                          + human_bytes(s.shared_bytes) + " as "
-                          + human_count(s.contents) + " in "
-                          + human_bytes(s.content_block_bytes));
+  add_shared(facts, s);
   facts.add("pool", human_bytes(s.pool_used_bytes) + " of "
                       + human_bytes(s.pool_bytes) + " used ("
                       + percent_of(s.pool_used_bytes, s.pool_bytes) + ")");
@@ -312,9 +325,11 @@ void show_namespace(context& ctx, const memory::namespace_info& space) {
                          + human_bytes(space.block_bytes));
   facts.add("policy", to_string(space.settings.policy));
   facts.add("priority", to_string(space.settings.priority));
-  facts.add("quota", quota_text(space.settings.quota_bytes));
+  facts.add("quota", bytes_or_none(space.settings.quota_bytes));
   facts.add("lifetime", lifetime_text(space.settings.default_ttl_ms));
   facts.add("compression", to_string(space.settings.compression));
+  facts.add("shared from", bytes_or_none(space.settings.share_from));
+  add_shared(facts, space);
 }
 
 void show_namespaces(context& ctx,

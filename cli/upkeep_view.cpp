@@ -53,7 +53,10 @@ json spaces_json(const std::vector<upkeep::space_report>& spaces) {
                     {"entries", each.entries},
                     {"block_bytes", each.block_bytes},
                     {"quota_bytes", each.quota_bytes},
-                    {"default_ttl_ms", each.default_ttl_ms}});
+                    {"default_ttl_ms", each.default_ttl_ms},
+                    {"share_from", each.share_from},
+                    {"shared_bytes", each.shared_bytes},
+                    {"content_block_bytes", each.content_block_bytes}});
   return list;
 }
 

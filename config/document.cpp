@@ -295,7 +295,8 @@ private:
       return found;
     auto* number = std::get_if<std::uint64_t>(&token_.value);
     auto* text = std::get_if<std::string>(&token_.value);
-    auto is_number = key == "quota_bytes" || key == "default_ttl_ms";
+    auto is_number =
+      key == "quota_bytes" || key == "default_ttl_ms" || key == "share_from";
     if (token_.kind != token_kind::scalar
         || (text == nullptr && (number == nullptr || !is_number)))
       return fail_value("namespaces." + key,

@@ -311,7 +311,8 @@ TEST_CASE("namespaces are read from files and flags alike", "[config]") {
   layered_options options;
   auto found = options.read_text(R"({"namespaces": [
     {"name": "cache", "policy": "lru", "quota_bytes": "64M"},
-    {"name": "a:b,c", "priority": "critical", "default_ttl_ms": 5}]})",
+    {"name": "a:b,c", "priority": "critical", "default_ttl_ms": 5,
+     "share_from": 4096}]})",
                                  "f");
   REQUIRE((found ? found->to_string() : "none") == "none");
   auto& row = *find_setting("namespaces");
@@ -325,18 +326,21 @@ TEST_CASE("namespaces are read from files and flags alike", "[config]") {
   CHECK(merged.namespaces[1].settings.priority
         == neuroplex::memory::priority_class::critical);
   CHECK(merged.namespaces[1].settings.default_ttl_ms == 5);
+  CHECK(merged.namespaces[1].settings.share_from == 4096);
   REQUIRE_FALSE(options.set_flag(row, "--space", "x:policy=lfu:ttl=2s"));
-  REQUIRE_FALSE(
-    options.set_flag(row, "--space", "y,z:quota=1M:compression=adaptive"));
+  REQUIRE_FALSE(options.set_flag(
+    row, "--space", "y,z:quota=1M:compression=adaptive:share_from=1K"));
   REQUIRE_FALSE(options.resolve(merged));
   REQUIRE(merged.namespaces.size() == 3);
   CHECK(merged.namespaces[0].settings.default_ttl_ms == 2'000);
   CHECK(merged.namespaces[2].settings.quota_bytes == 1U << 20);
   CHECK(display_value(row, options.value_of(row).value)
-        == "x:policy=lfu:priority=general:quota=0:ttl=2000:compression=off,"
-           "y:policy=noeviction:priority=general:quota=0:ttl=0:compression=off,"
+        == "x:policy=lfu:priority=general:quota=0:ttl=2000:compression=off:"
+           "share_from=0,"
+           "y:policy=noeviction:priority=general:quota=0:ttl=0:compression=off:"
+           "share_from=0,"
            "z:policy=noeviction:priority=general:quota=1048576:ttl=0:"
-           "compression=adaptive");
+           "compression=adaptive:share_from=1024");
   layered_options again;
   found = again.read_text(to_file(options), "g");
   CHECK((found ? found->to_string() : "none") == "none");
@@ -358,6 +362,10 @@ TEST_CASE("namespaces that are none are refused with what was expected",
              Contains("general, training, inference or critical"));
   CHECK_THAT(read(R"({"name": "a", "compression": "zip"})"),
              Contains("off or adaptive"));
+  for (auto text : {"1", "127", "2147483648", "\"2G\"", "\"some\""})
+    CHECK_THAT(
+      read(std::string{R"({"name": "a", "share_from": )"} + text + "}"),
+      Contains("0 (nothing is shared) or 128 to 1 GiB"));
   CHECK_THAT(read(R"({"name": "a", "polcy": "lru"})"),
              Contains("did you mean \"policy\"?"));
   CHECK_THAT(read(R"({"name": "a", "quota_bytes": "65G"})"),

@@ -11,7 +11,8 @@ namespace neuroplex::config {
 namespace {
 
 constexpr std::string_view form =
-  "NAME:policy=P:priority=CLASS:quota=SIZE:ttl=TIME:compression=MODE";
+  "NAME:policy=P:priority=CLASS:quota=SIZE:ttl=TIME:compression=MODE:"
+  "share_from=SIZE";
 
 // The row of a table would read these values in the same way.
 constexpr setting quota_range{.name = "namespaces.quota_bytes",
@@ -23,6 +24,12 @@ constexpr setting ttl_range{.name = "namespaces.default_ttl_ms",
                             .kind = setting_kind::milliseconds,
                             .most = limits::max_ttl_ms,
                             .rule = "0 (for ever) to 9223372036854 ms"};
+constexpr setting share_range{.name = "namespaces.share_from",
+                              .kind = setting_kind::bytes,
+                              .most = limits::max_value_bytes,
+                              .rule = "0 (nothing is shared) or 128 to 1 GiB, "
+                                      "in bytes or with K, M or G (powers of "
+                                      "two)"};
 
 failure expected_text(std::string text) {
   return {errc::bad_argument, std::move(text)};
@@ -72,6 +79,21 @@ expected<void> set_compression(namespace_options& space,
   return {};
 }
 
+bool is_share_from(std::uint64_t bytes) {
+  return bytes == 0
+         || (bytes >= limits::least_shared_bytes && bytes <= share_range.most);
+}
+
+expected<void> set_share_from(namespace_options& space, std::string_view text) {
+  auto bytes = read_number(share_range, text);
+  if (!bytes)
+    return bytes.error();
+  if (!is_share_from(*bytes))
+    return expected_text(std::string{share_range.rule});
+  space.settings.share_from = static_cast<std::uint32_t>(*bytes);
+  return {};
+}
+
 } // namespace
 
 std::string choice_text(std::span<const std::string_view> choices) {
@@ -95,6 +117,8 @@ expected<void> set_namespace_field(namespace_options& space,
     return set_priority(space, value);
   if (key == "compression")
     return set_compression(space, value);
+  if (key == "share_from")
+    return set_share_from(space, value);
   if (key == "quota" || key == "quota_bytes") {
     auto bytes = read_number(quota_range, value);
     if (!bytes)
@@ -161,6 +185,7 @@ bool are_namespaces(const std::vector<namespace_options>& spaces) {
                 != namespace_policies.end()
            && each.settings.priority <= memory::priority_class::critical
            && each.settings.compression <= memory::compression_mode::adaptive
+           && is_share_from(each.settings.share_from)
            && each.settings.quota_bytes <= quota_range.most
            && each.settings.default_ttl_ms >= 0
            && each.settings.default_ttl_ms <= limits::max_ttl_ms;
@@ -175,7 +200,8 @@ std::string display_namespaces(const std::vector<namespace_options>& spaces) {
               + ":priority=" + std::string{to_string(each.settings.priority)}
               + ":quota=" + std::to_string(each.settings.quota_bytes) + ":ttl="
               + std::to_string(each.settings.default_ttl_ms) + ":compression="
-              + std::string{to_string(each.settings.compression)};
+              + std::string{to_string(each.settings.compression)}
+              + ":share_from=" + std::to_string(each.settings.share_from);
   }
   return result.empty() ? "none" : result;
 }
@@ -192,7 +218,8 @@ std::string file_namespaces(const std::vector<namespace_options>& spaces) {
       + std::to_string(each.settings.quota_bytes)
       + ", \"default_ttl_ms\": " + std::to_string(each.settings.default_ttl_ms)
       + ",\n     \"compression\": \""
-      + std::string{to_string(each.settings.compression)} + "\"}";
+      + std::string{to_string(each.settings.compression)}
+      + "\", \"share_from\": " + std::to_string(each.settings.share_from) + "}";
   }
   return result + (result.size() > 1 ? "\n  ]" : "]");
 }

@@ -19,8 +19,9 @@
 namespace neuroplex::config {
 
 /// The keys of one namespace in a configuration file.
-inline constexpr std::array<std::string_view, 6> namespace_keys{
-  "name", "policy", "priority", "quota_bytes", "default_ttl_ms", "compression"};
+inline constexpr std::array<std::string_view, 7> namespace_keys{
+  "name",           "policy",      "priority",  "quota_bytes",
+  "default_ttl_ms", "compression", "share_from"};
 
 /// The policies that a namespace can have.
 inline constexpr std::array<std::string_view, 6> namespace_policies{
@@ -44,9 +45,9 @@ choice_text(std::span<const std::string_view> choices);
                                                  std::string_view key,
                                                  std::string_view value);
 
-/// Reads "NAME:policy=lru:priority=general:quota=64M:ttl=10m:compression=off";
-/// what is left out keeps its default. A name with a colon or a comma needs the
-/// file.
+/// Reads "NAME:policy=lru:priority=general:quota=64M:ttl=10m:compression=off:
+/// share_from=0"; what is left out keeps its default. A name with a colon or a
+/// comma needs the file.
 [[nodiscard]] expected<namespace_options>
 parse_namespace(std::string_view text);
 

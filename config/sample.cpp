@@ -84,8 +84,9 @@ private:
         comment(indent, "Here each is {\"name\": \"cache\", "
                         "\"policy\": \"lru\", \"priority\": "
                         "\"general\", \"quota_bytes\": \"64M\", "
-                        "\"default_ttl_ms\": 0, \"compression\": \"off\"}; "
-                        "all but the name may be left out.");
+                        "\"default_ttl_ms\": 0, \"compression\": \"off\", "
+                        "\"share_from\": 0}; all but the name may be left "
+                        "out.");
     text_ += comment(indent, "Flag " + std::string{row.flag} + ", variable "
                                + environment_name(row) + ".");
   }

@@ -88,6 +88,10 @@ void info_memory(context& ctx, info_text& text) {
   text.line("used_memory_human", human_size(stats.live_block_bytes));
   text.line("used_memory_pool", stats.pool_used_bytes);
   text.line("used_memory_index", stats.index_bytes);
+  text.line("shared_keys", stats.shared_entries);
+  text.line("shared_bytes", stats.shared_bytes);
+  text.line("shared_contents", stats.contents);
+  text.line("shared_contents_bytes", stats.content_block_bytes);
   text.line("total_segment_bytes", stats.segment_bytes);
   text.line("reserved_segment_bytes", stats.reserved_bytes);
   text.line("huge_page_bytes", stats.huge_page_bytes);

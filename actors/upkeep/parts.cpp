@@ -28,6 +28,7 @@ expected<void> set_up(memory::store& store,
   settings.quota_bytes = wanted.settings.quota_bytes;
   settings.default_ttl_ms = wanted.settings.default_ttl_ms;
   settings.compression = wanted.settings.compression;
+  settings.share_from = wanted.settings.share_from;
   return *present == settings ? expected<void>{}
                               : store.configure(*id, settings);
 }
@@ -160,7 +161,10 @@ upkeep_report parts::report() const {
        .entries = space.entries,
        .block_bytes = space.block_bytes,
        .quota_bytes = space.settings.quota_bytes,
-       .default_ttl_ms = space.settings.default_ttl_ms});
+       .default_ttl_ms = space.settings.default_ttl_ms,
+       .share_from = space.settings.share_from,
+       .shared_bytes = space.shared_bytes,
+       .content_block_bytes = space.content_block_bytes});
   return result;
 }
 

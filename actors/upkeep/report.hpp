@@ -85,6 +85,9 @@ struct space_report {
   std::uint64_t block_bytes = 0;
   std::uint64_t quota_bytes = 0;
   std::int64_t default_ttl_ms = 0;
+  std::uint32_t share_from = 0;
+  std::uint64_t shared_bytes = 0;        ///< of values that are stored once
+  std::uint64_t content_block_bytes = 0; ///< what these take
 };
 
 /// Raw memory lent out.

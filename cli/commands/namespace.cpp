@@ -26,9 +26,11 @@ struct namespace_arguments {
   std::string compression;
   std::uint64_t quota_bytes = 0;
   std::uint64_t ttl_ms = 0;
+  std::uint64_t share_from = 0;
   bool create = false;
   CLI::Option* quota_flag = nullptr;
   CLI::Option* ttl_flag = nullptr;
+  CLI::Option* share_flag = nullptr;
 };
 
 failure unknown(const std::string& name,
@@ -88,6 +90,8 @@ memory::namespace_settings changed(memory::namespace_settings settings,
     settings.quota_bytes = given.quota_bytes;
   if (given.ttl_flag->count() > 0)
     settings.default_ttl_ms = static_cast<std::int64_t>(given.ttl_ms);
+  if (given.share_flag->count() > 0)
+    settings.share_from = static_cast<std::uint32_t>(given.share_from);
   return settings;
 }
 
@@ -162,6 +166,10 @@ void add_namespace(CLI::App& app, context& ctx) {
   add_word(set, "--compression", given->compression, {"off", "adaptive"},
            "Whether values are compressed where that saves memory; what is "
            "stored already stays as it is");
+  given->share_flag =
+    add_size(set, "--share-from", given->share_from, 0, limits::max_value_bytes,
+             "Values at least this long, from 128 bytes on, are stored once, "
+             "however many entries hold them; 0: none");
   add_switch(set, "--create", given->create, "Make it if there is none");
   add_examples(set, {"neuroplex namespace set cache --policy lru --quota 64M",
                      "neuroplex namespace set sessions --create --ttl 30m",
