@@ -551,6 +551,93 @@ scenario dead_doubler() {
   return result;
 }
 
+scenario shared_value() {
+  return {
+    .name = "shared_value",
+    .sentence = "who follows a reference finds its content, or another entry",
+    .prepare =
+      [](world& w) {
+        w.share();
+        w.set(0, 0, 1);
+      },
+    .roles = {{[](world& w) {
+                w.get(0, 0);
+                w.get_with_care(0, 0);
+              }},
+              {[](world& w) {
+                set_soon_reused(w, 1, 0, 2);
+                w.set(1, 0, 1);
+              }},
+              {[](world& w) { w.erase(2, 0); }}},
+    .within = {.preemptions = 2,
+               .spells = 1,
+               .together = 2,
+               .most_runs = 4'000},
+    .samples = 2'000,
+    .pages = 16,
+  };
+}
+
+scenario last_reference() {
+  return {
+    .name = "last_reference",
+    .sentence = "a content is not freed by the last to leave under one who "
+                "comes",
+    .prepare =
+      [](world& w) {
+        w.share();
+        w.set(0, 0, 1);
+      },
+    .roles = {{[](world& w) {
+                w.erase(0, 0);
+                w.reuse(0);
+              }},
+              {[](world& w) {
+                w.add(1, 1, 1);
+                w.get(1, 1);
+              }},
+              {[](world& w) { w.set(2, 2, 1); }}},
+    .within = {.preemptions = 2,
+               .spells = 1,
+               .together = 2,
+               .most_runs = 4'000},
+    .samples = 2'000,
+    .pages = 16,
+  };
+}
+
+scenario dead_sharer() {
+  return {
+    .name = "dead_sharer",
+    .sentence = "a count that a death left too high is put right, and none is "
+                "too low",
+    .prepare =
+      [](world& w) {
+        w.share();
+        w.set(0, 0, 1);
+        w.set(0, 2, 1);
+      },
+    .roles = {{[](world& w) {
+                 w.set(0, 0, 2);
+                 w.erase(0, 2);
+               },
+               true},
+              {[](world& w) {
+                w.set(1, 1, 1);
+                w.set(1, 0, 2);
+              }},
+              recovers(2, 0)},
+    .within = {.preemptions = 1,
+               .spells = 0,
+               .deaths = 1,
+               .together = 2,
+               .most_runs = 4'000},
+    .samples = 2'000,
+    .deaths = 1,
+    .pages = 16,
+  };
+}
+
 scenario knotted(const char* name, std::function<void(world&)> body) {
   return {
     .name = name,
@@ -617,6 +704,9 @@ const std::vector<scenario>& all_scenarios() {
     dead_recoverer(),
     dead_allocator(),
     dead_doubler(),
+    shared_value(),
+    last_reference(),
+    dead_sharer(),
     knotted("knotted_retired_list",
             [](world& w) {
               w.expect_damage();

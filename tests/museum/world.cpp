@@ -1,6 +1,8 @@
 #include "tests/museum/world.hpp"
 
 #include "memory/engine.hpp"
+#include "tests/museum/sharing.hpp"
+#include "tests/museum/values.hpp"
 #include "tests/schedule/model_sync.hpp"
 
 #include <algorithm>
@@ -25,8 +27,7 @@ using schedule::scheduler;
 
 constexpr unsigned judge_thread = max_threads - 1;
 constexpr std::uint8_t ns = 0;
-constexpr std::size_t short_bytes = 20;
-constexpr std::size_t long_bytes = 200;
+constexpr std::size_t space_count = 2; ///< with that of shared contents
 
 memory::geometry plan(std::uint32_t pages) {
   layout::header header{};
@@ -119,9 +120,9 @@ public:
   }
 
   void restore() override {
-    // Nothing is stored between the namespace in use and the participants.
-    auto used =
-      layout::namespaces_offset + sizeof(layout::namespace_record<model_sync>);
+    // Nothing is stored between the namespaces in use and the participants.
+    auto used = layout::namespaces_offset
+                + space_count * sizeof(layout::namespace_record<model_sync>);
     std::memcpy(storage_.get(), image_.data(), used);
     std::memcpy(storage_.get() + shape_.participants_offset,
                 image_.data() + shape_.participants_offset,
@@ -336,6 +337,10 @@ public:
       arena().control().index_state.load(std::memory_order_acquire));
   }
 
+  void share() override {
+    sharing_.begin();
+  }
+
   void fill_line(unsigned slots) override {
     for (unsigned i = 0; i < slots; ++i) {
       // Of this line, not of these keys.
@@ -472,26 +477,6 @@ private:
 
   // -- values -----------------------------------------------------------------
 
-  static std::string encode(std::uint32_t value) {
-    std::string bytes(value < long_value ? short_bytes : long_bytes, '\0');
-    for (std::size_t i = 0; i < bytes.size(); i += sizeof value)
-      std::memcpy(bytes.data() + i, &value, sizeof value);
-    return bytes;
-  }
-
-  static std::uint32_t decode(const char* bytes, std::size_t size) noexcept {
-    std::uint32_t value = 0;
-    if (size < sizeof value)
-      return no_value;
-    std::memcpy(&value, bytes, sizeof value);
-    if (size != (value < long_value ? short_bytes : long_bytes))
-      return no_value;
-    for (std::size_t i = 0; i < size; i += sizeof value)
-      if (std::memcmp(bytes + i, &value, sizeof value) != 0)
-        return no_value;
-    return value;
-  }
-
   std::uint32_t decode_whole(const char* bytes, std::size_t size) {
     auto value = decode(bytes, size);
     if (value == no_value)
@@ -538,16 +523,16 @@ private:
   /// Reads with care into `which`.
   outcome look_up(operation& which) {
     auto key = which.key;
-    auto answer = engine_.read(
-      hashes_[key], ns, keys_[key],
-      [&](const location& where, std::int64_t expires) {
+    auto answer = sharing_.read(
+      hashes_[key], keys_[key],
+      [&](const location& where, std::uint64_t hash, std::int64_t expires) {
         std::array<char, long_bytes> copy{};
         auto length = where.fields.value_bytes;
         if (length > copy.size())
           return errc::value_size;
         auto sum = memory::read_summed<model_sync>(
           copy.data(), where.payload() + where.fields.key_bytes(), length,
-          memory::checksum_seed(hashes_[key], length, expires));
+          memory::checksum_seed(hash, length, expires));
         if (sum != where.fields.checksum)
           return errc::corrupt;
         which.result = decode(copy.data(), length);
@@ -572,9 +557,12 @@ private:
               memory::condition when) {
     auto* which = begin(thread, what, key, value);
     auto bytes = encode(value);
-    return end(which,
-               outcome_of(engine_.put(view_, contexts_[thread], hashes_[key],
-                                      ns, keys_[key], bytes, 0, when)));
+    auto& self = contexts_[thread];
+    auto answer = sharing_.begun() ? sharing_.put(view_, self, hashes_[key],
+                                                  keys_[key], bytes, when)
+                                   : engine_.put(view_, self, hashes_[key], ns,
+                                                 keys_[key], bytes, 0, when);
+    return end(which, outcome_of(answer));
   }
 
   /// Links the block of key 0 to itself.
@@ -606,6 +594,8 @@ private:
       if (!engine_.index().help_doubling(self, at))
         break;
     }
+    if (auto wrong = sharing_.recount(self); !wrong.empty())
+      return wrong;
     for (unsigned i = 0; i < key_count && !damage_expected_; ++i) {
       operation last;
       last.key = static_cast<std::uint8_t>(i);
@@ -629,8 +619,8 @@ private:
       if (damage_expected_)
         continue;
       if (slot.intent.load() != 0 || slot.pending.load() != 0
-          || slot.recovering.load() != 0)
-        return who + " leaves an intent or a block in transit";
+          || slot.recovering.load() != 0 || slot.sharing.load() % 2 != 0)
+        return who + " leaves an intent, a count or a block in transit";
       if (slot.retired_head.load() != 0)
         return who + " keeps displaced blocks back that nobody pins";
       for (unsigned c = 0; c < shape_.classes.count(); ++c)
@@ -642,7 +632,8 @@ private:
 
   std::string judge_index() {
     std::fill(named_.begin(), named_.end(), std::uint8_t{0});
-    entries_ = entry_bytes_ = 0;
+    entries_ = entry_bytes_ = {};
+    sharing_.forget();
     auto index_state = arena().control().index_state.load();
     if ((index_state & layout::index_migrating) != 0)
       return "the index never ends doubling";
@@ -668,8 +659,13 @@ private:
         std::string name(where.fields.key_bytes(), '\0');
         model_sync::read(name.data(), where.payload(), name.size());
         auto key = std::find(keys_.begin(), keys_.end(), name);
-        ++entries_;
-        entry_bytes_ += engine_.block_bytes(where.fields.total_bytes());
+        if (where.fields.ns() >= space_count || !sharing_.note(where, name))
+          return "an entry of a kind that nobody stores";
+        ++entries_[where.fields.ns()];
+        entry_bytes_[where.fields.ns()] +=
+          engine_.block_bytes(where.fields.total_bytes());
+        if (where.fields.ns() == sharing::contents_ns)
+          continue;
         if (std::find(fillers_.begin(), fillers_.end(), name) != fillers_.end())
           continue;
         if (key == keys_.end())
@@ -679,7 +675,7 @@ private:
           return "a key is in the index twice";
         seen = true;
       }
-    return {};
+    return sharing_.judge();
   }
 
   std::string judge_pool() {
@@ -743,13 +739,15 @@ private:
   }
 
   [[nodiscard]] std::string judge_counts() const {
-    auto& record = arena().name_record(ns);
-    if (record.entries.load() != entries_)
-      return "the namespace counts " + std::to_string(record.entries.load())
-             + " entries, not " + std::to_string(entries_);
-    if (record.block_bytes.load() != entry_bytes_)
-      return "the namespace counts " + std::to_string(record.block_bytes.load())
-             + " bytes, not " + std::to_string(entry_bytes_);
+    for (unsigned i = 0; i < space_count; ++i) {
+      auto& record = arena().name_record(i);
+      if (record.entries.load() != entries_[i])
+        return "a namespace counts " + std::to_string(record.entries.load())
+               + " entries, not " + std::to_string(entries_[i]);
+      if (record.block_bytes.load() != entry_bytes_[i])
+        return "a namespace counts " + std::to_string(record.block_bytes.load())
+               + " bytes, not " + std::to_string(entry_bytes_[i]);
+    }
     return {};
   }
 
@@ -757,6 +755,7 @@ private:
   std::unique_ptr<std::byte, aligned_delete> storage_;
   scheduler scheduler_;
   engine_type engine_;
+  sharing sharing_{engine_};
   memory::basic_lookup_view<model_sync> view_;
   std::array<context, max_threads> contexts_{};
   std::array<std::string, key_count> keys_;
@@ -774,8 +773,8 @@ private:
   bool damage_expected_ = false;
   std::vector<std::uint8_t> named_;  ///< by granule: slots that name it
   std::vector<std::uint8_t> holder_; ///< by granule: thread + 1 that took it
-  std::uint64_t entries_ = 0;
-  std::uint64_t entry_bytes_ = 0;
+  std::array<std::uint64_t, space_count> entries_{}; ///< by namespace
+  std::array<std::uint64_t, space_count> entry_bytes_{};
 };
 
 } // namespace

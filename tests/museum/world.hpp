@@ -7,10 +7,8 @@
 // magazines) and looks at everything in it: the history has an order, no block
 // is lost or has two owners, no page is, no key is there twice.
 //
-// Values are numbers, stored as a run of equal four-byte words, so that a torn
-// copy shows. Numbers from `long_value` on make longer entries, of another size
-// class. Keys 0 to 5 share a home line, keys 0, 4 and 5 the tag as well; keys 6
-// and 7 live elsewhere.
+// Values are numbers (values.hpp). Keys 0 to 5 share a home line, keys 0, 4 and
+// 5 the tag as well; keys 6 and 7 live elsewhere.
 //
 // Threads: one; each modelled thread has the thread slot of its number, and the
 // last slot is that of `judge`. Only `make_world` knows the engine, so that a
@@ -83,6 +81,10 @@ public:
   virtual void give(unsigned thread, std::uint32_t granule) = 0;
   /// Begins to double the index, as if it were full.
   virtual void grow_index() = 0;
+
+  /// From now on entries share equal values; they are read by `get` and
+  /// `get_with_care`, written by `set`, `add`, `replace` and `erase`.
+  virtual void share() = 0;
 
   /// Fills so many slots of the home line of key 0 with other keys' entries.
   virtual void fill_line(unsigned slots) = 0;
