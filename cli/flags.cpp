@@ -89,6 +89,15 @@ CLI::Option* add_word(CLI::App& app, const std::string& name,
                       std::string& target,
                       std::initializer_list<std::string_view> words,
                       const std::string& doc) {
+  return add_word(
+    app, name, target,
+    std::span<const std::string_view>{words.begin(), words.size()}, doc);
+}
+
+CLI::Option* add_word(CLI::App& app, const std::string& name,
+                      std::string& target,
+                      std::span<const std::string_view> words,
+                      const std::string& doc) {
   std::string list;
   for (auto word : words)
     list += (list.empty() ? "" : "|") + std::string{word};

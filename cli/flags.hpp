@@ -15,6 +15,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,10 @@ CLI::Option* add_duration(CLI::App& app, const std::string& name,
 CLI::Option* add_word(CLI::App& app, const std::string& name,
                       std::string& target,
                       std::initializer_list<std::string_view> words,
+                      const std::string& doc);
+CLI::Option* add_word(CLI::App& app, const std::string& name,
+                      std::string& target,
+                      std::span<const std::string_view> words,
                       const std::string& doc);
 
 /// A flag without a value.

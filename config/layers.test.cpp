@@ -357,7 +357,8 @@ TEST_CASE("namespaces that are none are refused with what was expected",
   using Catch::Matchers::Contains;
   CHECK_THAT(read(R"({"policy": "lru"})"), Contains("no name"));
   CHECK_THAT(read(R"({"name": "a", "policy": "lrru"})"),
-             Contains("expected noeviction, clock, fifo, lru, lfu or s3fifo"));
+             Contains("expected noeviction, clock, fifo, lru, lfu, s3fifo or "
+                      "adaptive"));
   CHECK_THAT(read(R"({"name": "a", "priority": "urgent"})"),
              Contains("general, training, inference or critical"));
   CHECK_THAT(read(R"({"name": "a", "compression": "zip"})"),

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "config/node_options.hpp"
+#include "memory/store_policies.hpp"
 
 #include <array>
 #include <span>
@@ -24,8 +25,7 @@ inline constexpr std::array<std::string_view, 7> namespace_keys{
   "default_ttl_ms", "compression", "share_from"};
 
 /// The policies that a namespace can have.
-inline constexpr std::array<std::string_view, 6> namespace_policies{
-  "noeviction", "clock", "fifo", "lru", "lfu", "s3fifo"};
+inline constexpr auto namespace_policies = memory::store_policy_names;
 
 /// Whether values are compressed, in the order of the enumerators.
 inline constexpr std::array<std::string_view, 2> namespace_compressions{
@@ -35,7 +35,7 @@ inline constexpr std::array<std::string_view, 2> namespace_compressions{
 inline constexpr std::array<std::string_view, 4> namespace_priorities{
   "general", "training", "inference", "critical"};
 
-/// "noeviction, clock, fifo, lru, lfu or s3fifo".
+/// "noeviction, clock or lru".
 [[nodiscard]] std::string
 choice_text(std::span<const std::string_view> choices);
 

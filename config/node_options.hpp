@@ -289,8 +289,8 @@ struct namespace_options {
   /// 1 to 255 bytes, each name once.
   std::string name;
 
-  /// noeviction, clock, fifo, lru, lfu or s3fifo; any class; a quota up to 64
-  /// GiB.
+  /// A policy that namespaces can have (memory/store_policies.hpp); any class;
+  /// a quota up to 64 GiB.
   memory::namespace_settings settings;
 
   friend bool operator==(const namespace_options&,

@@ -463,9 +463,9 @@ constexpr std::array setting_rows{
     .rule =
       "NAME:policy=P:priority=CLASS:quota=SIZE:ttl=TIME:"
       "compression=MODE:share_from=SIZE, each name once; P is noeviction, "
-      "clock, fifo, lru, lfu or s3fifo, CLASS is general, training, inference "
-      "or critical, MODE is off or adaptive, 0 means no quota, no lifetime and "
-      "nothing shared",
+      "clock, fifo, lru, lfu, s3fifo or adaptive, CLASS is general, training, "
+      "inference or critical, MODE is off or adaptive, 0 means no quota, no "
+      "lifetime and nothing shared",
     .doc = "Namespaces that are set up as the node starts",
     .accepts = is_namespace_list,
     NEUROPLEX_FIELD(namespaces)},

@@ -485,13 +485,13 @@ private:
   /// What the link of a new entry says: the first reference to a content, or
   /// what eviction begins with.
   [[nodiscard]] std::uint32_t
-  first_stamp(const layout::block_header<Sync>* fresh, policy_kind policy,
-              std::uint64_t hash) const noexcept {
+  first_stamp(const context& self, const layout::block_header<Sync>* fresh,
+              policy_kind policy, std::uint64_t hash) const noexcept {
     auto fields = fields_of(fresh);
     if (fields.counted()) [[unlikely]]
       return reference_count::one;
     return has_ghosts(policy)
-             ? this->evictor().fresh_stamp(fields.ns(), hash)
+             ? this->evictor(self).fresh_stamp(fields.ns(), hash)
              : stamp::fresh(
                arena_.control().eviction_clock.load(std::memory_order_relaxed));
   }
@@ -519,7 +519,7 @@ private:
     auto& record = arena_.name_record(ns);
     auto policy =
       static_cast<policy_kind>(record.policy.load(std::memory_order_relaxed));
-    fresh->link.store(first_stamp(fresh, policy, hash),
+    fresh->link.store(first_stamp(self, fresh, policy, hash),
                       std::memory_order_relaxed);
     fresh->word.store(inserting, std::memory_order_release);
     auto raw = where.raw;
@@ -544,6 +544,10 @@ private:
       record.entries.fetch_add(1, std::memory_order_relaxed);
       record.block_bytes.fetch_add(block_bytes, std::memory_order_relaxed);
       withdraw_intent(self);
+      if (policy == policy_kind::adaptive && self.adviser != nullptr)
+        self.adviser->note_insertion(
+          ns, hash, {where.slot_id, live, granule},
+          stamp::is_newcomer(fresh->link.load(std::memory_order_relaxed)));
       return errc::ok;
     }
     // Lost: out of the slot again (unless it was frozen, which leaves it

@@ -73,11 +73,12 @@ bool parse_integer(std::string_view text, std::int64_t& value) {
   return text == "0" || digits.front() != '0';
 }
 
-/// Tells eviction that an entry was used; who may not write cannot tell.
+/// Tells eviction that an entry was used that nobody used since the hand came
+/// by; who may not write cannot tell.
 [[gnu::noinline]] void note_use(const store_impl::recent& reader,
                                 const basic_location<native_sync>& where) {
   if (reader.context != nullptr)
-    basic_index<native_sync>::note_use(where);
+    store_impl::note_use(*reader.context, where);
 }
 
 /// Reads one entry in the usual case: a short value that does not expire, in a
@@ -176,8 +177,8 @@ errc read_any(store_impl& impl, std::uint64_t hash, std::uint8_t ns,
       hash, ns, key, [&](const auto& where, std::int64_t expires) {
         if (info != nullptr)
           *info = impl.info_of(where, expires);
-        if (impl.self() != nullptr)
-          basic_index<native_sync>::note_use(where);
+        if (auto* self = impl.self())
+          store_impl::note_use(*self, where);
         refers = where.fields.refers();
         if (!refers) [[likely]]
           return copy_out(hash, where, expires, to);

@@ -26,6 +26,12 @@
 //          is settled at once (ghosts.hpp). After Yang et al., "FIFO queues are
 //          all you need for cache eviction", SOSP 2023, with samples in place
 //          of its queues
+//   adaptive   the order that has served best of late (advice.hpp); beside lru
+//          and s3fifo, one of
+//            s3fifo with three tenths for newcomers, of whom one use settles;
+//            steady: the newest come and go, so that who is settled stays, as
+//            loops want that do not fit. After LIRS (Jiang, Zhang, SIGMETRICS
+//            2002): who comes back sooner than the settled are used is settled
 //
 // Entries that have expired go first, whatever the policy. Pinned ones stay.
 //
@@ -36,9 +42,11 @@
 // Threads: all; each runs with a context of its own. Nothing waits.
 #pragma once
 
+#include "memory/advice.hpp"
 #include "memory/ghosts.hpp"
 #include "memory/index.hpp"
 #include "memory/limits.hpp"
+#include "memory/order.hpp"
 #include "memory/policy/kind.hpp"
 #include "memory/stamp.hpp"
 #include "memory/store.hpp"
@@ -54,22 +62,11 @@ namespace neuroplex::memory {
 /// Percent of the pool from which on eviction begins, if nobody sets another.
 inline constexpr std::uint32_t default_eviction_percent = 85;
 
-/// Whether a namespace of this policy remembers newcomers that it gave up.
-constexpr bool has_ghosts(policy_kind kind) noexcept {
-  return kind == policy_kind::s3fifo;
-}
-
-/// Whether namespaces of the shared store can have this policy.
-constexpr bool evicts_by(policy_kind kind) noexcept {
-  return kind == policy_kind::clock || kind == policy_kind::fifo
-         || kind == policy_kind::lru || kind == policy_kind::lfu
-         || has_ghosts(kind);
-}
-
-/// Which namespaces a run may take from, and by which policy.
+/// Which namespaces a run may take from, and in which order.
 struct eviction_scope {
-  std::array<policy_kind, limits::max_namespaces> policies{};
+  std::array<eviction_order, limits::max_namespaces> orders{};
   bool any = false;
+  bool any_steady = false;
 };
 
 template <class Sync>
@@ -80,9 +77,10 @@ public:
   using location = basic_location<Sync>;
   using state = layout::block_state;
 
-  basic_evictor(const arena_type& arena,
-                const basic_index<Sync>& index) noexcept
-    : arena_{arena}, index_{index} {
+  /// Without an adviser nothing is learned.
+  basic_evictor(const arena_type& arena, const basic_index<Sync>& index,
+                basic_adviser<Sync>* adviser = nullptr) noexcept
+    : arena_{arena}, index_{index}, adviser_{adviser} {
   }
 
   /// Gives up at most `batch` entries (and no more than limits::eviction_batch)
@@ -140,21 +138,34 @@ public:
     return evicts_by(kind) ? kind : policy_kind::noeviction;
   }
 
+  /// The order that a namespace is evicted in.
+  [[nodiscard]] eviction_order order_of(std::uint8_t ns) const noexcept {
+    auto policy = policy_of(ns);
+    return policy == policy_kind::adaptive
+             ? basic_adviser<Sync>::order_of(arena_.name_record(ns))
+             : memory::order_of(policy);
+  }
+
   /// The stamp of an entry that is about to be inserted.
   [[nodiscard]] std::uint32_t fresh_stamp(std::uint8_t ns,
                                           std::uint64_t hash) const noexcept {
-    auto stamp = stamp::fresh(
-      arena_.control().eviction_clock.load(std::memory_order_relaxed));
-    auto returns =
-      has_ghosts(policy_of(ns)) && basic_ghosts<Sync>{arena_}.take(hash);
-    return returns ? stamp::settled(stamp) : stamp;
+    auto now = arena_.control().eviction_clock.load(std::memory_order_relaxed);
+    auto fresh = stamp::fresh(now);
+    if (!has_ghosts(policy_of(ns)))
+      return fresh;
+    auto ticks = basic_ghosts<Sync>{arena_}.take(hash, now);
+    return ticks
+               && comes_settled(order_of(ns), *ticks,
+                                learned_of(ns).settled_age)
+             ? stamp::settled(fresh)
+             : fresh;
   }
 
   /// Notes that an entry with this stamp was given up.
   void note_given_up(std::uint8_t ns, std::uint64_t hash,
                      std::uint32_t stamp) const noexcept {
-    if (stamp::is_newcomer(stamp) && has_ghosts(policy_of(ns)))
-      basic_ghosts<Sync>{arena_}.remember(hash);
+    if (has_ghosts(policy_of(ns)) && leaves_ghost(order_of(ns), stamp))
+      basic_ghosts<Sync>{arena_}.remember(hash, stamp);
   }
 
   /// Pool memory of live entries, of all namespaces.
@@ -225,11 +236,6 @@ private:
     unsigned count = 0;
   };
 
-  // Scores. Who has the top bit goes before all who do not, of whom none goes
-  // while there is one that has it.
-  static constexpr std::uint32_t at_turn = std::uint32_t{1} << 31;
-  static constexpr std::uint32_t at_once = ~std::uint32_t{0};
-
   template <class Erase>
   unsigned run_up_to(unsigned highest, unsigned batch, Erase& erase) {
     for (unsigned least = 0; least <= highest; ++least) {
@@ -263,11 +269,12 @@ private:
   void admit(eviction_scope& scope, std::uint8_t ns) const noexcept {
     auto entries = static_cast<std::int64_t>(
       arena_.name_record(ns).entries.load(std::memory_order_relaxed));
-    auto policy = policy_of(ns);
-    if (entries <= 0 || policy == policy_kind::noeviction)
+    auto order = order_of(ns);
+    if (entries <= 0 || order == eviction_order::none)
       return;
     scope.any = true;
-    scope.policies[ns] = policy;
+    scope.any_steady = scope.any_steady || order == eviction_order::steady;
+    scope.orders[ns] = order;
   }
 
   template <class Erase>
@@ -278,6 +285,10 @@ private:
     arena_.control().eviction_clock.fetch_add(1, std::memory_order_relaxed);
     auto lines = arena_.lines(arena_.level_of(
       arena_.control().index_state.load(std::memory_order_acquire)));
+    if (scope.any_steady && adviser_ != nullptr)
+      if (auto given = run_over_newcomers(scope, batch, lines, erase);
+          given > 0)
+        return given;
     // Twice round, since the first round of a clock may only clear bits.
     auto stretches = 2 * (lines / lines_a_stretch + 1);
     unsigned given = 0;
@@ -290,6 +301,67 @@ private:
       given += give_up_worst(batch, erase);
     }
     return given;
+  }
+
+  /// Gives up the newcomers of namespaces whose order is `steady`, but for the
+  /// latest.
+  template <class Erase>
+  unsigned run_over_newcomers(const eviction_scope& scope, unsigned batch,
+                              std::uint64_t lines, Erase& erase) {
+    unsigned given = 0;
+    bool hand_is_due = false;
+    for (unsigned i = 0; i < limits::max_namespaces && given < batch; ++i) {
+      if (scope.orders[i] != eviction_order::steady)
+        continue;
+      auto ns = static_cast<std::uint8_t>(i);
+      auto* advice = adviser_->of(ns);
+      if (advice == nullptr)
+        continue;
+      auto before = given;
+      auto keep = steady_newcomers(
+        arena_.name_record(ns).entries.load(std::memory_order_relaxed));
+      // A run at a time, as the other orders do, so that the clock ticks alike.
+      auto floor = keep - std::min<std::uint64_t>(batch, keep / 2);
+      while (given < batch) {
+        auto one = advice->take_newcomer(given == before ? keep : floor);
+        if (!one)
+          break;
+        if (give_up_newcomer(ns, *one, erase))
+          ++given;
+      }
+      constexpr unsigned interval = lines_a_stretch * layout::slots_per_line;
+      hand_is_due =
+        advice->hand_is_due(given - before, interval) || hand_is_due;
+    }
+    // The hand goes on, so that it learns of the others.
+    if (hand_is_due) {
+      look_at_stretch(scope, lines);
+      sample_.count = 0;
+    }
+    return given;
+  }
+
+  /// False when it is not there any more, or has been used meanwhile.
+  template <class Erase>
+  bool give_up_newcomer(std::uint8_t ns, const recent_insertion& one,
+                        Erase& erase) const {
+    location where;
+    if (!locate({one.slot_id, one.word, one.raw, 0}, where)
+        || where.fields.ns() != ns)
+      return false;
+    auto link = where.block->link.load(std::memory_order_relaxed);
+    if (!stamp::is_stamp(link) || !stamp::is_newcomer(link)
+        || (link & stamp::pinned) != 0)
+      return false;
+    if (basic_index<Sync>::noted(where)) {
+      auto now =
+        arena_.control().eviction_clock.load(std::memory_order_relaxed);
+      where.block->link.compare_exchange_strong(
+        link, stamp::settled(stamp::with_clock(link, now)),
+        std::memory_order_relaxed);
+      return false;
+    }
+    return basic_index<Sync>::unchanged(where) && erase(where);
   }
 
   template <class Erase>
@@ -314,12 +386,17 @@ private:
   template <class Erase>
   bool give_up(const candidate& chosen, Erase&& erase) const {
     location where;
+    return locate(chosen, where) && erase(where);
+  }
+
+  /// Whether what was looked at may still be there.
+  bool locate(const candidate& chosen, location& where) const {
     where.slot = &index_.slot_at(chosen.slot_id);
     where.slot_id = chosen.slot_id;
     where.raw = chosen.raw;
     where.word = chosen.word;
     where.block = arena_.block(where.granule());
-    return where.block != nullptr && index_.read_fields(where) && erase(where);
+    return where.block != nullptr && index_.read_fields(where);
   }
 
   /// The slot of the entry in a block, if the entry may go.
@@ -332,7 +409,7 @@ private:
     where.word = where.block->word.load(std::memory_order_acquire);
     if (layout::state_of(where.word) != state::live
         || !index_.read_fields(where)
-        || scope.policies[where.fields.ns()] == policy_kind::noeviction
+        || scope.orders[where.fields.ns()] == eviction_order::none
         || (where.block->link.load(std::memory_order_relaxed) & stamp::pinned)
              != 0)
       return false;
@@ -382,13 +459,13 @@ private:
       if (layout::state_of(where.word) != state::live
           || !index_.read_fields(where))
         continue;
-      auto policy = scope.policies[where.fields.ns()];
-      if (policy == policy_kind::noeviction)
+      auto order = scope.orders[where.fields.ns()];
+      if (order == eviction_order::none)
         continue;
       auto referenced = (used >> i & 1U) != 0;
       if (referenced)
         seen |= 1U << i;
-      auto score = judge(policy, where, referenced, now);
+      auto score = look_at_entry(order, where, referenced, now);
       if (score != 0 && basic_index<Sync>::unchanged(where)
           && sample_.count < most_candidates)
         sample_.all[sample_.count++] = {index_.slot_id_of(at.level, where.slot),
@@ -399,8 +476,9 @@ private:
   }
 
   /// How much an entry deserves to go, 0 for not at all; renews its stamp.
-  std::uint32_t judge(policy_kind policy, const location& where,
-                      bool referenced, std::uint32_t now) const noexcept {
+  std::uint32_t look_at_entry(eviction_order order, const location& where,
+                              bool referenced,
+                              std::uint32_t now) const noexcept {
     auto link = where.block->link.load(std::memory_order_relaxed);
     if (!stamp::is_stamp(link))
       return 0; // in transit
@@ -408,13 +486,12 @@ private:
       return 0;
     if (where.fields.expires() && expired(where))
       return at_once;
-    if (policy == policy_kind::clock)
-      return referenced ? 0 : at_once;
-    auto found =
-      policy == policy_kind::s3fifo
-        ? judge_by_turn(arena_.name_record(where.fields.ns()).newcomer_share,
-                        link, referenced, now)
-        : judge_by_use(policy, link, referenced, now);
+    auto learns = has_turns(order) || order == eviction_order::steady;
+    auto before = learns ? learned_of(where.fields.ns()) : learned{};
+    auto after = before;
+    auto found = judge(order, link, referenced, now, after, most_candidates);
+    if (learns)
+      remember(where.fields.ns(), before, after);
     // Only while the block is live and nobody else renewed it: see stamp.hpp.
     if (found.stamp != link)
       where.block->link.compare_exchange_strong(link, found.stamp,
@@ -422,70 +499,24 @@ private:
     return found.score;
   }
 
-  struct verdict {
-    std::uint32_t stamp = 0; ///< as it is to be from now on
-    std::uint32_t score = 0;
-  };
-
-  [[nodiscard]] static verdict judge_by_use(policy_kind policy,
-                                            std::uint32_t link, bool referenced,
-                                            std::uint32_t now) noexcept {
-    if (policy == policy_kind::fifo)
-      return {link, at_turn + 1 + stamp::age(link, now)};
-    auto renewed =
-      referenced ? stamp::settled(stamp::with_clock(link, now)) : link;
-    auto score = at_turn + 1 + stamp::age(renewed, now);
-    if (policy == policy_kind::lru)
-      return {renewed, score};
-    auto uses = stamp::uses(link);
-    uses = referenced ? std::min(uses + 1, stamp::most_uses) : uses / 2;
-    return {stamp::with_uses(renewed, uses),
-            score + ((stamp::most_uses - uses) << stamp::uses_shift)};
+  [[nodiscard]] learned learned_of(std::uint8_t ns) const noexcept {
+    learned all;
+    all.newcomers =
+      arena_.name_record(ns).newcomer_share.load(std::memory_order_relaxed);
+    if (auto* advice = adviser_ == nullptr ? nullptr : adviser_->known(ns))
+      all.settled_age = advice->settled_age.load(std::memory_order_relaxed);
+    return all;
   }
 
-  /// By the two queues of S3-FIFO, of which `share` tells whose turn it is.
-  static verdict
-  judge_by_turn(typename Sync::template atomic<std::uint16_t>& share,
-                std::uint32_t link, bool referenced,
-                std::uint32_t now) noexcept {
-    auto newcomer = stamp::is_newcomer(link);
-    auto newcomers_turn = learn(share, newcomer) > a_tenth;
-    auto uses =
-      std::min(stamp::uses(link) + (referenced ? 1U : 0U), most_turns);
-    auto renewed = stamp::with_uses(link, uses);
-    auto age = stamp::age(link, now);
-    if (newcomer != newcomers_turn)
-      return {renewed, 1 + age + (uses == 0 ? stamp::clock_mask : 0)};
-    if (newcomer && uses >= uses_to_settle)
-      return {stamp::settled(stamp::with_clock(stamp::with_uses(link, 0), now)),
-              0};
-    // Several uses between two visits count as one: it waits for the next.
-    if (newcomer && referenced)
-      return {renewed, 0};
-    if (!newcomer && uses > 0)
-      return {stamp::with_clock(stamp::with_uses(link, uses - 1), now), 0};
-    return {renewed, at_turn + 1 + age};
+  void remember(std::uint8_t ns, const learned& before,
+                const learned& after) const noexcept {
+    if (after.newcomers != before.newcomers)
+      arena_.name_record(ns).newcomer_share.store(
+        static_cast<std::uint16_t>(after.newcomers), std::memory_order_relaxed);
+    if (after.settled_age != before.settled_age && adviser_ != nullptr)
+      if (auto* advice = adviser_->known(ns))
+        advice->settled_age.store(after.settled_age, std::memory_order_relaxed);
   }
-
-  /// Counts an entry in a share of newcomers, which fades over as many entries
-  /// as a run looks at.
-  static std::int32_t
-  learn(typename Sync::template atomic<std::uint16_t>& share,
-        bool newcomer) noexcept {
-    auto before =
-      static_cast<std::int32_t>(share.load(std::memory_order_relaxed));
-    constexpr std::int32_t whole = 0xFFFF;
-    auto after = before
-                 + ((newcomer ? whole : 0) - before)
-                     / static_cast<std::int32_t>(most_candidates);
-    if (after != before)
-      share.store(static_cast<std::uint16_t>(after), std::memory_order_relaxed);
-    return after;
-  }
-
-  static constexpr std::int32_t a_tenth = 0xFFFF / 10;
-  static constexpr unsigned uses_to_settle = 2;
-  static constexpr std::uint32_t most_turns = 3;
 
   [[nodiscard]] static bool expired(const location& where) noexcept {
     std::int64_t expires = 0;
@@ -498,6 +529,7 @@ private:
 
   const arena_type& arena_;
   const basic_index<Sync>& index_;
+  basic_adviser<Sync>* adviser_;
   sample sample_;
 };
 

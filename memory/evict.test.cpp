@@ -54,9 +54,9 @@ std::size_t capacity(const store& db) {
   return db.stats().pool_bytes / (value_bytes + 64);
 }
 
-constexpr std::array evicting = {policy_kind::clock, policy_kind::fifo,
-                                 policy_kind::lru, policy_kind::lfu,
-                                 policy_kind::s3fifo};
+constexpr std::array evicting = {policy_kind::clock,  policy_kind::fifo,
+                                 policy_kind::lru,    policy_kind::lfu,
+                                 policy_kind::s3fifo, policy_kind::adaptive};
 
 } // namespace
 
@@ -126,7 +126,7 @@ TEST_CASE("fifo gives up the oldest", "[evict]") {
 
 TEST_CASE("what is in use survives a scan", "[evict]") {
   for (auto policy : {policy_kind::clock, policy_kind::lru, policy_kind::lfu,
-                      policy_kind::s3fifo}) {
+                      policy_kind::s3fifo, policy_kind::adaptive}) {
     CAPTURE(to_string(policy));
     segment s{{.segment_bytes = 2 * mebibyte}};
     configure(s.db, {.policy = policy});

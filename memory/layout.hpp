@@ -258,11 +258,15 @@ struct namespace_record {
   std::uint32_t inline_granule;    ///< of that block, 0 for none
   /// Newcomers among the entries that eviction saw, in 1/65536.
   typename Sync::template atomic<std::uint16_t> newcomer_share;
-  std::uint8_t reserved_2[2];
+  /// Where the policy is `adaptive`: the order that rules, and what others
+  /// would have won and lost in its place (advice.hpp).
+  typename Sync::template atomic<std::uint8_t> ruling_order;
+  std::uint8_t reserved_2;
   /// Of contents: entries that refer to them, and the length of their values.
   typename Sync::template atomic<std::uint64_t> references;
   typename Sync::template atomic<std::uint64_t> referred_bytes;
-  std::uint64_t reserved_3[2];
+  typename Sync::template atomic<std::uint16_t> order_won[4];
+  typename Sync::template atomic<std::uint16_t> order_lost[4];
 
   char name[256];
 };

@@ -3,6 +3,7 @@
 // with its holder: who holds it and meets a namespace half made or half dropped
 // knows that its maker died, and finishes the work.
 #include "memory/store_impl.hpp"
+#include "memory/store_policies.hpp"
 
 #include <cstring>
 
@@ -36,12 +37,19 @@ void write_settings(layout::namespace_record<native_sync>& record,
                       std::memory_order_relaxed);
 }
 
+std::string policy_choices() {
+  std::string result;
+  for (auto name : store_policy_names)
+    result.append(result.empty() ? "" : ", ").append(name);
+  return result;
+}
+
 expected<void> validate(const namespace_settings& settings) {
-  if (settings.policy != policy_kind::noeviction && !evicts_by(settings.policy))
+  if (!is_store_policy(settings.policy))
     return failure{errc::config,
                    "policy '" + std::string{to_string(settings.policy)}
-                     + "': a namespace of the store can have noeviction, "
-                       "clock, fifo, lru, lfu or s3fifo"};
+                     + "': a namespace of the store can have one of "
+                     + policy_choices()};
   if (settings.priority > priority_class::critical)
     return failure{errc::config,
                    "priority class "
@@ -210,6 +218,11 @@ void store_impl::reset_record(unsigned index) {
   record.references.store(0, std::memory_order_relaxed);
   record.referred_bytes.store(0, std::memory_order_relaxed);
   record.newcomer_share.store(0, std::memory_order_relaxed);
+  record.ruling_order.store(0, std::memory_order_relaxed);
+  for (auto& count : record.order_won)
+    count.store(0, std::memory_order_relaxed);
+  for (auto& count : record.order_lost)
+    count.store(0, std::memory_order_relaxed);
   record.storing.store(0, std::memory_order_relaxed);
   record.contents.store(0, std::memory_order_relaxed);
   record.name_bytes = 0;

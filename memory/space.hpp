@@ -82,14 +82,14 @@ public:
   /// Gives up at most `batch` entries for `asker`; answers how many. The thread
   /// holds neither an intent nor a block in transit.
   unsigned evict(context& self, std::uint8_t asker, unsigned batch) {
-    return evictor().run(asker, batch, [&](const location& where) {
+    return evictor(self).run(asker, batch, [&](const location& where) {
       return give_up(self, where);
     });
   }
 
   /// The same in nobody's name: from the lowest class that has any.
   unsigned evict(context& self, unsigned batch) {
-    return evictor().run_for_all(
+    return evictor(self).run_for_all(
       batch, [&](const location& where) { return give_up(self, where); });
   }
 
@@ -124,6 +124,12 @@ public:
   /// What chooses entries to give up.
   [[nodiscard]] basic_evictor<Sync> evictor() const noexcept {
     return {arena_, index_};
+  }
+
+  /// The same with what the thread's process has learned.
+  [[nodiscard]] basic_evictor<Sync>
+  evictor(const context& self) const noexcept {
+    return {arena_, index_, self.adviser};
   }
 
   /// What counts who refers to shared contents.
@@ -313,7 +319,7 @@ protected:
   /// `entry_bytes` more fits into its quota.
   [[gnu::noinline]] void keep_quota(context& self, std::uint8_t ns,
                                     std::uint64_t entry_bytes) {
-    auto chooser = evictor();
+    auto chooser = evictor(self);
     for (unsigned round = 0; round < max_eviction_rounds; ++round) {
       auto batch = chooser.excess_entries(ns, self.quota_bytes,
                                           pool_.block_bytes(entry_bytes));

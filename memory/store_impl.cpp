@@ -295,6 +295,7 @@ store_impl::context* store_impl::take_thread_slot() {
     auto made = std::make_unique<context>();
     made->slot = &slot;
     made->owner = i + 1;
+    made->adviser = &adviser_;
     contexts_.push_back(std::move(made));
     return contexts_.back().get();
   }
@@ -511,6 +512,14 @@ unsigned store_impl::index_level() const noexcept {
     arena().control().index_state.load(std::memory_order_acquire));
 }
 
+void store_impl::note_use(context& self,
+                          const basic_location<native_sync>& where) {
+  if (engine_type::index_type::noted(where))
+    return;
+  engine_type::index_type::note_use(where);
+  self.adviser->note_first_use(where);
+}
+
 // -- helpers of the public class ----------------------------------------------
 
 errc store_impl::view(std::uint64_t hash, namespace_id ns, std::string_view key,
@@ -555,7 +564,7 @@ errc store_impl::pin_for(context& mine, std::uint64_t hash, namespace_id ns,
                          where.fields.value_bytes};
         result.version_ = engine_.token_of(where);
         form = where.fields.form();
-        engine_type::index_type::note_use(where);
+        note_use(mine, where);
       });
   }
   return errc::too_many;

@@ -313,6 +313,9 @@ public:
       unpacked_bytes({head.data(), head.size()}));
   }
 
+  /// Tells eviction that an entry was used.
+  static void note_use(context& self, const basic_location<native_sync>& where);
+
   /// What is told of an entry that the engine found.
   [[nodiscard]] entry_info info_of(const basic_location<native_sync>& where,
                                    std::int64_t expires) const noexcept {
@@ -395,6 +398,7 @@ private:
   std::string path_;
   access_mode mode_;
   engine_type engine_;
+  basic_adviser<native_sync> adviser_{engine_.arena()};
   value_packer packing_;
   std::mutex compaction_mutex_; ///< threads of this process take turns
   basic_compactor<native_sync> compactor_{engine_};

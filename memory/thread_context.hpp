@@ -10,6 +10,9 @@
 
 namespace neuroplex::memory {
 
+template <class Sync>
+class basic_adviser;
+
 /// What a thread keeps in its own process beside its slot in the segment.
 template <class Sync>
 struct basic_thread_context {
@@ -23,6 +26,7 @@ struct basic_thread_context {
   std::uint32_t random = 0x9E3779B9U;
   std::uint32_t asked_for = 0;     ///< what others last asked for and got
   std::uint32_t sharing_depth = 0; ///< see content_counts.hpp
+  basic_adviser<Sync>* adviser = nullptr; ///< of the process, if it has one
   std::array<std::uint32_t, layout::max_classes> span{}; ///< page + 1, or 0
 };
 

@@ -7,6 +7,7 @@
 #include "actors/resp/policy_names.hpp"
 #include "actors/resp/session.hpp"
 #include "actors/resp/text.hpp"
+#include "memory/store_policies.hpp"
 
 #include <algorithm>
 #include <array>
@@ -25,16 +26,10 @@ struct policy_row {
   memory::policy_kind kind;
 };
 
-// The first name of a kind is the one that is shown.
-constexpr std::array policy_rows{
-  policy_row{"noeviction", memory::policy_kind::noeviction},
+// What Redis calls two of ours.
+constexpr std::array redis_names{
   policy_row{"allkeys-lru", memory::policy_kind::lru},
   policy_row{"allkeys-lfu", memory::policy_kind::lfu},
-  policy_row{"clock", memory::policy_kind::clock},
-  policy_row{"fifo", memory::policy_kind::fifo},
-  policy_row{"s3fifo", memory::policy_kind::s3fifo},
-  policy_row{"lru", memory::policy_kind::lru},
-  policy_row{"lfu", memory::policy_kind::lfu},
 };
 
 using setting = std::pair<std::string_view, std::string>;
@@ -86,26 +81,29 @@ std::string refusal_of(context& ctx) {
 } // namespace
 
 std::string_view policy_name(memory::policy_kind kind) noexcept {
-  const auto* found =
-    std::find_if(policy_rows.begin(), policy_rows.end(),
-                 [kind](const auto& row) { return row.kind == kind; });
-  return found == policy_rows.end() ? to_string(kind) : found->name;
+  for (const auto& row : redis_names)
+    if (row.kind == kind)
+      return row.name;
+  return to_string(kind);
 }
 
 std::optional<memory::policy_kind>
 parse_policy(std::string_view name) noexcept {
-  const auto* found =
-    std::find_if(policy_rows.begin(), policy_rows.end(),
-                 [name](const auto& row) { return same_word(name, row.name); });
-  if (found == policy_rows.end())
-    return std::nullopt;
-  return found->kind;
+  for (const auto& row : redis_names)
+    if (same_word(name, row.name))
+      return row.kind;
+  for (auto kind : memory::store_policies)
+    if (same_word(name, to_string(kind)))
+      return kind;
+  return std::nullopt;
 }
 
 std::string policy_choices() {
   std::string result;
-  for (const auto& row : policy_rows)
-    result += (result.empty() ? "" : ", ") + std::string{row.name};
+  for (auto name : memory::store_policy_names)
+    result += std::string{name} + ", ";
+  for (const auto& row : redis_names)
+    result += std::string{row.name} + (&row == &redis_names.back() ? "" : ", ");
   return result;
 }
 

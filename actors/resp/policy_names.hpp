@@ -15,8 +15,7 @@
 
 namespace neuroplex::resp {
 
-/// "noeviction", "allkeys-lru", "allkeys-lfu", "clock", "fifo" or
-/// "s3fifo".
+/// "allkeys-lru", "allkeys-lfu", or the name that the store has for it.
 [[nodiscard]] std::string_view policy_name(memory::policy_kind kind) noexcept;
 
 /// The policy that a client means, by the name Redis or we give it, in any
@@ -24,7 +23,7 @@ namespace neuroplex::resp {
 [[nodiscard]] std::optional<memory::policy_kind>
 parse_policy(std::string_view name) noexcept;
 
-/// What `parse_policy` takes, for an error: "noeviction, allkeys-lru, ...".
+/// What `parse_policy` takes, for an error: "noeviction, clock, ...".
 [[nodiscard]] std::string policy_choices();
 
 /// Name of the policy of a namespace; "noeviction" when there is none.

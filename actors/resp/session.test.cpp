@@ -375,7 +375,7 @@ TEST_CASE("A policy that there is not is refused as Redis refuses it") {
   auto refused = b.say("CONFIG SET maxmemory-policy volatile-ttl\r\n");
   CHECK(refused.starts_with(
     "-ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') "
-    "- argument(s) must be one of the following: noeviction, allkeys-lru, "));
+    "- argument(s) must be one of the following: noeviction, clock, fifo, "));
   CHECK(b.say("CONFIG SET maxmemory-policy lru maxmemory-policy lfu\r\n")
         == "-ERR CONFIG SET failed (possibly related to argument "
            "'maxmemory-policy') - duplicate parameter\r\n");

@@ -5,6 +5,7 @@
 #include "cli/target/segment_target.hpp"
 #include "config/nearest.hpp"
 #include "config/node_options.hpp"
+#include "memory/store_policies.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -150,8 +151,7 @@ void add_namespace(CLI::App& app, context& ctx) {
     "Change settings; they take effect at once, in all processes", run_set);
   add_argument(set, "NAME", given->name, "The namespace");
   add_segment(set, *given);
-  add_word(set, "--policy", given->policy,
-           {"noeviction", "clock", "fifo", "lru", "lfu", "s3fifo"},
+  add_word(set, "--policy", given->policy, memory::store_policy_names,
            "Which entries are given up to make room");
   add_word(set, "--priority", given->priority,
            {"general", "training", "inference", "critical"},

@@ -37,6 +37,7 @@ MEMORY_PUBLIC = {"memory/backup.hpp", "memory/checked_open.hpp",
                  "memory/latency_recorder.hpp", "memory/limits.hpp",
                  "memory/lower_tier.hpp", "memory/policy/cache.hpp",
                  "memory/policy/kind.hpp", "memory/raw_blocks.hpp",
+                 "memory/store_policies.hpp",
                  "memory/status.hpp", "memory/store.hpp",
                  "memory/tiered_cache.hpp"}
 MEMORY_INSIDERS = {"memory", "bench", "tests"}

@@ -167,6 +167,68 @@ void namespaces_of_processes(store& db, const std::string& path) {
   expect(db.stats().participants == 1, "nobody else is left");
 }
 
+/// Who judges the order of an adaptive namespace, and evicts by it, is killed
+/// again and again: what it has learned stands, the others go on, nothing is
+/// counted wrongly.
+void judge_killed(store& db, const std::string& path) {
+  constexpr std::size_t most = 1'000;
+  constexpr std::size_t length = 3 * most;
+  auto made = db.open_namespace("adaptive");
+  expect(bool{made}, "open_namespace");
+  auto space = *made;
+  expect(db.set(space, "one", "v") == errc::ok, "set");
+  auto info = [&] {
+    for (auto& each : db.namespaces())
+      if (each.name == "adaptive")
+        return each;
+    std::_Exit(1);
+  };
+  auto quota = most * info().block_bytes;
+  expect(bool{db.configure(
+           space, {.policy = policy_kind::adaptive, .quota_bytes = quota})},
+         "configure");
+  auto turn = [&](store& own) {
+    std::size_t hits = 0;
+    std::string value;
+    for (std::size_t i = 0; i < length; ++i) {
+      auto key = "key" + std::to_string(i % 10) + std::to_string(i);
+      if (own.get(space, key, value) == errc::ok)
+        ++hits;
+      else
+        expect(own.set(space, key, "v") == errc::ok, "set in a loop");
+    }
+    return hits;
+  };
+  constexpr unsigned kills = 10;
+  constexpr std::uint64_t evictions_a_life = 2 * length;
+  for (unsigned i = 0; i < kills; ++i) {
+    auto before = db.stats().evicted;
+    auto child = start([&] {
+      auto own = attach(path);
+      for (;;)
+        (void)turn(own);
+    });
+    auto deadline = steady::now() + patience;
+    while (db.stats().evicted < before + evictions_a_life
+           && steady::now() < deadline)
+      ::sched_yield();
+    end(child);
+    expect(db.stats().evicted >= before + evictions_a_life,
+           "the judge makes way for its writes");
+    auto recovered = db.recover();
+    expect(bool{recovered}, "recover");
+  }
+  expect(turn(db) > length / 5, "what the dead have learned stands");
+  std::uint64_t count = 0;
+  for (scan_cursor cursor; !cursor.done();)
+    expect(db.scan(
+             space, cursor, length, [&](const scan_entry&) { ++count; }, false)
+             == errc::ok,
+           "scan");
+  expect(count == info().entries, "every entry is counted once");
+  expect(info().block_bytes <= quota, "the quota holds");
+}
+
 } // namespace
 
 int main() {
@@ -179,6 +241,7 @@ int main() {
     child_outlives_parent(*db, path);
     writers_notice(*db, path);
     namespaces_of_processes(*db, path);
+    judge_killed(*db, path);
   }
   (void)store::remove(path);
   std::printf("all is so\n");

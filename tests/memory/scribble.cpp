@@ -154,9 +154,10 @@ void back_up(store& db) {
 }
 
 void change_settings(store& db, std::mt19937_64& random) {
-  constexpr policy_kind policies[] = {policy_kind::noeviction,
-                                      policy_kind::clock, policy_kind::fifo,
-                                      policy_kind::lru, policy_kind::lfu};
+  constexpr policy_kind policies[] = {
+    policy_kind::noeviction, policy_kind::clock, policy_kind::fifo,
+    policy_kind::lru,        policy_kind::lfu,   policy_kind::s3fifo,
+    policy_kind::adaptive};
   (void)db.configure(ns, {.policy = policies[random() % std::size(policies)],
                           .quota_bytes = random() % 2 * mebibyte / 4,
                           .compression = random() % 2 == 0
