@@ -484,10 +484,10 @@ private:
 
   /// What the link of a new entry says: the first reference to a content, or
   /// what eviction begins with.
-  [[nodiscard]] std::uint32_t
-  first_stamp(const context& self, const layout::block_header<Sync>* fresh,
-              policy_kind policy, std::uint64_t hash) const noexcept {
-    auto fields = fields_of(fresh);
+  [[nodiscard]] std::uint32_t first_stamp(const context& self,
+                                          const layout::entry_fields& fields,
+                                          policy_kind policy,
+                                          std::uint64_t hash) const noexcept {
     if (fields.counted()) [[unlikely]]
       return reference_count::one;
     return has_ghosts(policy)
@@ -511,7 +511,8 @@ private:
     if (distance >= crowded_distance && crowded(at))
       grow_index(at); // the insertion itself still succeeds
     auto* fresh = arena_.block(granule);
-    auto block_bytes = pool_.block_bytes(bytes_of(fresh));
+    auto fields = fields_of(fresh);
+    auto block_bytes = pool_.block_bytes(fields.total_bytes());
     auto held = fresh->word.load(std::memory_order_relaxed);
     auto inserting = layout::next_word(held, state::inserting, self.owner);
     announce(self, layout::intent_kind::insert, where, 0, 0, granule,
@@ -519,7 +520,7 @@ private:
     auto& record = arena_.name_record(ns);
     auto policy =
       static_cast<policy_kind>(record.policy.load(std::memory_order_relaxed));
-    fresh->link.store(first_stamp(self, fresh, policy, hash),
+    fresh->link.store(first_stamp(self, fields, policy, hash),
                       std::memory_order_relaxed);
     fresh->word.store(inserting, std::memory_order_release);
     auto raw = where.raw;

@@ -174,9 +174,7 @@ public:
     for (unsigned i = 0; i < limits::max_namespaces; ++i) {
       auto word =
         arena_.control().namespace_states[i].load(std::memory_order_relaxed);
-      auto in = layout::namespace_state_of(word);
-      if (in == layout::namespace_state::live
-          || in == layout::namespace_state::contents)
+      if (layout::has_blocks(word))
         sum += static_cast<std::int64_t>(
           arena_.name_record(i).block_bytes.load(std::memory_order_relaxed));
     }

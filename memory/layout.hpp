@@ -219,6 +219,15 @@ constexpr bool is_live(std::uint32_t word) noexcept {
          || state == namespace_state::live_inline;
 }
 
+/// Whether its entries lie in blocks of their own, which its record counts. One
+/// test of a bit: eviction asks for all namespaces.
+constexpr bool has_blocks(std::uint32_t word) noexcept {
+  constexpr std::uint32_t states =
+    1U << static_cast<unsigned>(namespace_state::live)
+    | 1U << static_cast<unsigned>(namespace_state::contents);
+  return (states >> (word % 32) & 1U) != 0;
+}
+
 constexpr std::uint32_t with_namespace_state(std::uint32_t word,
                                              namespace_state state) noexcept {
   return (word & ~0xFFU) | static_cast<std::uint32_t>(state);
