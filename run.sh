@@ -54,7 +54,7 @@ step_done
 
 step "configure" "$configure_hint"
 cmake --preset release -DBUILD_TESTING=OFF -DNEUROPLEX_WITH_BENCH=OFF \
-  -DNEUROPLEX_WITH_EXAMPLES=OFF
+  -DNEUROPLEX_WITH_EXAMPLES=OFF -DNEUROPLEX_JOIN_SOURCES=ON
 step_done
 
 step "build" "$build_hint"

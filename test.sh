@@ -107,7 +107,7 @@ fi
 
 for preset in "${presets[@]}"; do
   step "configure $preset" "$configure_hint"
-  cmake --preset "$preset"
+  cmake --preset "$preset" -DNEUROPLEX_JOIN_SOURCES=ON
   step_done
 
   step "build $preset" "$build_hint"

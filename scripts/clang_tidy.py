@@ -4,13 +4,13 @@
 A file that passed is not read again until it, a header of the project that it
 includes, its flags, .clang-tidy or clang-tidy itself changes.
 
-Most of the time of a file that includes CAF goes into CAF's headers, so files
-of one folder with the same flags are read as one translation unit, which
+Most of the time of a file goes into the headers of libraries, so files of one
+top-level folder with the same flags are read as one translation unit, which
 includes them one after the other. Where two of them use one name for different
 things and so do not compile together, the group is halved until it does, which
 takes longer and is told.
 
-usage: clang_tidy.py [--build DIR] [--jobs N] [FILE...]
+usage: clang_tidy.py [--cache DIR] [--jobs N] [FILE...]
 """
 
 import argparse
@@ -28,9 +28,11 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 QUOTED = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
-# Flags of GCC that clang 14 does not know, and flags of no use to it.
+# Flags of GCC that clang 14 does not know, and flags of no use to it. Two files
+# whose other flags are alike may be read together.
 DROPPED = {"-fpch-preprocess", "-Winvalid-pch", "-Wno-tsan",
-           "-Wno-maybe-uninitialized", "-Wno-restrict", "-c"}
+           "-Wno-maybe-uninitialized", "-Wno-restrict", "-c", "-w",
+           "-fPIC", "-fPIE", "-O0", "-O1", "-O3"}
 DROPPED_WITH_VALUE = {"-o", "-include", "-MF", "-MT", "-MQ"}
 
 # Two programs do not compile together.
@@ -137,24 +139,41 @@ def check(group, cache):
 
 
 def groups_of(units):
-    """The units by folder and flags, programs alone, largest groups first."""
+    """The units by top-level folder and flags, programs and tests alone,
+    largest groups first."""
     alike = {}
     for unit in units:
-        alone = PROGRAM.search(unit.path.read_text(encoding="utf-8"))
-        key = (str(unit.path if alone else unit.path.parent), *unit.flags)
-        alike.setdefault(key, []).append(unit)
+        text = unit.path.read_text(encoding="utf-8")
+        if PROGRAM.search(text):
+            where = unit.name
+        else:
+            kind = ".test.cpp" if unit.name.endswith(".test.cpp") else ".cpp"
+            where = unit.name.split("/")[0] + kind
+        alike.setdefault((where, *unit.flags), []).append(unit)
     groups = []
     for members in alike.values():
         members.sort(key=lambda unit: unit.name)
         parts = -(-len(members) // GROUP_FILES)
-        groups += [members[part::parts] for part in range(parts)]
+        size = -(-len(members) // parts)
+        groups += [members[begin:begin + size]
+                   for begin in range(0, len(members), size)]
     return sorted(groups, key=len, reverse=True)
 
 
-def read_units(arguments, salt):
-    database = pathlib.Path(arguments.build) / "compile_commands.json"
-    if not database.is_file():
-        sys.exit(f"{database}: not there: run cmake --preset release first")
+def compile_database(cache):
+    """A compile database with an entry for each file, made for the purpose: a
+    build may join files or leave out tests."""
+    build = cache / "database"
+    result = subprocess.run(
+        ["cmake", "--preset", "release", "-B", str(build)], cwd=ROOT,
+        capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        sys.exit(f"{build}: cmake --preset release failed:\n"
+                 f"{result.stdout}{result.stderr}")
+    return build / "compile_commands.json"
+
+
+def read_units(database, arguments, salt):
     wanted = {str(pathlib.Path(one).resolve().relative_to(ROOT))
               for one in arguments.files}
     units = {}
@@ -165,9 +184,10 @@ def read_units(arguments, salt):
                 and path.is_file())
         if not ours:
             continue
-        unit = Unit(entry, salt)
-        if not wanted or unit.name in wanted:
-            units[unit.name] = unit
+        # Planted mistakes are made of a file that stands here before them.
+        name = str(path.relative_to(ROOT))
+        if name not in units and (not wanted or name in wanted):
+            units[name] = Unit(entry, salt)
     missing = wanted - units.keys()
     if missing:
         sys.exit(f"not in the compile database: {', '.join(sorted(missing))}")
@@ -176,7 +196,6 @@ def read_units(arguments, salt):
 
 def main():
     parser = argparse.ArgumentParser(description="clang-tidy with a memory")
-    parser.add_argument("--build", default=str(ROOT / "build/release"))
     parser.add_argument("--cache", default="",
                         help="where passed files are remembered")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -188,7 +207,7 @@ def main():
     version = subprocess.run(["clang-tidy", "--version"], capture_output=True,
                              check=True).stdout
     salt = version + (ROOT / ".clang-tidy").read_bytes()
-    units = read_units(arguments, salt)
+    units = read_units(compile_database(cache), arguments, salt)
     todo = [unit for unit in units if not (cache / unit.key).exists()]
     print(f"clang-tidy: {len(units)} files, {len(units) - len(todo)} of them "
           f"unchanged since they passed", flush=True)

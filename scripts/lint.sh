@@ -11,8 +11,6 @@ usage: scripts/lint.sh [--fix] [FILE...]
   (nothing)   clang-format, the house rules, and clang-tidy
   --fix       let clang-format rewrite what it would complain about
   FILE...     clang-tidy for these files only
-
-clang-tidy needs a configured build: cmake --preset release.
 TEXT
 }
 

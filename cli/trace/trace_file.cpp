@@ -26,15 +26,15 @@ Number little_endian(const unsigned char* from) {
   return result;
 }
 
-struct free_unpacker {
-  void operator()(ZSTD_DCtx* context) const noexcept {
-    ZSTD_freeDCtx(context);
-  }
-};
-
 } // namespace
 
 class trace_file::state {
+  struct free_unpacker {
+    void operator()(ZSTD_DCtx* context) const noexcept {
+      ZSTD_freeDCtx(context);
+    }
+  };
+
 public:
   state(std::string path, int descriptor, std::uint64_t bytes)
     : path_{std::move(path)}, descriptor_{descriptor}, total_bytes_{bytes},
