@@ -5,6 +5,40 @@
 
 namespace neuroplex::actors {
 
+namespace {
+
+/// Whether all that `who` may send us can pass, and whether it speaks often
+/// enough not to be taken for dead.
+expected<void> judge_bounds(const acquaintance& us, const hello& who) {
+  auto name = "node " + std::to_string(who.replica_id);
+  auto our_name = "node " + std::to_string(us.self);
+  const auto& ours = us.bounds;
+  const auto& theirs = who.bounds;
+  if (theirs.message_bytes == 0
+      || theirs.message_bytes > limits::max_message_bytes
+      || theirs.batch_keys == 0 || theirs.batch_keys > limits::max_batch_items)
+    return failure{errc::protocol, name + " tells limits that no node has"};
+  // As config's rule for one node: an envelope fits beside the longest message.
+  if (ours.frame_bytes != 0 && theirs.message_bytes > ours.frame_bytes / 4 * 3)
+    return failure{errc::conflict,
+                   name + " sends messages of up to "
+                     + std::to_string(theirs.message_bytes)
+                     + " bytes (limits.message_bytes), " + our_name
+                     + " takes frames of " + std::to_string(ours.frame_bytes)
+                     + " (tunnel.max_frame_bytes): give all nodes the same"};
+  if (std::uint64_t{theirs.heartbeat_ms} * 2 > ours.connection_timeout_ms)
+    return failure{
+      errc::conflict,
+      name + " sends a heartbeat every " + std::to_string(theirs.heartbeat_ms)
+        + " ms (timeouts.heartbeat_ms), " + our_name + " takes a silence of "
+        + std::to_string(ours.connection_timeout_ms)
+        + " ms for death (timeouts.connection_timeout_ms): give"
+          " all nodes the same"};
+  return {};
+}
+
+} // namespace
+
 hello acquaintance::introduce(std::int64_t now_ms) const {
   hello result;
   result.cluster = cluster;
@@ -13,6 +47,7 @@ hello acquaintance::introduce(std::int64_t now_ms) const {
   result.placement_epoch = table->epoch();
   result.placement_fingerprint = table->fingerprint();
   result.clock_ms = now_ms;
+  result.bounds = bounds;
   return result;
 }
 
@@ -46,6 +81,8 @@ expected<void> judge(const acquaintance& us, const hello& who) {
                      + " places keys by another table than node "
                      + std::to_string(us.self)
                      + ": give all nodes the same peers and placement"};
+  if (auto fits = judge_bounds(us, who); !fits)
+    return fits;
   auto seen = us.seen.find(who.replica_id);
   if (seen != us.seen.end() && who.incarnation < seen->second)
     return failure{
@@ -54,6 +91,12 @@ expected<void> judge(const acquaintance& us, const hello& who) {
         + " is reused: incarnation " + std::to_string(who.incarnation)
         + " is older than the one met before, " + std::to_string(seen->second)};
   return {};
+}
+
+message_limits lower(const message_limits& ours,
+                     const node_bounds& theirs) noexcept {
+  return {.batch_keys = std::min(ours.batch_keys, theirs.batch_keys),
+          .message_bytes = std::min(ours.message_bytes, theirs.message_bytes)};
 }
 
 std::int64_t clock_lead(const hello& who, std::int64_t asked_ms,

@@ -25,6 +25,7 @@ struct acquaintance {
   placement::replica_id self = 0;
   std::uint64_t incarnation = 0;
   placement::placement_ptr table;
+  node_bounds bounds = {};
 
   /// The newest incarnation of each peer that was welcomed.
   std::map<placement::replica_id, std::uint64_t> seen;
@@ -34,8 +35,16 @@ struct acquaintance {
 
 /// `ok`, or: `version` (another protocol), `denied` (another cluster, or an id
 /// that is no member), `conflict` (our own id, an incarnation older than one
-/// we have met, or another placement table).
+/// we have met, another placement table, or bounds that do not go together:
+/// messages longer than our tunnel's frames, heartbeats too rare for our
+/// patience), `protocol` (bounds that no node has). Where bounds differ
+/// otherwise, the lower one holds between the two: see `lower`.
 [[nodiscard]] expected<void> judge(const acquaintance& us, const hello& who);
+
+/// What may be sent between a node that takes `ours` and one that presented
+/// itself with `theirs`.
+[[nodiscard]] message_limits lower(const message_limits& ours,
+                                   const node_bounds& theirs) noexcept;
 
 /// How far the clock of the other side is ahead of ours, from its hello and
 /// the times at which we asked and got it. 0 when that cannot be told apart

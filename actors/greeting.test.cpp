@@ -15,6 +15,11 @@ acquaintance member(placement::replica_id id) {
           .self = id,
           .incarnation = 10,
           .table = *placement::hash_slots::make({.shards = 12}, {1, 2, 3}),
+          .bounds = {.message_bytes = 12 << 20,
+                     .batch_keys = 1'024,
+                     .frame_bytes = 16 << 20,
+                     .heartbeat_ms = 250,
+                     .connection_timeout_ms = 1'000},
           .seen = {}};
 }
 
@@ -62,6 +67,54 @@ TEST_CASE("a node that cannot belong is refused with both sides named") {
     us.seen[2] = 10;
     CHECK(judge(us, who));
   }
+}
+
+TEST_CASE("nodes whose bounds do not go together refuse each other") {
+  auto us = member(1);
+  auto them = member(2);
+
+  SECTION("messages longer than our frames") {
+    us.bounds.message_bytes = 3 << 20;
+    us.bounds.frame_bytes = 4 << 20;
+    auto verdict = judge(us, them.introduce(0));
+    CHECK(verdict.code() == errc::conflict);
+    CHECK_THAT(verdict.error().message(),
+               Contains("12582912") && Contains("4194304")
+                 && Contains("tunnel.max_frame_bytes"));
+    us.bounds.frame_bytes = 0; // no tunnel
+    CHECK(judge(us, them.introduce(0)));
+  }
+  SECTION("heartbeats too rare for our patience") {
+    them.bounds.heartbeat_ms = 501;
+    auto verdict = judge(us, them.introduce(0));
+    CHECK(verdict.code() == errc::conflict);
+    CHECK_THAT(verdict.error().message(), Contains("501") && Contains("1000"));
+    them.bounds.heartbeat_ms = 500;
+    CHECK(judge(us, them.introduce(0)));
+  }
+  SECTION("limits that no node has") {
+    auto who = them.introduce(0);
+    who.bounds.message_bytes = 0;
+    CHECK(judge(us, who).code() == errc::protocol);
+    who.bounds.message_bytes = ~std::uint64_t{0};
+    CHECK(judge(us, who).code() == errc::protocol);
+    who = them.introduce(0);
+    who.bounds.batch_keys = 0;
+    CHECK(judge(us, who).code() == errc::protocol);
+  }
+}
+
+TEST_CASE("between nodes of different limits the lower one holds") {
+  auto us = member(1);
+  auto them = member(2);
+  them.bounds.batch_keys = 16;
+  them.bounds.message_bytes = 64 << 10;
+  REQUIRE(judge(us, them.introduce(0)));
+  REQUIRE(judge(them, us.introduce(0)));
+  message_limits ours{.batch_keys = 8, .message_bytes = 12 << 20};
+  auto between = lower(ours, them.bounds);
+  CHECK(between.batch_keys == 8);
+  CHECK(between.message_bytes == 64 << 10);
 }
 
 TEST_CASE("a clock that leads is told from one that the messages delayed") {

@@ -108,14 +108,23 @@ auto inspect(Inspector& f, space_request& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, node_bounds& x) {
+  return inspect_as(
+    f, x, "node_bounds", field("message_bytes", x.message_bytes),
+    field("batch_keys", x.batch_keys), field("frame_bytes", x.frame_bytes),
+    field("heartbeat_ms", x.heartbeat_ms),
+    field("connection_timeout_ms", x.connection_timeout_ms));
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, hello& x) {
   return inspect_as(
     f, x, "hello", field("version", x.version), field("cluster", x.cluster),
     field("replica_id", x.replica_id), field("incarnation", x.incarnation),
     field("placement_epoch", x.placement_epoch),
     field("placement_fingerprint", x.placement_fingerprint),
-    field("clock_ms", x.clock_ms), field("joins", x.joins),
-    field("receiver_ahead_ms", x.receiver_ahead_ms));
+    field("clock_ms", x.clock_ms), field("bounds", x.bounds),
+    field("joins", x.joins), field("receiver_ahead_ms", x.receiver_ahead_ms));
 }
 
 template <class Inspector>
@@ -161,10 +170,20 @@ auto inspect(Inspector& f, segment_report& x) {
     field("pool_used_bytes", x.pool_used_bytes),
     field("live_block_bytes", x.live_block_bytes), field("entries", x.entries),
     field("huge_page_bytes", x.huge_page_bytes),
-    field("participants", x.participants), field("reads", x.reads),
-    field("hits", x.hits), field("writes", x.writes),
+    field("placement", x.placement), field("participants", x.participants),
+    field("reads", x.reads), field("hits", x.hits), field("writes", x.writes),
     field("expired", x.expired), field("evicted", x.evicted),
     field("recoveries", x.recoveries), field("corrupt_reads", x.corrupt_reads));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, start_report& x) {
+  return inspect_as(f, x, "start_report", field("made", x.made),
+                    field("clean", x.clean), field("power_lost", x.power_lost),
+                    field("checked", x.checked), field("entries", x.entries),
+                    field("bytes", x.bytes), field("dropped", x.dropped),
+                    field("recovered_threads", x.recovered_threads),
+                    field("took_ms", x.took_ms), field("text", x.text));
 }
 
 template <class Inspector>
@@ -213,9 +232,10 @@ auto inspect(Inspector& f, node_report& x) {
     field("uptime_ms", x.uptime_ms), field("process_id", x.process_id),
     field("placement_epoch", x.placement_epoch), field("shards", x.shards),
     field("local_shards", x.local_shards), field("restarts", x.restarts),
-    field("segment", x.segment), field("router", x.router),
-    field("requests", x.requests), field("gateway", x.gateway),
-    field("tunnel", x.tunnel), field("upkeep", x.upkeep));
+    field("start", x.start), field("segment", x.segment),
+    field("router", x.router), field("requests", x.requests),
+    field("gateway", x.gateway), field("tunnel", x.tunnel),
+    field("upkeep", x.upkeep));
 }
 
 } // namespace neuroplex::actors

@@ -184,6 +184,15 @@ struct space_request {
   std::string space = "default";
 };
 
+/// What a node takes and how it keeps time, as far as others have to know.
+struct node_bounds {
+  std::uint64_t message_bytes = limits::max_message_bytes; ///< its limits.*
+  std::uint32_t batch_keys = limits::max_batch_items;
+  std::uint64_t frame_bytes = 0; ///< tunnel.max_frame_bytes; 0: no tunnel
+  std::uint32_t heartbeat_ms = 250;
+  std::uint32_t connection_timeout_ms = 1'000;
+};
+
 /// How a node presents itself to another before anything else.
 struct hello {
   std::uint32_t version = limits::protocol_version;
@@ -193,6 +202,7 @@ struct hello {
   std::uint64_t placement_epoch = 0;
   std::uint64_t placement_fingerprint = 0;
   std::int64_t clock_ms = 0; ///< Unix time of the sender
+  node_bounds bounds = {};
 
   /// False in the first greeting, which only asks for the other side's hello.
   /// The second one tells how far ahead the receiver's clock is, and joins.
@@ -257,6 +267,7 @@ struct segment_report {
   std::uint64_t live_block_bytes = 0;
   std::uint64_t entries = 0;
   std::uint64_t huge_page_bytes = 0;
+  std::string placement; ///< of its memory, as memory::placement_report
   std::uint64_t participants = 0;
   std::uint64_t reads = 0;
   std::uint64_t hits = 0;
@@ -265,6 +276,20 @@ struct segment_report {
   std::uint64_t evicted = 0;
   std::uint64_t recoveries = 0;
   std::uint64_t corrupt_reads = 0;
+};
+
+/// What a node found in its segment as it started.
+struct start_report {
+  bool made = false;       ///< there was none: it made one
+  bool clean = true;       ///< whoever used it last had left it properly
+  bool power_lost = false; ///< it was last used before the machine stopped
+  bool checked = false;    ///< every entry was read and its checksum compared
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;   ///< their keys and values, or blocks if unchecked
+  std::uint64_t dropped = 0; ///< not whole any more, or not where they belong
+  std::uint64_t recovered_threads = 0; ///< of the dead, cleaned up after
+  std::int64_t took_ms = 0;
+  std::string text; ///< all that in one line
 };
 
 /// What the gateway for Redis clients has done since its node started, over
@@ -325,6 +350,7 @@ struct node_report {
   std::uint32_t shards = 0;       ///< in the cluster
   std::uint32_t local_shards = 0; ///< served here
   std::uint64_t restarts = 0;     ///< child actors started again
+  start_report start;
   segment_report segment;
   router_report router;
   shard_report requests; ///< summed over the shards and the store actor

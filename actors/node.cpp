@@ -1,11 +1,13 @@
 #include "actors/node.hpp"
 
+#include "actors/clock.hpp"
 #include "actors/node_actor.hpp"
 #include "actors/node_lock.hpp"
 #include "actors/node_tunnel.hpp"
 #include "actors/resp_gateway.hpp"
 #include "actors/upkeep/info_lines.hpp"
 #include "consensus/placement/hash_slots.hpp"
+#include "memory/checked_open.hpp"
 
 #include <caf/scoped_actor.hpp>
 
@@ -46,15 +48,31 @@ void settle_host(std::string& host) {
     host = "127.0.0.1";
 }
 
+start_report start_report_of(const memory::found_segment& found,
+                             std::int64_t took_ms) {
+  return {.made = found.made,
+          .clean = found.report.clean,
+          .power_lost = found.report.power_lost,
+          .checked = found.checked,
+          .entries = found.report.entries,
+          .bytes = found.report.bytes,
+          .dropped = found.report.corrupt + found.report.astray,
+          .recovered_threads = found.report.recovered_threads,
+          .took_ms = took_ms,
+          .text = found.describe()};
+}
+
 } // namespace
 
 class node::implementation {
 public:
   implementation(config::node_options options, node_lock lock,
-                 memory::store store, placement::placement_ptr table,
+                 memory::store store, start_report found,
+                 placement::placement_ptr table,
                  std::unique_ptr<node_tunnel> ends)
-    : options_{std::move(options)}, lock_{std::move(lock)},
-      store_{std::move(store)}, table_{std::move(table)}, tunnel_{std::move(
+    : options_{std::move(options)}, lock_{std::move(lock)}, store_{std::move(
+                                                              store)},
+      found_{std::move(found)}, table_{std::move(table)}, tunnel_{std::move(
                                                             ends)},
       config_{{.worker_threads = options_.worker_threads,
                .heartbeat = milliseconds{options_.timeouts.heartbeat_ms},
@@ -144,7 +162,15 @@ private:
     result.us.self = options_.replica_id;
     result.us.incarnation = lock_.incarnation();
     result.us.table = table_;
+    result.us.bounds = {
+      .message_bytes = most.message_bytes,
+      .batch_keys = most.batch_keys,
+      .frame_bytes =
+        options_.tunnel.enabled ? options_.tunnel.max_frame_bytes : 0,
+      .heartbeat_ms = options_.timeouts.heartbeat_ms,
+      .connection_timeout_ms = options_.timeouts.connection_timeout_ms};
     result.store = &store_;
+    result.found = found_;
     for (placement::shard_index i = 0; i < table_->shard_count(); ++i)
       if (table_->owners_of(i).front() == options_.replica_id)
         result.shards.emplace_back(
@@ -179,6 +205,7 @@ private:
   config::node_options options_;
   node_lock lock_;
   memory::store store_;
+  start_report found_;
   placement::placement_ptr table_;
   std::unique_ptr<node_tunnel> tunnel_;
   std::shared_ptr<upkeep::parts> upkeep_;
@@ -202,16 +229,18 @@ expected<std::unique_ptr<node>> node::start(config::node_options options) {
   auto lock = node_lock::take(options.lock_path());
   if (!lock)
     return lock.error();
-  auto store =
-    memory::store::open_or_create(options.segment_path(), options.segment);
-  if (!store)
-    return store.error();
+  auto began_ms = unix_ms();
+  auto found =
+    memory::open_or_create_checked(options.segment_path(), options.segment);
+  if (!found)
+    return found.error();
+  auto report = start_report_of(*found, unix_ms() - began_ms);
   auto tunnel = node_tunnel::open(options, lock->incarnation());
   if (!tunnel)
     return tunnel.error();
   auto inside = std::make_unique<implementation>(
-    std::move(options), std::move(*lock), std::move(*store), std::move(*table),
-    std::move(*tunnel));
+    std::move(options), std::move(*lock), std::move(found->segment),
+    std::move(report), std::move(*table), std::move(*tunnel));
   if (auto started = inside->start(); !started)
     return started.error();
   return std::unique_ptr<node>{new node(std::move(inside))};
@@ -265,6 +294,10 @@ std::uint64_t node::incarnation() const noexcept {
 
 expected<node_report> node::report() {
   return inside_->report();
+}
+
+const start_report& node::found() const noexcept {
+  return inside_->found_;
 }
 
 std::optional<failure> node::failed() const {

@@ -38,7 +38,7 @@ namespace neuroplex::actors {
 
 class node {
 public:
-  /// `config`, `locked`, or any code of memory::store::open_or_create; `io`
+  /// `config`, `locked`, or any code of memory::open_or_create_checked; `io`
   /// when a port is taken, `bad_path` or `denied` for a secret's file.
   static expected<std::unique_ptr<node>> start(config::node_options options);
 
@@ -71,6 +71,9 @@ public:
   [[nodiscard]] std::uint16_t resp_port() const noexcept;
 
   [[nodiscard]] std::uint64_t incarnation() const noexcept;
+
+  /// What was in the segment as the node started.
+  [[nodiscard]] const start_report& found() const noexcept;
 
   /// State of the node and its peers. `unknown_outcome` when it does not answer
   /// in time.

@@ -355,6 +355,7 @@ caf::result<node_report> node_state::report() {
   result.shards = setup.us.table->shard_count();
   result.local_shards = static_cast<std::uint32_t>(setup.shards.size());
   result.restarts = restarts;
+  result.start = setup.found;
   result.segment = report_of(*setup.store);
   result.requests = setup.whole->report();
   for (const auto& [shard, core] : setup.shards)

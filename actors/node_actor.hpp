@@ -36,6 +36,9 @@ struct node_setup {
   acquaintance us;
   memory::store* store = nullptr;
 
+  /// What was in it as the node started.
+  start_report found;
+
   /// The shards of this node, by number.
   std::vector<std::pair<placement::shard_index, std::shared_ptr<shard_core>>>
     shards;

@@ -1,5 +1,6 @@
 #include "actors/router_actor.hpp"
 
+#include "actors/greeting.hpp"
 #include "actors/router_state.hpp"
 
 namespace neuroplex::actors {
@@ -28,6 +29,7 @@ void router_state::meet(const hello& who, const caf::strong_actor_ptr& handle) {
   auto& peer = found->second;
   peer.handle = caf::actor_cast<node_actor>(handle);
   peer.ahead_ms = -who.receiver_ahead_ms;
+  peer.most = lower(options.most, who.bounds);
   peer.report.state = peer_state::connected;
   peer.report.incarnation = who.incarnation;
   peer.report.reason.clear();
@@ -95,11 +97,13 @@ std::uint64_t router_state::group_of(std::string_view key) const {
 }
 
 caf::result<reply> router_state::apply(request& what) {
-  if (auto fits = check(what, options.most); !fits) {
-    auto refused = refusal<reply>(fits.code());
-    refused.value = fits.error().message();
-    return refused;
-  }
+  auto refused = [](const failure& why) {
+    auto result = refusal<reply>(why.code());
+    result.value = why.message();
+    return result;
+  };
+  if (auto taken = check(what, options.most); !taken)
+    return refused(taken.error());
   if (auto code = admit(what.header, check(what)); code != errc::ok)
     return refusal<reply>(code);
   auto group = group_of(what.key);
@@ -116,6 +120,8 @@ caf::result<reply> router_state::apply(request& what) {
     ++counters.stale;
     return refusal<reply>(errc::conflict);
   }
+  if (auto taken = fits(what, group); !taken)
+    return refused(taken.error());
   auto answer = make_promise<reply>(self);
   auto effect = changes(what.op);
   auto attempts =
@@ -129,8 +135,8 @@ caf::result<reply> router_state::apply(request& what) {
 }
 
 caf::result<batch_reply> router_state::apply(batch_request& what) {
-  if (auto fits = check(what, options.most); !fits)
-    return refusal<batch_reply>(fits.code());
+  if (auto taken = check(what, options.most); !taken)
+    return refusal<batch_reply>(taken.code());
   if (auto code = admit(what.header, check(what)); code != errc::ok)
     return refusal<batch_reply>(code);
   auto items = what.items.size();
@@ -164,6 +170,8 @@ void router_state::send_part(batch_part part,
                              std::function<void(batch_reply)> done) {
   auto effect = changes(part.batch.op);
   if (part.group >= foreign) {
+    if (auto taken = fits(part.batch, part.group); !taken)
+      return done(refusal<batch_reply>(taken.code()));
     auto attempts =
       effect && part.batch.header.id.client == 0 ? 1 : limits::max_attempts;
     auto bytes = body_bytes(part.batch);

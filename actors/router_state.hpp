@@ -23,6 +23,7 @@ struct router_state {
     node_actor handle;
     peer_report report;
     std::int64_t ahead_ms = 0; ///< its clock minus ours
+    message_limits most;       ///< of what may be sent to it
   };
 
   // One message on its way to a peer, kept until answered so that it can be
@@ -56,6 +57,20 @@ struct router_state {
   caf::result<reply> apply_to_spaces(space_request& what);
 
   errc admit(request_header& header, errc checked);
+  /// Whether the node that `group` names takes a message like that.
+  template <class Message>
+  expected<void> fits(const Message& what, std::uint64_t group) {
+    auto owner = static_cast<placement::replica_id>(group & ~foreign);
+    auto* target = connected(owner);
+    if (target == nullptr)
+      return {};
+    auto verdict = check(what, target->most);
+    if (verdict)
+      return verdict;
+    return failure{verdict.code(), "node " + std::to_string(owner) + ": "
+                                     + verdict.error().message()};
+  }
+
   void send_part(batch_part part, std::function<void(batch_reply)> done);
 
   /// Where a key lives: a shard of ours, or a node.

@@ -418,7 +418,8 @@ segment_report report_of(const memory::store& store) {
   result.pool_used_bytes = stats.pool_used_bytes;
   result.live_block_bytes = stats.live_block_bytes;
   result.entries = stats.entries;
-  result.huge_page_bytes = stats.huge_page_bytes;
+  result.huge_page_bytes = store.huge_page_bytes();
+  result.placement = store.memory_placement().text;
   result.participants = stats.participants;
   result.reads = stats.reads;
   result.hits = stats.hits;

@@ -13,9 +13,11 @@
 #include "cli/commands/serve.hpp"
 #include "cli/commands/stats.hpp"
 #include "cli/commands/tour.hpp"
+#include "memory/bus_guard.hpp"
 
 int main(int argc, char** argv) {
   using namespace neuroplex::cli;
+  neuroplex::memory::end_with_words_when_cut();
   constexpr add_command commands[] = {
     add_tour,  add_cluster, add_serve,  add_get,    add_set,       add_del,
     add_incr,  add_scan,    add_load,   add_attach, add_namespace, add_backup,

@@ -77,7 +77,7 @@ json namespaces_json(const std::vector<memory::namespace_info>& spaces) {
   return list;
 }
 
-json segment_json(const memory::store_stats& s) {
+json segment_json(const memory::store_stats& s, std::uint64_t huge_page_bytes) {
   return {
     {"path", s.path},
     {"layout_version", s.layout_version},
@@ -97,7 +97,7 @@ json segment_json(const memory::store_stats& s) {
     {"index_growing", s.index_growing},
     {"entries", s.entries},
     {"max_value_bytes", s.max_value_bytes},
-    {"huge_page_bytes", s.huge_page_bytes},
+    {"huge_page_bytes", huge_page_bytes},
     {"participants", s.participants},
     {"max_participants", s.max_participants},
     {"threads", s.threads},
@@ -268,9 +268,10 @@ expected<scan_place> parse_scan_place(const std::string& text) {
 }
 
 void show_segment(context& ctx, const memory::store_stats& stats,
+                  std::uint64_t huge_page_bytes,
                   const std::vector<memory::namespace_info>& spaces) {
   if (ctx.output == output_format::json) {
-    ctx.out << json{{"segment", segment_json(stats)},
+    ctx.out << json{{"segment", segment_json(stats, huge_page_bytes)},
                     {"namespaces", namespaces_json(spaces)}}
                  .dump(2)
             << '\n';
@@ -295,7 +296,7 @@ void show_segment(context& ctx, const memory::store_stats& stats,
                        + human_count(s.index_doublings, "doubling", "doublings")
                        + (s.index_growing ? ", growing now" : ""));
   facts.add("largest value", human_bytes(s.max_value_bytes));
-  facts.add("huge pages", human_bytes(s.huge_page_bytes));
+  facts.add("huge pages", human_bytes(huge_page_bytes));
   facts.add("attached", std::to_string(s.participants) + " of "
                           + std::to_string(s.max_participants) + " processes, "
                           + std::to_string(s.threads) + " of "

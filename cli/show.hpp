@@ -36,6 +36,7 @@ struct scan_request {
 
 /// The state of a segment.
 void show_segment(context& ctx, const memory::store_stats& stats,
+                  std::uint64_t huge_page_bytes,
                   const std::vector<memory::namespace_info>& spaces);
 
 /// One namespace.

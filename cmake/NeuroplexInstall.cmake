@@ -23,10 +23,10 @@ foreach(folder IN ITEMS memory config consensus actors)
   # Of memory/ only the interface: the layout of a segment is nobody's business.
   if(folder STREQUAL "memory")
     install(FILES memory/backup.hpp memory/backup_medium.hpp
-        memory/checked_open.hpp memory/compact_report.hpp
+        memory/bus_guard.hpp memory/checked_open.hpp memory/compact_report.hpp
         memory/inline_namespace.hpp
         memory/latency_recorder.hpp memory/limits.hpp memory/lower_tier.hpp
-        memory/raw_blocks.hpp memory/status.hpp memory/store.hpp
+        memory/numa.hpp memory/raw_blocks.hpp memory/status.hpp memory/store.hpp
         memory/tiered_cache.hpp
       DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/neuroplex/memory")
     install(FILES memory/policy/kind.hpp

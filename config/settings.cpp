@@ -22,12 +22,15 @@ constexpr std::array<std::string_view, 1> balancing_words{"least_loaded"};
 
 constexpr std::array<std::string_view, 4> gc_words{"adaptive", "incremental",
                                                    "lazy", "manual"};
+constexpr std::array<std::string_view, 4> numa_words{"system", "local",
+                                                     "interleave", "bind"};
 constexpr std::array<std::string_view, 3> optimizer_words{"off", "advise",
                                                           "apply"};
 
 // Position of a word in its list is the enumerator's number.
 static_assert(static_cast<int>(log_level::debug) + 1 == log_words.size());
 static_assert(static_cast<int>(gc_strategy::manual) + 1 == gc_words.size());
+static_assert(memory::numa_policy_count == numa_words.size());
 static_assert(static_cast<int>(optimizer_mode::apply) + 1
               == optimizer_words.size());
 
@@ -64,6 +67,11 @@ bool is_path(const setting_value& value) {
 
 bool is_namespace_list(const setting_value& value) {
   return are_namespaces(std::get<std::vector<namespace_options>>(value));
+}
+
+bool is_node_set(const setting_value& value) {
+  return static_cast<bool>(
+    memory::parse_node_set(std::get<std::string>(value)));
 }
 
 bool is_zero_or_power_of_two(const setting_value& value) {
@@ -170,6 +178,27 @@ constexpr std::array setting_rows{
           .kind = boolean,
           .doc = "Ask the kernel for huge pages",
           NEUROPLEX_FIELD(segment.huge_pages)},
+  setting{.name = "segment.numa",
+          .flag = "--numa",
+          .kind = word,
+          .doc = "Where the segment's memory lies on a machine with several "
+                 "memory nodes",
+          NEUROPLEX_WORD(segment.numa.policy, numa_words)},
+  setting{.name = "segment.numa_nodes",
+          .flag = "--numa-nodes",
+          .kind = text,
+          .most = 256,
+          .rule = "memory nodes 0 to 63, as 0-1,3; empty for all",
+          .doc = "Memory nodes of interleave and bind",
+          .accepts = is_node_set,
+          .get = [](const node_options& o) -> setting_value {
+            return memory::node_set_text(o.segment.numa.nodes);
+          },
+          .set =
+            [](node_options& o, const setting_value& v) {
+              o.segment.numa.nodes =
+                *memory::parse_node_set(std::get<std::string>(v));
+            }},
 
   setting{.name = "basp.host",
           .flag = "--host",

@@ -439,10 +439,22 @@ expected<checked_store> rebuild(const arena_type& from, const std::string& path,
   return checked_store{std::move(*opened), report};
 }
 
-} // namespace
+// -- how it was left ----------------------------------------------------------
 
-expected<checked_store> open_checked(const std::string& path,
-                                     repair_policy policy) {
+/// A segment before anybody attached to it.
+struct left_segment {
+  mapping file;
+  geometry shape;
+  check_report report; ///< `clean` and `power_lost` alone
+  bool alive = false;  ///< others are using it
+  std::uint64_t recoveries = 0;
+
+  [[nodiscard]] arena_type arena() const {
+    return {file.base(), shape};
+  }
+};
+
+expected<left_segment> look_at(const std::string& path) {
   layout::header header{};
   auto file = mapping::open(path, access_mode::read_write, header);
   if (!file)
@@ -450,31 +462,102 @@ expected<checked_store> open_checked(const std::string& path,
   auto shape = read_geometry(header, file->bytes(), path);
   if (!shape)
     return shape.error();
-  if (!file->try_lock(check_lock))
-    return failure{errc::locked,
-                   "segment " + path + ": another process is checking it"};
-  arena_type arena{file->base(), *shape};
+  left_segment left{std::move(*file), *shape, {}};
+  auto arena = left.arena();
   const auto& control = arena.control();
-  check_report report;
   bool attached = false;
-  bool alive = false;
   for (unsigned i = 0; i < shape->participant_count; ++i) {
     attached =
       attached
       || arena.participant(i).state.load(std::memory_order_acquire)
            == static_cast<std::uint32_t>(layout::participant_state::attached);
-    alive = alive || file->is_locked_elsewhere(i);
+    left.alive = left.alive || left.file.is_locked_elsewhere(i);
   }
-  report.clean =
+  left.report.clean =
     !attached && control.clean_shutdown.load(std::memory_order_acquire) != 0;
   auto boot = arena.backup().attached_boot_id.load(std::memory_order_relaxed);
   // A segment that was left properly in an earlier run of the machine may have
   // been on its way to the disk as well.
-  report.power_lost = !alive && boot != boot_id();
+  left.report.power_lost = !left.alive && boot != boot_id();
+  left.recoveries = control.recoveries.load(std::memory_order_relaxed);
+  return left;
+}
+
+std::string counted(std::uint64_t count, std::string_view one,
+                    std::string_view more) {
+  return std::to_string(count) + ' ' + std::string{count == 1 ? one : more};
+}
+
+} // namespace
+
+expected<checked_store> open_checked(const std::string& path,
+                                     repair_policy policy) {
+  auto left = look_at(path);
+  if (!left)
+    return left.error();
+  if (!left->file.try_lock(check_lock))
+    return failure{errc::locked,
+                   "segment " + path + ": another process is checking it"};
+  if (left->report.power_lost)
+    return rebuild(left->arena(), path, policy, left->report);
+  return attach_checked(path, policy, left->report, left->recoveries);
+}
+
+expected<found_segment> open_or_create_checked(const std::string& path,
+                                               const segment_options& options) {
+  if (::access(path.c_str(), F_OK) != 0) {
+    auto made = store::create(path, options);
+    if (made)
+      return found_segment{
+        std::move(*made), true, false, false, {.clean = true}};
+    if (made.code() != errc::exists) // else: somebody was faster
+      return made.error();
+  }
+  auto left = look_at(path);
+  if (!left)
+    return left.error();
+  auto report = left->report;
+  if (report.power_lost) {
+    left = errc::closed; // whoever checks it takes the lock for himself
+    auto opened = open_checked(path, repair_policy::repair);
+    if (!opened)
+      return opened.error();
+    return found_segment{std::move(opened->segment), false, true, false,
+                         opened->report};
+  }
+  auto opened = store::open(path, access_mode::read_write, options.numa);
+  if (!opened)
+    return opened.error();
+  auto stats = opened->stats();
+  report.entries = stats.entries;
+  report.bytes = stats.live_block_bytes;
+  report.recovered_threads =
+    stats.recoveries - std::min(left->recoveries, stats.recoveries);
+  return found_segment{std::move(*opened), false, false, left->alive, report};
+}
+
+std::string found_segment::describe() const {
+  if (made)
+    return "made, it is empty";
+  auto text = "kept " + counted(report.entries, "entry", "entries") + " of "
+              + counted(report.bytes, "byte", "bytes");
+  if (shared)
+    return text + ": others are using it";
   if (report.power_lost)
-    return rebuild(arena, path, policy, report);
-  return attach_checked(path, policy, report,
-                        control.recoveries.load(std::memory_order_relaxed));
+    text += ": the machine was stopped since it was last used";
+  else if (report.clean)
+    text += ": it was left properly";
+  else
+    text += ": whoever used it last was killed, "
+            + counted(report.recovered_threads, "thread of his was",
+                      "threads of his were")
+            + " cleaned up after";
+  if (checked)
+    text += ", each entry was checked, "
+            + counted(report.corrupt + report.astray, "was", "were")
+            + " not whole and dropped, " + counted(report.expired, "had", "had")
+            + " expired";
+  return text;
 }
 
 } // namespace neuroplex::memory

@@ -49,4 +49,25 @@ expected<checked_store>
 open_checked(const std::string& path,
              repair_policy policy = repair_policy::refuse);
 
+/// A segment as somebody who starts on it found it.
+struct found_segment {
+  store segment;
+  bool made = false;    ///< there was none
+  bool checked = false; ///< every entry was read
+  bool shared = false;  ///< others are using it
+  check_report report;  ///< if not checked: as the segment's counters tell
+
+  /// All that in one line.
+  [[nodiscard]] std::string describe() const;
+};
+
+/// For a program that comes back to its segment: makes it if there is none;
+/// opens it if it is in use, was left properly, or was left by a kill (what is
+/// in memory is whole then, and every read compares a checksum anyway); opens
+/// it checked, keeping what is whole, if the machine was stopped since it was
+/// last used, however it was left: nobody can say how much of it had been
+/// written by then.
+expected<found_segment> open_or_create_checked(const std::string& path,
+                                               const segment_options& options);
+
 } // namespace neuroplex::memory

@@ -176,3 +176,79 @@ TEST_CASE("pages of any age yield whole entries and a sound segment",
   }
   CHECK(kept > 0);
 }
+
+TEST_CASE("who comes back to a segment is told how it was left and what it "
+          "kept",
+          "[checked]") {
+  temporary_path path;
+  const segment_options options{.segment_bytes = mebibyte};
+  auto said = [](const found_segment& found, const std::string& part) {
+    return found.describe().find(part) != std::string::npos;
+  };
+  {
+    auto made = open_or_create_checked(path.str(), options);
+    REQUIRE(made);
+    CHECK(made->made);
+    CHECK(said(*made, "made"));
+    for (int i = 0; i < 500; ++i)
+      REQUIRE(made->segment.set(default_ns, "key-" + std::to_string(i), "value")
+              == errc::ok);
+    auto beside = open_or_create_checked(path.str(), options);
+    REQUIRE(beside);
+    CHECK(beside->shared);
+    CHECK(said(*beside, "500 entries"));
+    CHECK(said(*beside, "others are using it"));
+  }
+
+  SECTION("left properly") {
+    auto found = open_or_create_checked(path.str(), options);
+    REQUIRE(found);
+    CHECK_FALSE(found->made);
+    CHECK_FALSE(found->checked);
+    CHECK(found->report.clean);
+    CHECK(found->report.entries == 500);
+    CHECK(said(*found, "left properly"));
+  }
+  SECTION("killed") {
+    auto child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      auto own = store::open(path.str());
+      if (own)
+        (void)own->set(default_ns, "last", "words");
+      ::kill(::getpid(), SIGKILL);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    auto found = open_or_create_checked(path.str(), options);
+    REQUIRE(found);
+    CHECK_FALSE(found->report.clean);
+    CHECK_FALSE(found->report.power_lost);
+    CHECK_FALSE(found->checked);
+    CHECK(found->report.entries == 501);
+    CHECK(found->report.recovered_threads == 1);
+    CHECK(said(*found, "killed, 1 thread of his was cleaned up after"));
+    CHECK(value_of(found->segment, "last") == "words");
+  }
+  SECTION("the machine was stopped") {
+    {
+      auto db = store::open(path.str());
+      REQUIRE(db);
+      value_view view;
+      REQUIRE(db->view(default_ns, "key-3", view) == errc::ok);
+      const_cast<char&>(view.bytes()[0]) ^= 4;
+    }
+    auto bytes = bytes_in(path.str());
+    age(bytes);
+    write_file(path.str(), bytes);
+    auto found = open_or_create_checked(path.str(), options);
+    REQUIRE(found);
+    CHECK(found->checked);
+    CHECK(found->report.power_lost);
+    CHECK(found->report.entries == 499);
+    CHECK(said(*found, "kept 499 entries"));
+    CHECK(said(*found, "1 was not whole and dropped"));
+    CHECK(value_of(found->segment, "key-3") == "(E-NOTFOUND)");
+    CHECK(value_of(found->segment, "key-4") == "value");
+  }
+}

@@ -3,13 +3,16 @@
 #include "memory/geometry.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -28,6 +31,10 @@ namespace {
 
 // Locks lie beyond any file's end, so they never meet its bytes.
 constexpr off_t lock_base = off_t{1} << 62;
+
+// Bytes of huge pages that are asked for in one call, and how many threads ask.
+constexpr std::uint64_t collapse_step = std::uint64_t{64} << 20;
+constexpr std::uint64_t most_collapse_threads = 8;
 
 failure from_errno(const std::string& path, std::string_view what, int error) {
   auto code = errc::io;
@@ -105,7 +112,7 @@ bool on_network_file_system(int fd) noexcept {
 expected<mapping>
 mapping::create(const std::string& path, const layout::header& header,
                 std::uint64_t prefix_bytes, std::uint64_t pool_offset,
-                std::uint64_t pool_bytes, bool huge_pages,
+                std::uint64_t pool_bytes, const segment_options& options,
                 void (*initialise)(std::byte* base, const layout::header&)) {
   struct stat present {};
   if (::lstat(path.c_str(), &present) == 0)
@@ -136,20 +143,23 @@ mapping::create(const std::string& path, const layout::header& header,
                        " one, /dev/shm for memory"};
   if (::ftruncate(fd, static_cast<off_t>(header.file_bytes)) != 0)
     return from_errno(path, "cannot set its length", errno);
-  if (int error = commit_range(fd, 0, prefix_bytes); error != 0)
-    return from_errno(path, "cannot reserve memory for its index", error);
-  if (int error = commit_range(fd, pool_offset, pool_bytes); error != 0)
-    return from_errno(path, "cannot reserve memory for its pool", error);
   mapping result;
   result.fd_ = fd;
   guard.keep_descriptor();
   result.bytes_ = header.file_bytes;
   if (auto mapped = result.map(path, access_mode::read_write); !mapped)
     return mapped.error();
-  if (huge_pages) {
-    result.collapse(0, prefix_bytes);
-    result.collapse(pool_offset, pool_bytes);
+  // Before there is a page: those that are there stay where they are.
+  result.placement_ =
+    place_memory(result.base_, result.bytes_, fd, options.numa);
+  if (options.huge_pages) {
+    result.prefer_huge_pages(0, prefix_bytes);
+    result.prefer_huge_pages(pool_offset, pool_bytes);
   }
+  if (int error = commit_range(fd, 0, prefix_bytes); error != 0)
+    return from_errno(path, "cannot reserve memory for its index", error);
+  if (int error = commit_range(fd, pool_offset, pool_bytes); error != 0)
+    return from_errno(path, "cannot reserve memory for its pool", error);
   initialise(result.base_, header);
   // Given by link(), so a name that another process took meanwhile stays its.
   auto nameless = "/proc/self/fd/" + std::to_string(fd);
@@ -161,7 +171,8 @@ mapping::create(const std::string& path, const layout::header& header,
 }
 
 expected<mapping> mapping::open(const std::string& path, access_mode mode,
-                                layout::header& header) {
+                                layout::header& header,
+                                const numa_options& numa) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0)
     return from_errno(path, "cannot open", errno);
@@ -202,6 +213,7 @@ expected<mapping> mapping::open(const std::string& path, access_mode mode,
   result.bytes_ = length;
   if (auto mapped = result.map(path, mode); !mapped)
     return mapped.error();
+  result.placement_ = place_memory(result.base_, result.bytes_, fd, numa);
   return result;
 }
 
@@ -232,22 +244,28 @@ expected<void> mapping::map(const std::string& path, access_mode mode) {
     ::munmap(reinterpret_cast<void*>(end), start + span - end);
   base_ = static_cast<std::byte*>(mapped);
   ::madvise(base_, bytes_, MADV_HUGEPAGE);
+  watched_ = {base_, bytes_, fd_, path};
   return {};
 }
 
 mapping::mapping(mapping&& other) noexcept
   : base_{std::exchange(other.base_, nullptr)},
-    bytes_{std::exchange(other.bytes_, 0)}, fd_{std::exchange(other.fd_, -1)} {
+    bytes_{std::exchange(other.bytes_, 0)}, fd_{std::exchange(other.fd_, -1)},
+    placement_{std::move(other.placement_)}, watched_{
+                                               std::move(other.watched_)} {
 }
 
 mapping& mapping::operator=(mapping&& other) noexcept {
   std::swap(base_, other.base_);
   std::swap(bytes_, other.bytes_);
   std::swap(fd_, other.fd_);
+  std::swap(placement_, other.placement_);
+  std::swap(watched_, other.watched_);
   return *this;
 }
 
 mapping::~mapping() {
+  watched_ = {};
   if (base_ != nullptr)
     ::munmap(base_, bytes_);
   if (fd_ >= 0)
@@ -264,14 +282,53 @@ errc mapping::commit(std::uint64_t offset, std::uint64_t bytes) const {
                                                                : errc::io;
 }
 
-void mapping::collapse(std::uint64_t offset,
-                       std::uint64_t bytes) const noexcept {
+// The kernel puts a huge page in the place of small ones, of which there has to
+// be one, and clears the rest of it. Over a range that is filled with small
+// pages it would clear, copy and free each of them: seven times the work.
+void mapping::prefer_huge_pages(std::uint64_t offset,
+                                std::uint64_t bytes) const noexcept {
+  constexpr std::uint64_t file_page = 4096;
+  if (!lies_in_memory(fd_))
+    return; // files on disks have none; a page here and there would scatter
+            // them
   auto begin = offset / huge_page * huge_page;
   auto end = (offset + bytes) / huge_page * huge_page;
-  // In pieces: the call stops at the first one that cannot be had.
+  for (auto at = begin; at < end; at += huge_page)
+    if (commit_range(fd_, at, file_page) != 0)
+      return; // no room, as `commit` will find
+  // Clearing is all the work, so that threads share it.
+  std::atomic<std::uint64_t> next{begin};
+  auto work = [&] {
+    for (;;) {
+      auto at = next.fetch_add(collapse_step, std::memory_order_relaxed);
+      if (at >= end || !collapse(at, std::min(at + collapse_step, end)))
+        return;
+    }
+  };
+  std::vector<std::thread> helpers;
+  auto wanted = begin < end ? (end - begin) / collapse_step : 0;
+  auto most = std::min<std::uint64_t>(
+    {wanted, std::thread::hardware_concurrency(), most_collapse_threads});
+  try {
+    for (std::uint64_t i = 1; i < most; ++i)
+      helpers.emplace_back(work);
+  } catch (const std::system_error&) {
+    // Those that there are do it, or we alone.
+  }
+  work();
+  for (auto& each : helpers)
+    each.join();
+}
+
+// Every call waits for all processors, so there are few; but one ends at the
+// first page that cannot be had, and then the others are asked for one by one.
+bool mapping::collapse(std::uint64_t begin, std::uint64_t end) const noexcept {
+  if (::madvise(base_ + begin, end - begin, MADV_COLLAPSE) == 0)
+    return true;
   for (auto at = begin; at < end; at += huge_page)
     if (::madvise(base_ + at, huge_page, MADV_COLLAPSE) != 0 && errno == EINVAL)
-      return; // this kernel or file system has no huge pages for files
+      return false; // this kernel has no huge pages for files
+  return true;
 }
 
 std::uint64_t mapping::huge_page_bytes() const {

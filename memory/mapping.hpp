@@ -7,6 +7,7 @@
 // child of fork() shares the description; `close_after_fork` gives it up there.
 #pragma once
 
+#include "memory/bus_guard.hpp"
 #include "memory/layout.hpp"
 #include "memory/status.hpp"
 #include "memory/store.hpp"
@@ -26,13 +27,14 @@ public:
   static expected<mapping>
   create(const std::string& path, const layout::header& header,
          std::uint64_t prefix_bytes, std::uint64_t pool_offset,
-         std::uint64_t pool_bytes, bool huge_pages,
+         std::uint64_t pool_bytes, const segment_options& options,
          void (*initialise)(std::byte* base, const layout::header&));
 
   /// Checks owner, mode, file system and length, reads the header into `header`
   /// and maps the whole reserved length.
   static expected<mapping> open(const std::string& path, access_mode mode,
-                                layout::header& header);
+                                layout::header& header,
+                                const numa_options& numa = {});
 
   mapping(mapping&& other) noexcept;
   mapping& operator=(mapping&& other) noexcept;
@@ -50,11 +52,19 @@ public:
   /// file system is an error here and never a SIGBUS later.
   [[nodiscard]] errc commit(std::uint64_t offset, std::uint64_t bytes) const;
 
-  /// Asks for huge pages over [offset, offset + bytes); best effort.
-  void collapse(std::uint64_t offset, std::uint64_t bytes) const noexcept;
+  /// Backs [offset, offset + bytes) with huge pages as far as the kernel has
+  /// them; `commit` of the same range does the rest. Before it rather than
+  /// after, which is several times slower.
+  void prefer_huge_pages(std::uint64_t offset,
+                         std::uint64_t bytes) const noexcept;
 
   /// Bytes of the mapping that huge pages back, as the kernel tells.
   [[nodiscard]] std::uint64_t huge_page_bytes() const;
+
+  /// What the kernel said to the memory policy that was asked for.
+  [[nodiscard]] const placement_report& placement() const noexcept {
+    return placement_;
+  }
 
   // -- locks by number --------------------------------------------------------
 
@@ -78,9 +88,15 @@ private:
 
   expected<void> map(const std::string& path, access_mode mode);
 
+  /// False: no further range is worth a try.
+  [[nodiscard]] bool collapse(std::uint64_t begin,
+                              std::uint64_t end) const noexcept;
+
   std::byte* base_ = nullptr;
   std::uint64_t bytes_ = 0;
   int fd_ = -1;
+  placement_report placement_;
+  detail::watched_range watched_;
 };
 
 /// Whether `path` is on a network file system, where neither shared maps nor

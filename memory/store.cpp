@@ -144,7 +144,7 @@ expected<store> store::create(const std::string& path,
     path, *header, shape->table_offset(1), shape->directory_offset,
     shape->pool_offset - shape->directory_offset
       + std::uint64_t{shape->initial_pages} * shape->page_bytes,
-    options.huge_pages, initialise_segment);
+    options, initialise_segment);
   if (!file)
     return file.error();
   auto impl =
@@ -154,9 +154,10 @@ expected<store> store::create(const std::string& path,
   return store{std::move(*impl)};
 }
 
-expected<store> store::open(const std::string& path, access_mode mode) {
+expected<store> store::open(const std::string& path, access_mode mode,
+                            const numa_options& numa) {
   layout::header header{};
-  auto file = mapping::open(path, mode, header);
+  auto file = mapping::open(path, mode, header, numa);
   if (!file)
     return file.error();
   auto shape = read_geometry(header, file->bytes(), path);
@@ -174,7 +175,7 @@ expected<store> store::open_or_create(const std::string& path,
   for (int i = 0;; ++i) {
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0)
-      return open(path);
+      return open(path, access_mode::read_write, options.numa);
     auto made = create(path, options);
     if (made || made.code() != errc::exists || i >= attempts)
       return made;
@@ -277,6 +278,14 @@ expected<std::size_t> store::recover() {
   return impl_->recover();
 }
 
+std::uint64_t store::huge_page_bytes() const {
+  return impl_->usable() == errc::ok ? impl_->file().huge_page_bytes() : 0;
+}
+
+const placement_report& store::memory_placement() const noexcept {
+  return impl_->file().placement();
+}
+
 store_stats store::stats() const {
   store_stats result;
   result.path = impl_->path();
@@ -312,7 +321,6 @@ store_stats store::stats() const {
   }
   result.max_value_bytes = shape.max_value_bytes;
   result.eviction_percent = impl_->engine().evictor().threshold_percent();
-  result.huge_page_bytes = impl_->file().huge_page_bytes();
   result.participants = impl_->participants();
   result.max_participants = shape.participant_count;
   result.threads = impl_->threads();

@@ -28,6 +28,7 @@
 
 #include "memory/compact_report.hpp"
 #include "memory/limits.hpp"
+#include "memory/numa.hpp"
 #include "memory/policy/kind.hpp"
 #include "memory/status.hpp"
 
@@ -83,6 +84,9 @@ struct segment_options {
 
   /// Ask for huge pages (MADV_COLLAPSE); harmless where the kernel declines.
   bool huge_pages = true;
+
+  /// Where its memory lies on a machine with several nodes; advice.
+  numa_options numa = {};
 
   /// `errc::config` with the field named when a value is out of range.
   [[nodiscard]] expected<void> validate() const;
@@ -282,7 +286,6 @@ struct store_stats {
   bool index_growing = false;
   std::uint64_t entries = 0;
   std::uint64_t max_value_bytes = 0;
-  std::uint64_t huge_page_bytes = 0; ///< of our mapping, as the kernel tells
   std::uint32_t participants = 0;
   std::uint32_t max_participants = 0;
   std::uint32_t threads = 0;
@@ -307,10 +310,12 @@ public:
   static expected<store> create(const std::string& path,
                                 const segment_options& options);
 
-  /// Attaches to a segment. `bad_path`, `segment_size`, `segment_mode`,
+  /// Attaches to a segment. A policy in `numa` is for memory that is committed
+  /// from then on, whoever does. `bad_path`, `segment_size`, `segment_mode`,
   /// `version`, `corrupt`, or `too_many` participants.
   static expected<store> open(const std::string& path,
-                              access_mode mode = access_mode::read_write);
+                              access_mode mode = access_mode::read_write,
+                              const numa_options& numa = {});
 
   /// `open`, or `create` when there is no file. Safe when several processes
   /// call it at once: one creates, the others wait for it and attach.
@@ -533,7 +538,16 @@ public:
   /// number of damaged ones.
   expected<std::uint64_t> verify() const;
 
+  /// Cheap: counters only.
   [[nodiscard]] store_stats stats() const;
+
+  /// Bytes of our mapping that huge pages back, as the kernel tells. It walks
+  /// the page tables for that: milliseconds a GiB.
+  [[nodiscard]] std::uint64_t huge_page_bytes() const;
+
+  /// What became of the memory policy that this attachment asked for.
+  [[nodiscard]] const placement_report& memory_placement() const noexcept;
+
   [[nodiscard]] const std::string& path() const noexcept;
   [[nodiscard]] access_mode mode() const noexcept;
 

@@ -449,9 +449,9 @@ errc store_impl::expand(std::uint64_t least, std::uint64_t wanted) {
     auto bytes = std::min(std::max(least, wanted), left);
     bytes = (bytes + shape().page_bytes - 1) & ~(shape().page_bytes - 1);
     auto offset = shape().pool_offset + pages * shape().page_bytes;
+    file_.prefer_huge_pages(offset, bytes);
     if (auto committed = file_.commit(offset, bytes); committed != errc::ok)
       return committed;
-    file_.collapse(offset, bytes);
     arena().control().committed_pages.store(
       static_cast<std::uint32_t>(pages + bytes / shape().page_bytes),
       std::memory_order_release);
@@ -470,13 +470,11 @@ errc store_impl::grow_index(std::uint32_t index_state) {
   if (level + 1 >= shape().index_levels)
     return errc::no_space;
   // Committing twice does no harm, so nobody needs to wait for another here.
-  if (auto committed =
-        file_.commit(shape().table_offset(level + 1),
-                     shape().lines(level + 1) * layout::line_bytes);
-      committed != errc::ok)
+  auto table = shape().table_offset(level + 1);
+  auto table_bytes = shape().lines(level + 1) * layout::line_bytes;
+  file_.prefer_huge_pages(table, table_bytes);
+  if (auto committed = file_.commit(table, table_bytes); committed != errc::ok)
     return committed;
-  file_.collapse(shape().table_offset(level + 1),
-                 shape().lines(level + 1) * layout::line_bytes);
   // Fewer ghosts than there could be do no harm.
   if (arena().control().ghost_bits.load(std::memory_order_relaxed) != 0)
     (void)prepare_ghosts(level + 1);

@@ -94,7 +94,6 @@ void info_memory(context& ctx, info_text& text) {
   text.line("shared_contents_bytes", stats.content_block_bytes);
   text.line("total_segment_bytes", stats.segment_bytes);
   text.line("reserved_segment_bytes", stats.reserved_bytes);
-  text.line("huge_page_bytes", stats.huge_page_bytes);
   text.line("maxmemory", stats.pool_bytes);
   text.line("maxmemory_human", human_size(stats.pool_bytes));
   text.line("maxmemory_policy", policy_in_use(ctx.data.segment(), ctx.space));
@@ -239,7 +238,7 @@ void handle_memory_stats(context& ctx) {
     {"segment.bytes", stats.segment_bytes},
     {"segment.reserved", stats.reserved_bytes},
     {"index.bytes", stats.index_bytes},
-    {"huge.page.bytes", stats.huge_page_bytes},
+    {"huge.page.bytes", ctx.data.segment().huge_page_bytes()},
     {"keys.count", stats.entries},
     {"keys.bytes-per-key",
      stats.entries == 0 ? 0 : stats.live_block_bytes / stats.entries},

@@ -166,7 +166,8 @@ public:
                        lmdb_->bytes_in_use() / count);
     constexpr double mebibyte = 1 << 20;
     results.add_number(group, "store, mapped by huge pages", "MiB",
-                       static_cast<double>(now.huge_page_bytes) / mebibyte);
+                       static_cast<double>(store_->huge_page_bytes())
+                         / mebibyte);
     results.add_number(group, "store, committed", "MiB",
                        static_cast<double>(now.segment_bytes) / mebibyte);
     results.add_number(group, "processes attached", "",
@@ -264,7 +265,7 @@ void measure_inline(bench_run& run) {
                        "bytes an entry", space.bytes_in_use() / count,
                        {target::kind::at_most, 135});
     results.add_number(group + ": memory", "mapped by huge pages", "MiB",
-                       static_cast<double>(now.huge_page_bytes) / mebibyte);
+                       static_cast<double>(space.huge_page_bytes()) / mebibyte);
     for (int i = 0; i < run.options.repetitions; ++i) {
       progress("inline: repetition " + std::to_string(i + 1));
       auto seed = static_cast<std::uint64_t>(i) * 1000;

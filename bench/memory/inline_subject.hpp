@@ -30,6 +30,10 @@ public:
     return store_.stats();
   }
 
+  [[nodiscard]] std::uint64_t huge_page_bytes() const {
+    return store_.huge_page_bytes();
+  }
+
 private:
   memory::store store_;
   memory::inline_namespace space_;

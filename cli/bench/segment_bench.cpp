@@ -216,7 +216,7 @@ run_segment_bench(const bench_options& options,
   }
   auto stats = data->stats();
   return bench_report{run.take_rows(), stats.segment_bytes,
-                      stats.huge_page_bytes};
+                      data->huge_page_bytes()};
 }
 
 } // namespace neuroplex::cli

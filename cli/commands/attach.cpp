@@ -28,7 +28,7 @@ outcome run_stats(context& ctx, const attach_arguments& given) {
   auto data = open_segment(given.path, access_mode::read_only);
   if (!data)
     return failed(data.error());
-  show_segment(ctx, data->stats(), data->namespaces());
+  show_segment(ctx, data->stats(), data->huge_page_bytes(), data->namespaces());
   return std::nullopt;
 }
 

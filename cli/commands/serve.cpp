@@ -70,6 +70,7 @@ private:
 
 std::string ready_text(actors::node& running) {
   auto& options = running.options();
+  auto& found = running.found();
   nlohmann::ordered_json object{
     {"cluster", options.cluster},
     {"replica_id", options.replica_id},
@@ -80,6 +81,15 @@ std::string ready_text(actors::node& running) {
     {"tunnel_port", running.tunnel_port()},
     {"resp_port", running.resp_port()},
     {"segment", options.segment_path()},
+    {"found",
+     {{"made", found.made},
+      {"clean", found.clean},
+      {"power_lost", found.power_lost},
+      {"checked", found.checked},
+      {"entries", found.entries},
+      {"bytes", found.bytes},
+      {"dropped", found.dropped},
+      {"recovered_threads", found.recovered_threads}}},
   };
   return object.dump(2) + "\n";
 }
@@ -97,7 +107,10 @@ void say_ready(context& ctx, actors::node& running) {
     ctx.out << "  redis    " << options.resp.host << ':' << running.resp_port()
             << '\n';
   ctx.out << "  segment  " << config::escape(options.segment_path()) << '\n'
-          << "  peers    " << options.peers.size() << '\n'
+          << "  found    " << running.found().text << '\n';
+  if (options.segment.numa.policy != memory::numa_policy::system)
+    ctx.out << "  memory   " << running.store().memory_placement().text << '\n';
+  ctx.out << "  peers    " << options.peers.size() << '\n'
           << "Ctrl-C or SIGTERM ends it." << std::endl;
 }
 

@@ -58,6 +58,7 @@ json segment_json(const actors::segment_report& s) {
           {"live_block_bytes", s.live_block_bytes},
           {"entries", s.entries},
           {"huge_page_bytes", s.huge_page_bytes},
+          {"placement", s.placement},
           {"participants", s.participants},
           {"reads", s.reads},
           {"hits", s.hits},
@@ -66,6 +67,19 @@ json segment_json(const actors::segment_report& s) {
           {"evicted", s.evicted},
           {"recoveries", s.recoveries},
           {"corrupt_reads", s.corrupt_reads}};
+}
+
+json start_json(const actors::start_report& s) {
+  return {{"made", s.made},
+          {"clean", s.clean},
+          {"power_lost", s.power_lost},
+          {"checked", s.checked},
+          {"entries", s.entries},
+          {"bytes", s.bytes},
+          {"dropped", s.dropped},
+          {"recovered_threads", s.recovered_threads},
+          {"took_ms", s.took_ms},
+          {"text", s.text}};
 }
 
 json gateway_json(const actors::gateway_report& g) {
@@ -120,6 +134,7 @@ json report_json(const node_report& r) {
           {"shards", r.shards},
           {"local_shards", r.local_shards},
           {"restarts", r.restarts},
+          {"start", start_json(r.start)},
           {"segment", segment_json(r.segment)},
           {"router",
            {{"local", router.local},
@@ -219,6 +234,8 @@ void show_report(context& ctx, const node_report& r) {
                         + std::to_string(r.shards) + " are here");
   facts.add("segment",
             config::escape(s.path) + ", " + human_bytes(s.segment_bytes));
+  facts.add("found", r.start.text);
+  facts.add("memory placed", s.placement);
   facts.add("entries",
             human_count(s.entries) + " in " + human_bytes(s.live_block_bytes));
   facts.add("pool", percent_of(s.pool_used_bytes, s.pool_bytes) + " of "
@@ -252,7 +269,8 @@ outcome run_stats(context& ctx, const target_flags& on) {
     auto data = open_segment(on.segment(), memory::access_mode::read_only);
     if (!data)
       return failed(data.error());
-    show_segment(ctx, data->stats(), data->namespaces());
+    show_segment(ctx, data->stats(), data->huge_page_bytes(),
+                 data->namespaces());
     return std::nullopt;
   }
   auto client =

@@ -185,6 +185,40 @@ finding check_huge_pages(const node_options& options) {
   return result;
 }
 
+finding check_memory_nodes(const node_options& options) {
+  auto nodes = memory::numa_nodes();
+  finding result{"memory-nodes", health::good, {}, {}};
+  result.found = nodes.empty()
+                   ? "the kernel tells of none"
+                   : human_count(nodes.size(), "node", "nodes") + " (";
+  for (auto& each : nodes) {
+    if (&each != &nodes.front())
+      result.found += "; ";
+    result.found +=
+      std::to_string(each.number) + ": " + human_bytes(each.memory_bytes) + ", "
+      + (each.cpu_count == 0
+           ? "no cpus"
+           : human_count(each.cpu_count, "cpu", "cpus") + " " + each.cpus);
+  }
+  if (!nodes.empty())
+    result.found += ")";
+  const auto& wanted = options.segment.numa;
+  auto is_set = wanted.policy != memory::numa_policy::system;
+  // Where none is set, what one would do.
+  auto tried = memory::try_placement(
+    is_set ? wanted : memory::numa_options{memory::numa_policy::interleave, 0});
+  result.found += is_set ? ", segment.numa is " : ", segment.numa could be ";
+  result.found += tried.text;
+  if (tried.applied && nodes.size() < 2)
+    result.found += ", which changes nothing with one node";
+  if (!tried.applied && is_set) {
+    result.state = health::warning;
+    result.fix = "segment.numa system, nodes that are here, or a sandbox that "
+                 "allows mbind; until then memory lies as the machine has it";
+  }
+  return result;
+}
+
 finding check_memory(const node_options& options) {
   auto available = memory_line("MemAvailable:");
   auto limit = group_limit_bytes();
@@ -295,9 +329,10 @@ finding check_segment(const std::string& path) {
 }
 
 std::vector<finding> run_checks(const node_options& options) {
-  std::vector<finding> result{check_processor(), check_space(options),
-                              check_memory(options), check_huge_pages(options),
-                              check_descriptors(options)};
+  std::vector<finding> result{
+    check_processor(),           check_space(options),
+    check_memory(options),       check_huge_pages(options),
+    check_memory_nodes(options), check_descriptors(options)};
   for (auto& port : check_ports(options))
     result.push_back(std::move(port));
   result.push_back(check_segment(options.segment_path()));

@@ -35,6 +35,9 @@ struct finding {
 /// Whether the kernel gives huge pages to shared memory.
 [[nodiscard]] finding check_huge_pages(const config::node_options& options);
 
+/// Memory nodes, and what the segment's memory policy does with them.
+[[nodiscard]] finding check_memory_nodes(const config::node_options& options);
+
 /// Memory of the machine against the segment.
 [[nodiscard]] finding check_memory(const config::node_options& options);
 

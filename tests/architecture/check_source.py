@@ -32,10 +32,12 @@ FOLDERS = {
 
 # What memory/ shows to the other folders. The rest is the layout of the segment
 # and how it is worked on; only tests and benchmarks may look at that.
-MEMORY_PUBLIC = {"memory/backup.hpp", "memory/checked_open.hpp",
+MEMORY_PUBLIC = {"memory/backup.hpp", "memory/bus_guard.hpp",
+                 "memory/checked_open.hpp",
                  "memory/inline_namespace.hpp",
                  "memory/latency_recorder.hpp", "memory/limits.hpp",
-                 "memory/lower_tier.hpp", "memory/policy/cache.hpp",
+                 "memory/lower_tier.hpp", "memory/numa.hpp",
+                 "memory/policy/cache.hpp",
                  "memory/policy/kind.hpp", "memory/raw_blocks.hpp",
                  "memory/store_policies.hpp",
                  "memory/status.hpp", "memory/store.hpp",
