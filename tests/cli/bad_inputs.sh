@@ -271,5 +271,24 @@ else
   fail "no node can be started: $node_said"
 fi
 
+# -- the segment's file is cut short under a node ------------------------------
+
+if start_node --data-dir data --port auto --resp-port off; then
+  : >data/segment
+  # Its upkeep looks at the segment several times a second; so does it end.
+  status=0
+  wait "$node" || status=$?
+  node_said=$(cat <&"$node_stream")
+  exec {node_stream}<&-
+  node=
+  cases=$((cases + 1))
+  [ "$status" = 4 ] || fail "a cut segment: exit status $status, expected 4"
+  grep -q '^error\[E-SEGBUS\]: segment data/segment: ' <<<"$node_said" \
+    || fail "a cut segment: '$node_said'"
+  rm data/segment
+else
+  fail "no node can be started: $node_said"
+fi
+
 echo "$cases bad inputs, $failures wrong answers"
 [ "$failures" = 0 ]

@@ -176,4 +176,38 @@ stop_node || fail "the node did not end well: $node_said"
 [ ! -e ready ] || fail "the ready file stays"
 is v1 attach data get k1
 
+# -- a node that comes back says what it found ---------------------------------
+
+# ready EXPRESSION: what the node says of itself once ready.
+ready() {
+  python3 -c 'import json, sys
+x = json.load(open("ready"))["found"]
+sys.exit(0 if eval(sys.argv[1]) else 1)' "$1" || fail "not $1: $(cat ready)"
+}
+
+start_node --data-dir data --port auto --resp-port off --ready-file ready \
+  || fail "no node can be started: $node_said"
+ready 'x["clean"] and not x["made"] and x["entries"] == 4'
+kill -9 "$node"
+stop_node && fail "a killed node ends well"
+start_node --data-dir data --port auto --resp-port off --ready-file ready \
+  --numa interleave || fail "a killed node does not come back: $node_said"
+ready 'not x["clean"] and not x["power_lost"] and x["entries"] == 4'
+ready 'x["recovered_threads"] >= 1'
+at=127.0.0.1:$(python3 -c 'import json; print(json.load(open("ready"))["basp_port"])')
+is v2 get k2 --node "$at" --timeout 60s
+json '"killed" in x["start"]["text"] and x["start"]["entries"] == 4' \
+  stats --node "$at" --timeout 60s
+json 'x["segment"]["placement"].startswith("interleave ")' \
+  stats --node "$at" --timeout 60s
+stop_node || fail "the node did not end well: $node_said"
+case $node_said in
+  *"kept 4 entries of "*": whoever used it last was killed, "*) ;;
+  *) fail "the node does not say what it kept: $node_said" ;;
+esac
+case $node_said in
+  *"  memory   interleave "*) ;;
+  *) fail "the node does not say where its memory lies: $node_said" ;;
+esac
+
 [ "$failures" = 0 ] && echo "all commands did what they are for"
