@@ -2,15 +2,10 @@
 
 #include "actors/client.hpp"
 #include "actors/node.hpp"
-#include "memory/geometry.hpp"
-#include "memory/layout.hpp"
-#include "memory/sync.hpp"
 #include "memory/temporary_directory.test.hpp"
+#include "tests/actors/aged_segment.hpp"
 
 #include <catch2/catch.hpp>
-
-#include <cstring>
-#include <fstream>
 
 using namespace neuroplex;
 using Catch::Contains;
@@ -26,21 +21,6 @@ options_in(const memory::testing::temporary_directory& at) {
   options.segment.huge_pages = false;
   options.placement.shards = 4;
   return options;
-}
-
-/// As if the machine had been started again since the segment was last used.
-void age(const std::string& path) {
-  std::fstream file{path, std::ios::in | std::ios::out | std::ios::binary};
-  memory::layout::header header{};
-  REQUIRE(file.read(reinterpret_cast<char*>(&header), sizeof header));
-  auto shape = memory::read_geometry(header, header.file_bytes, path);
-  REQUIRE(shape);
-  std::uint64_t other_boot = 1;
-  using record = memory::layout::backup_record<memory::native_sync>;
-  file.seekp(static_cast<std::streamoff>(shape->backup_offset
-                                         + offsetof(record, attached_boot_id)));
-  REQUIRE(
-    file.write(reinterpret_cast<const char*>(&other_boot), sizeof other_boot));
 }
 
 } // namespace
@@ -62,7 +42,7 @@ TEST_CASE("a node whose machine lost its power checks its segment and says "
     REQUIRE((*first)->store().view(ns, "key-7", view) == errc::ok);
     const_cast<char&>(view.bytes()[0]) ^= 1;
   }
-  age(options.segment_path());
+  REQUIRE(tests::age_segment(options.segment_path()));
   auto again = actors::node::start(options);
   REQUIRE(again);
   const auto& found = (*again)->found();
