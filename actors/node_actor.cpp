@@ -69,7 +69,13 @@ struct node_state {
   void on_child_down(const std::string& name, const caf::error& reason);
   void launch_put_off();
   bool may_restart();
-  void introduce_all_to_router();
+
+  /// Before there is a router nobody needs to be told: it starts with all.
+  template <class... Parts>
+  void tell_router(Parts&&... parts) {
+    if (router)
+      tell_urgently(self, router, std::forward<Parts>(parts)...);
+  }
 
   void halt();
   void stop_stage();
@@ -87,6 +93,8 @@ struct node_state {
   node_setup setup;
   std::map<std::string, child> children;
   router_actor router;
+  store_actor store;
+  std::map<placement::shard_index, shard_actor> shards;
   gc_actor gc;
   std::map<placement::replica_id, acquainted_peer> peers;
   std::map<std::uint64_t, caf::strong_actor_ptr> streams;
@@ -107,6 +115,25 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
   started_ms = unix_ms();
   auto* system = &self->home_system();
   add(
+    "store", stage::store,
+    [this, system] {
+      store =
+        spawn_store(*system, *setup.store, setup.whole, setup.mailbox_messages);
+      return pointer_to(store);
+    },
+    [this](const auto& handle) { tell_router(store_atom_v, handle); });
+  start_upkeep();
+  for (auto& [shard, core] : setup.shards)
+    add(
+      "shard-" + std::to_string(shard), stage::shards,
+      [this, system, shard = shard, core = core] {
+        shards[shard] = spawn_shard(*system, core, setup.mailbox_messages);
+        return pointer_to(shards[shard]);
+      },
+      [this, shard = shard](const auto& handle) {
+        tell_router(shard_atom_v, shard, handle);
+      });
+  add(
     "router", stage::router,
     [this, system] {
       router =
@@ -114,29 +141,15 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
                                .table = setup.us.table,
                                .request_credit = setup.request_credit,
                                .mailbox_messages = setup.mailbox_messages,
-                               .most = setup.most});
+                               .most = setup.most,
+                               .shards = shards,
+                               .store = store});
       return pointer_to(router);
     },
-    [this](const auto&) { introduce_all_to_router(); });
-  add(
-    "store", stage::store,
-    [this, system] {
-      return pointer_to(spawn_store(*system, *setup.store, setup.whole,
-                                    setup.mailbox_messages));
-    },
-    [this](const auto& handle) {
-      tell_urgently(self, router, store_atom_v, handle);
+    [this](const auto&) {
+      for (auto& [id, peer] : peers)
+        tell_router(met_atom_v, peer.who, pointer_to(peer.handle));
     });
-  start_upkeep();
-  for (auto& [shard, core] : setup.shards)
-    add(
-      "shard-" + std::to_string(shard), stage::shards,
-      [this, system, core = core] {
-        return pointer_to(spawn_shard(*system, core, setup.mailbox_messages));
-      },
-      [this, shard = shard](const auto& handle) {
-        tell_urgently(self, router, shard_atom_v, shard, handle);
-      });
   for (const auto& where : setup.dial)
     add("peer-" + std::to_string(where.replica_id), stage::doors,
         [this, system, where] {
@@ -229,15 +242,6 @@ void node_state::launch(const std::string& name) {
     launched.announce(launched.handle);
 }
 
-void node_state::introduce_all_to_router() {
-  for (auto& [name, other] : children)
-    if (name != "router" && name != "gc" && !other.is_worker && other.handle
-        && other.announce)
-      other.announce(other.handle);
-  for (auto& [id, peer] : peers)
-    tell_urgently(self, router, met_atom_v, peer.who, pointer_to(peer.handle));
-}
-
 void node_state::on_child_down(const std::string& name,
                                const caf::error& reason) {
   auto& dead = children[name];
@@ -318,8 +322,7 @@ welcome node_state::greet(const hello& who,
     answer.reason = verdict.error().message();
     // What a stranger claims must not disturb a peer that is connected.
     if (!peers.contains(who.replica_id))
-      tell_urgently(self, router, lost_atom_v, who.replica_id, answer.reason,
-                    true);
+      tell_router(lost_atom_v, who.replica_id, answer.reason, true);
     return answer;
   }
   if (!who.joins)
@@ -334,14 +337,14 @@ welcome node_state::greet(const hello& who,
     peers.erase(id);
     lose(id, "connection lost: " + render(reason), false);
   });
-  tell_urgently(self, router, met_atom_v, who, handle);
+  tell_router(met_atom_v, who, handle);
   return answer;
 }
 
 void node_state::lose(placement::replica_id who, const std::string& reason,
                       bool refused) {
   if (!peers.contains(who))
-    tell_urgently(self, router, lost_atom_v, who, reason, refused);
+    tell_router(lost_atom_v, who, reason, refused);
 }
 
 caf::result<node_report> node_state::report() {

@@ -10,6 +10,9 @@ void router_state::start(self_pointer self_value,
   self = self_value;
   options = std::move(options_value);
   shards.resize(options.table->shard_count());
+  for (const auto& [number, shard] : options.shards)
+    shards.at(number) = shard;
+  store = options.store;
   flights = flight_table{
     {.per_peer = options.request_credit,
      .per_client = std::max<std::size_t>(options.request_credit / 2, 1)}};

@@ -19,7 +19,7 @@
 #include "consensus/placement/placement.hpp"
 
 #include <cstdint>
-#include <vector>
+#include <map>
 
 namespace neuroplex::actors {
 
@@ -29,9 +29,15 @@ struct router_options {
   std::uint32_t request_credit = 4'096; ///< in flight to one peer
   std::uint32_t mailbox_messages = 65'536;
   message_limits most; ///< of requests; longer ones are refused
+
+  /// Those there are at its start. Given here and not by messages: a request
+  /// could come between.
+  std::map<placement::shard_index, shard_actor> shards = {};
+  store_actor store = {};
 };
 
-/// Shards, store and peers are told by messages once it runs.
+/// Peers, and shards and a store that were started again, are told by messages
+/// once it runs.
 router_actor spawn_router(caf::actor_system& system, router_options options);
 
 } // namespace neuroplex::actors
