@@ -502,7 +502,7 @@ TEST_CASE("eviction under many threads keeps every value whole", "[evict]") {
           if (s.db.get(ns, key, value) == errc::ok
               && !describes_itself(key, value))
             ++torn;
-        } else if (s.db.set(ns, key, self_describing(key, i, number % 700))
+        } else if (s.db.set(ns, key, self_describing(key, i, number % 1'400))
                      != errc::ok
                    && ns == high) {
           ++refused; // the low class may find that the high one has it all
