@@ -573,13 +573,15 @@ private:
 
   /// Whether the table is fuller than it should be, not just this corner.
   [[nodiscard]] bool crowded(const home& at) const noexcept {
-    std::int64_t entries = 0; // counts may be a little below zero
+    // Counts may be a little below zero, and anything where they were
+    // scribbled.
+    std::uint64_t entries = 0;
     for (unsigned i = 0; i < limits::max_namespaces; ++i)
-      entries += static_cast<std::int64_t>(
-        arena_.name_record(i).entries.load(std::memory_order_relaxed));
+      entries += arena_.name_record(i).entries.load(std::memory_order_relaxed);
     auto slots = arena_.shape().lines(at.level) * layout::slots_per_line;
     constexpr std::uint64_t percent = 86;
-    return entries > static_cast<std::int64_t>(slots / 100 * percent);
+    return static_cast<std::int64_t>(entries)
+           > static_cast<std::int64_t>(slots / 100 * percent);
   }
 
   bool grow_index(const home& at) {

@@ -170,15 +170,17 @@ public:
 
   /// Pool memory of live entries, of all namespaces.
   [[nodiscard]] std::uint64_t live_bytes() const noexcept {
-    std::int64_t sum = 0; // counts may be a little below zero
+    // Counts may be a little below zero, and anything where they were
+    // scribbled.
+    std::uint64_t sum = 0;
     for (unsigned i = 0; i < limits::max_namespaces; ++i) {
       auto word =
         arena_.control().namespace_states[i].load(std::memory_order_relaxed);
       if (layout::has_blocks(word))
-        sum += static_cast<std::int64_t>(
-          arena_.name_record(i).block_bytes.load(std::memory_order_relaxed));
+        sum +=
+          arena_.name_record(i).block_bytes.load(std::memory_order_relaxed);
     }
-    return static_cast<std::uint64_t>(std::max<std::int64_t>(sum, 0));
+    return static_cast<std::int64_t>(sum) < 0 ? 0 : sum;
   }
 
   /// Whether live entries take more of the pool than eviction leaves alone.
