@@ -31,7 +31,8 @@ QUOTED = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 # Flags of GCC that clang 14 does not know, and flags of no use to it. Two files
 # whose other flags are alike may be read together.
 DROPPED = {"-fpch-preprocess", "-Winvalid-pch", "-Wno-tsan",
-           "-Wno-maybe-uninitialized", "-Wno-restrict", "-c", "-w",
+           "-Wno-maybe-uninitialized", "-Wno-restrict",
+           "-Wno-stringop-overflow", "-c", "-w",
            "-fPIC", "-fPIE", "-O0", "-O1", "-O3"}
 DROPPED_WITH_VALUE = {"-o", "-include", "-MF", "-MT", "-MQ"}
 
