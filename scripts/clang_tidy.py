@@ -6,9 +6,8 @@ includes, its flags, .clang-tidy or clang-tidy itself changes.
 
 Most of the time of a file goes into the headers of libraries, so files of one
 top-level folder with the same flags are read as one translation unit, which
-includes them one after the other. Where two of them use one name for different
-things and so do not compile together, the group is halved until it does, which
-takes longer and is told.
+includes them one after the other. Files that use a name of an earlier one for
+another thing, and so do not compile with it, are read together apart.
 
 usage: clang_tidy.py [--cache DIR] [--jobs N] [FILE...]
 """
@@ -41,6 +40,9 @@ PROGRAM = re.compile(r"^int main\(", re.MULTILINE)
 
 # Files read together: more save more, fewer share the cores out more evenly.
 GROUP_FILES = 20
+
+COMPILE_ERROR = re.compile(r"^(\S+?):\d+:\d+: error: .*"
+                           r"\[clang-diagnostic-error\]$", re.MULTILINE)
 
 NOISE = re.compile(r"^\d+ warnings? (generated|treated)|^Suppressed \d+|"
                    r"^Use -header-filter|^Error while processing")
@@ -96,46 +98,57 @@ class Unit:
         self.key = digest.hexdigest()
 
 
-def clang_tidy(path, flags):
-    """Answers (passed, output)."""
+def clang_tidy(path, flags, checks=None):
+    """Answers (passed, output); `checks` in place of those of .clang-tidy."""
     # Named, because it is looked for beside the file otherwise.
     config = f"--config-file={ROOT / '.clang-tidy'}"
     result = subprocess.run(
-        ["clang-tidy", "--quiet", config, str(path), "--", *flags],
+        ["clang-tidy", "--quiet", f"--checks={checks}" if checks else config,
+         str(path), "--", *flags, "-ferror-limit=0"],
         cwd=ROOT, capture_output=True, text=True, check=False)
     lines = (result.stdout + result.stderr).splitlines()
     return (result.returncode == 0,
             "\n".join(line for line in lines if not NOISE.match(line)))
 
 
-def first_error(output):
-    return next(line for line in output.splitlines()
-                if "clang-diagnostic-error" in line)
+def joined(group, cache):
+    """A file that stands for the group."""
+    if len(group) == 1:
+        return group[0].path
+    names = "".join(unit.name for unit in group)
+    path = cache / (hashlib.sha256(names.encode()).hexdigest() + ".cpp")
+    path.write_text("".join(
+        f'#include "{unit.name}" // NOLINT(bugprone-suspicious-include)\n'
+        for unit in group), encoding="utf-8")
+    return path
+
+
+def misfits(group, cache):
+    """The members that do not compile with those before them."""
+    # Nothing but errors of the compiler, which takes a fraction of the time.
+    passed, output = clang_tidy(joined(group, cache), group[0].flags,
+                                "-*,clang-diagnostic-error")
+    if passed:
+        return []
+    named = set(COMPILE_ERROR.findall(output))
+    found = [unit for unit in group[1:] if str(unit.path) in named]
+    # A mistake that lies elsewhere is told where each file is read alone.
+    return found or group[1:]
 
 
 def check(group, cache):
     """Answers the number of files that passed and what the others got."""
-    if len(group) == 1:
-        path = group[0].path
-    else:
-        names = "".join(unit.name for unit in group)
-        path = cache / (hashlib.sha256(names.encode()).hexdigest() + ".cpp")
-        path.write_text("".join(
-            f'#include "{unit.name}" // NOLINT(bugprone-suspicious-include)\n'
-            for unit in group), encoding="utf-8")
-    passed, output = clang_tidy(path, group[0].flags)
+    apart = misfits(group, cache) if len(group) > 1 else []
+    if apart:
+        parts = [check([unit for unit in group if unit not in apart], cache),
+                 check(apart, cache)]
+        return (sum(count for count, _ in parts),
+                "\n".join(said for _, said in parts if said))
+    passed, output = clang_tidy(joined(group, cache), group[0].flags)
     if passed:
         for unit in group:
             (cache / unit.key).touch()
         return len(group), ""
-    if len(group) > 1 and "clang-diagnostic-error" in output:
-        print(f"{' '.join(unit.name for unit in group)}: do not compile "
-              f"together\n{first_error(output)}", flush=True)
-        middle = len(group) // 2
-        halves = [check(half, cache)
-                  for half in (group[:middle], group[middle:])]
-        return (sum(count for count, _ in halves),
-                "\n".join(said for _, said in halves if said))
     return 0, f"{' '.join(unit.name for unit in group)}: refused\n{output}"
 
 

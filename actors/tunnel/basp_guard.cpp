@@ -108,7 +108,7 @@ bool is_handshake(operation op) {
 
 } // namespace
 
-struct basp_guard::header {
+struct basp_guard::frame_header {
   std::uint8_t raw_operation;
   bool padded;
   std::uint8_t flags;
@@ -117,7 +117,7 @@ struct basp_guard::header {
   std::uint64_t source_actor;
   std::uint64_t destination_actor;
 
-  explicit header(std::span<const std::byte> bytes)
+  explicit frame_header(std::span<const std::byte> bytes)
     : raw_operation{std::to_integer<std::uint8_t>(bytes[0])},
       padded{bytes[1] != std::byte{0} || bytes[2] != std::byte{0}},
       flags{std::to_integer<std::uint8_t>(bytes[3])},
@@ -141,7 +141,7 @@ bool basp_guard::mid_frame() const noexcept {
   return remaining_ > 0 || !held_.empty() || !greeted();
 }
 
-reason basp_guard::check(const header& head) const {
+reason basp_guard::check(const frame_header& head) const {
   if (head.raw_operation > last_operation)
     return reason::basp_operation;
   const auto op = head.op();
@@ -276,7 +276,7 @@ reason basp_guard::feed(std::span<const std::byte> input, byte_queue& output) {
     held_.insert(held_.end(), part.begin(), part.end());
     if (held_.size() < header_bytes)
       continue;
-    const header head{held_};
+    const frame_header head{held_};
     verdict_ = check(head);
     if (verdict_ != reason::none)
       break;

@@ -86,9 +86,9 @@ public:
   }
 
 private:
-  struct header;
+  struct frame_header;
 
-  [[nodiscard]] reason check(const header& head) const;
+  [[nodiscard]] reason check(const frame_header& head) const;
   [[nodiscard]] reason check_handshake(std::span<const std::byte> payload);
 
   basp_guard_options options_;
