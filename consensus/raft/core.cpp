@@ -130,8 +130,11 @@ void core::flush(time now, effects& out) {
   out.clear();
   now_ = std::max(now_, now);
   if (role_ != role::stopped) {
-    if (leads()) {
+    if (leads())
       advance_commit();
+    // A leader that was removed has just left office.
+    if (leads()) {
+      make_early_change();
       serve_reads();
       advance_transfer();
       send_appends();

@@ -174,6 +174,7 @@ private:
   void on(const snapshot_failed& what);
   void on(const peer_unreachable& what);
   void on(const campaign& what);
+  void on(const forget_leader& what);
 
   // Messages, in a term that is not above ours.
   void receive(const message& head, const vote_request& body);
@@ -218,7 +219,7 @@ private:
   [[nodiscard]] bool committed_own_term() const noexcept;
   void broadcast_heartbeat();
   void send_appends();
-  bool send_append(progress& peer, bool even_empty);
+  bool send_append(progress& peer, bool wanted);
   [[nodiscard]] bool window_open(const progress& peer) const noexcept;
   void hand_out_committed();
   void settle_proposals();
@@ -237,6 +238,7 @@ private:
   check_change(const std::vector<member_change>& changes) const;
   [[nodiscard]] std::vector<member_change>
   with_incarnations(std::vector<member_change> changes) const;
+  void make_early_change();
   void membership_changed();
   void renew_peers();
   void retire_peers();
@@ -309,6 +311,8 @@ private:
   std::deque<open_proposal> proposals_;
   std::size_t uncommitted_bytes_ = 0;
   std::optional<open_transfer> transfer_;
+  /// Asked for before anything of this term was committed.
+  std::optional<change_membership> early_change_;
   /// Somebody was told to campaign in spite of the lease: none in this term.
   bool lease_given_up_ = false;
   time lease_until_{time::min()};

@@ -110,8 +110,16 @@ void core::receive(const message& head, const timeout_now& /*body*/) {
 }
 
 void core::on(const campaign& /*what*/) {
-  if (!leads() && may_campaign())
+  auto bound = options_.lease_reads && now_ < promised_until_;
+  if (!leads() && may_campaign() && !bound)
     start_election(options_.pre_vote ? election::pre : election::real);
+}
+
+void core::on(const forget_leader& /*what*/) {
+  if (role_ != role::follower || options_.lease_reads)
+    return;
+  leader_ = nobody;
+  promised_until_ = time::min();
 }
 
 void core::on(const tick& /*what*/) {
@@ -140,6 +148,9 @@ bool core::may_campaign() const noexcept {
 }
 
 void core::start_election(election kind) {
+  // Who stands himself holds the leader for dead, or was asked to by it; he
+  // does not come here while a lease rests on his promise.
+  promised_until_ = time::min();
   if (kind != election::pre) {
     start_real_election(kind == election::transfer);
     return;
@@ -236,6 +247,9 @@ void core::leave_office() {
     reply(open.request, answer_kind::outcome_unknown, refusal::none);
   proposals_.clear();
   uncommitted_bytes_ = 0;
+  if (early_change_)
+    reply(early_change_->request, answer_kind::refused, refusal::not_leader);
+  early_change_.reset();
   refuse_reads(refusal::not_leader);
   if (transfer_)
     end_transfer(answer_kind::transferred, refusal::none);

@@ -54,6 +54,11 @@ refusal core::check_change(const std::vector<member_change>& changes) const {
 void core::on(const change_membership& what) {
   auto changes = with_incarnations(what.changes);
   if (auto why = check_change(changes); why != refusal::none) {
+    // A new leader will know in a moment.
+    if (why == refusal::no_commit_yet && !early_change_) {
+      early_change_ = what;
+      return;
+    }
     reply(what.request, answer_kind::refused, why);
     return;
   }
@@ -71,6 +76,11 @@ void core::on(const change_membership& what) {
                               .index = index,
                               .term = term_,
                               .count = 1});
+}
+
+void core::make_early_change() {
+  if (early_change_ && committed_own_term())
+    on(*std::exchange(early_change_, std::nullopt));
 }
 
 // Another configuration is in force: majorities are others from now on.
@@ -135,6 +145,8 @@ void core::after_commit_of_membership() {
   }
   if (is_voter(current, self()))
     return;
+  for (auto& peer : peers_)
+    peer.nudge = true;
   send_appends();
   become_follower(term_, nobody);
 }

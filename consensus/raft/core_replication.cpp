@@ -160,10 +160,9 @@ void core::send_appends() {
     auto quiet =
       peer.state == progress_state::probe || peer.window.count() == 0;
     auto news = quiet && peer.commit_told < std::min(commit_, peer.match);
-    while (send_append(peer, news || peer.nudge)) {
-      news = false;
-      peer.nudge = false;
-    }
+    auto wanted = std::exchange(peer.nudge, false) || news;
+    while (send_append(peer, wanted))
+      wanted = false;
   }
   retire_peers();
 }
@@ -175,11 +174,11 @@ bool core::window_open(const progress& peer) const noexcept {
          && peer.window.bytes() < options_.max_inflight_bytes;
 }
 
-// Sends one append if the window allows; an empty one only if it is asked for.
-// Answers whether another may follow.
-bool core::send_append(progress& peer, bool even_empty) {
+// Sends one append if the window allows. One that is wanted is sent in any
+// case, empty if need be. Answers whether another may follow.
+bool core::send_append(progress& peer, bool wanted) {
   auto open = window_open(peer);
-  if (!open && !peer.nudge)
+  if (!open && !wanted)
     return false;
   auto prev = peer.next - 1;
   auto prev_term = log_.term_of(prev);
@@ -192,7 +191,7 @@ bool core::send_append(progress& peer, bool even_empty) {
     log_.copy_to(body.entries, peer.next, log_.last_index(),
                  options_.max_append_entries, options_.max_append_bytes);
   auto probe = peer.state == progress_state::probe;
-  if (body.entries.empty() && !even_empty && !probe)
+  if (body.entries.empty() && !wanted && !probe)
     return false;
   auto last = prev + body.entries.size();
   auto more = !probe && last < log_.last_index() && !body.entries.empty();
@@ -218,9 +217,8 @@ void core::receive(const message& head, const append_reply& body) {
     return;
   }
   if (body.rejected) {
-    auto [agree, term] = log_.may_agree(body.hint_index, body.hint_term);
-    if (peer->refused(body.index, agree))
-      peer->nudge = true;
+    auto agree = log_.may_agree(body.hint_index, body.hint_term).first;
+    peer->refused(body.index, agree);
     return;
   }
   auto news = peer->accepted(body.index);

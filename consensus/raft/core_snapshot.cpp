@@ -86,7 +86,10 @@ void core::receive(const message& head, const snapshot_reply& body) {
   peer->moved = true;
   if (body.installed) {
     peer->accepted(body.index);
-    peer->become_probe(body.index + 1);
+    if (peer->match >= log_.base_index())
+      peer->become_replicate();
+    else
+      peer->become_probe(peer->match + 1);
     return;
   }
   if (body.refused) {

@@ -48,7 +48,7 @@ enum class refusal : std::uint8_t {
   transferring,       ///< the leader is handing over; try again
   too_much_in_flight, ///< try again when something was committed
   too_large,          ///< a payload or their number exceeds the limit
-  no_commit_yet,      ///< the leader is new: nothing of its term is committed
+  no_commit_yet,      ///< the leader is new, and another change waits already
   change_in_progress, ///< an earlier change is not committed yet
   bad_change,         ///< the configuration that would result is impossible
   not_a_learner,      ///< a voter must have been a learner, with that disk

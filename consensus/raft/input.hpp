@@ -104,13 +104,19 @@ struct peer_unreachable {
   node_id peer = nobody;
 };
 
-/// Stand for election now, as if the timeout had passed.
+/// Stand for election now, as if the timeout had passed. Not heeded while a
+/// lease may rest on this node's promise.
 struct campaign {};
+
+/// The operator knows that the leader is gone: be willing to vote for another
+/// at once. Not heeded with lease reads, which rest on the promise not to.
+struct forget_leader {};
 
 using input =
   std::variant<tick, received, propose, read, change_membership,
                transfer_leadership, persisted, persist_failed, applied,
                snapshot_taken, chunk_read, chunk_unavailable, chunk_stored,
-               snapshot_installed, snapshot_failed, peer_unreachable, campaign>;
+               snapshot_installed, snapshot_failed, peer_unreachable, campaign,
+               forget_leader>;
 
 } // namespace neuroplex::raft

@@ -108,6 +108,7 @@ struct progress {
   void become_snapshot(snapshot_meta meta) {
     state = progress_state::snapshot;
     forget_under_way();
+    next = meta.index + 1;
     sending = std::move(meta);
     chunk_offset = 0;
   }
