@@ -27,12 +27,17 @@ void group::add(options settings, configuration members, log_index index) {
   node.brain = std::make_unique<core>(*std::move(made));
 }
 
-void group::give(node_id id, const input& what) {
+bool group::give(node_id id, const input& what) {
   auto& node = nodes_.at(id);
   effects out;
   node.brain->step(what, node.now, out);
+  auto refused =
+    std::any_of(out.answers.begin(), out.answers.end(), [](const answer& one) {
+      return one.kind == answer_kind::refused;
+    });
   if (!out.empty())
     node.ready.push_back(std::move(out));
+  return refused;
 }
 
 void group::carry_out_disk(script_node& node, const disk_write& write) {

@@ -38,7 +38,8 @@ public:
   void add(raft::options settings, raft::configuration members,
            raft::log_index index);
 
-  void give(raft::node_id id, const raft::input& what);
+  /// Answers whether the node refused something.
+  bool give(raft::node_id id, const raft::input& what);
 
   /// Carries out what waits, as one turn: disk, messages, state machine.
   /// Answers whether there was anything.

@@ -175,7 +175,12 @@ private:
       wish.transition = change_transition::joint_explicit;
     else if (transition == "implicit")
       wish.transition = change_transition::joint_implicit;
-    return give(responsible(first_id(step)), wish);
+    // Where a change is refused here, the other implementation puts an empty
+    // entry into the log in its place.
+    auto leader = responsible(first_id(step));
+    if (all_.has(leader) && all_.give(leader, wish))
+      all_.give(leader, propose{0, {slice{}}});
+    return true;
   }
 
   bool stabilize(const script_step& step) {
