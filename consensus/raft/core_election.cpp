@@ -142,9 +142,13 @@ void core::on(const tick& /*what*/) {
 }
 
 // Only a voter, counted under the disk it has; never while its log is being
-// replaced.
+// replaced. Who was removed may stand until the removal is committed, though
+// his own vote does not count: perhaps nobody else has the entries to be
+// elected.
 bool core::may_campaign() const noexcept {
-  return is_voter(members_.current(), self()) && !installing();
+  return !installing()
+         && (is_voter(members_.current(), self())
+             || is_voter(members_.at(commit_), self()));
 }
 
 void core::start_election(election kind) {

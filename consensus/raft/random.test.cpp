@@ -102,24 +102,24 @@ private:
 
   void step() {
     auto dice = below(1'000);
-    if (dice < 480)
+    if (dice < 600)
       move_message();
-    else if (dice < 640)
+    else if (dice < 780)
       all_.sync(any_node(), 1 + below(2));
-    else if (dice < 740)
+    else if (dice < 850)
       let_time_pass();
-    else if (dice < 860)
+    else if (dice < 910)
       all_.propose_to(leader_or_any(), std::to_string(all_.requests));
-    else if (dice < 900)
+    else if (dice < 940)
       ask_read();
-    else if (dice < 930)
+    else if (dice < 955)
       crash_or_start();
-    else if (dice < 950)
+    else if (dice < 970)
       snapshot();
-    else if (dice < 965)
+    else if (dice < 975)
       all_.give(leader_or_any(),
                 transfer_leadership{++all_.requests, any_node()});
-    else if (dice < 975)
+    else if (dice < 980)
       all_.give(any_node(), peer_unreachable{any_node()});
     else
       change();
@@ -141,7 +141,7 @@ private:
   }
 
   void let_time_pass() {
-    all_.now += raft::time{below(120'000'000)};
+    all_.now += raft::time{below(60'000'000)};
     for (auto& [id, one] : all_.nodes)
       if (!one.down && all_.at(id).next_deadline() <= all_.now)
         all_.give(id, tick{});
@@ -167,7 +167,8 @@ private:
     auto id = any_node();
     auto& one = all_.nodes[id];
     if (!one.down) {
-      all_.crash(id);
+      if (below(4) == 0)
+        all_.crash(id);
       return;
     }
     if (weather_.lost_disks && (lost_ == nobody || lost_ == id)
@@ -223,14 +224,14 @@ void rage_over_seeds(std::uint64_t count, weather what) {
   for (std::uint64_t seed = 1; seed <= count; ++seed) {
     INFO("seed " << seed);
     storm one{seed, what};
-    one.rage(1'500);
+    one.rage(4'000);
     one.clear_up();
     most = std::max(most, one.committed());
   }
   CHECK(most > 20);
 }
 
-constexpr std::uint64_t storms = 60;
+constexpr std::uint64_t storms = 50;
 
 } // namespace
 
