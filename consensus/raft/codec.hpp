@@ -33,4 +33,16 @@ inline constexpr std::uint8_t wire_version = 1;
 [[nodiscard]] expected<configuration>
 decode_configuration(std::string_view bytes);
 
+/// Appends one message to `out`.
+void encode_message(const message& what, std::string& out);
+
+/// Reads bytes that are exactly one message. Entries and chunks share `bytes`.
+[[nodiscard]] expected<message> decode_message(const slice& bytes);
+
+/// What a snapshot file begins with.
+[[nodiscard]] slice encode_snapshot_meta(const snapshot_meta& meta);
+
+[[nodiscard]] expected<snapshot_meta>
+decode_snapshot_meta(std::string_view bytes);
+
 } // namespace neuroplex::raft

@@ -61,6 +61,13 @@ public:
     return {std::move(owner), data, bytes.size()};
   }
 
+  /// A part of these bytes, `part` being a view into them.
+  [[nodiscard]] slice part(std::string_view part) const {
+    if (part.empty())
+      return {};
+    return {owner_, part.data(), part.size()};
+  }
+
   [[nodiscard]] std::string_view view() const noexcept {
     return {data_, size_};
   }
