@@ -298,6 +298,82 @@ private:
   std::map<log_index, std::vector<entry>> carried_;
 };
 
+/// One core by itself: the test plays everybody else.
+class lone_core {
+public:
+  explicit lone_core(options settings, durable_state state = {}) {
+    settings.id = settings.id == nobody ? 1 : settings.id;
+    if (state.snapshot.members.voters.empty())
+      state.snapshot.members = voters_of({1, 2, 3});
+    auto made = core::create(settings, std::move(state), now);
+    REQUIRE(made);
+    brain = std::make_unique<core>(*std::move(made));
+  }
+
+  effects& give(const input& what) {
+    brain->step(what, now, out);
+    if (out.write)
+      writes.push_back(*out.write);
+    return out;
+  }
+
+  /// A message from another node, under incarnation 0.
+  effects& hear(node_id from, term_number term, message_body body) {
+    return give(
+      received{{from, brain->settings().id, 0, term, std::move(body)}});
+  }
+
+  /// All writes so far are durable. Answers the messages that this frees.
+  std::vector<message> sync() {
+    if (writes.empty())
+      return {};
+    auto last = writes.back().id;
+    return give(persisted{last}).messages;
+  }
+
+  /// Leads in the next term, its first entry on every disk.
+  void lead() {
+    for (int i = 0; i < 4 && state().role != role::leader; ++i) {
+      give(campaign{});
+      sync();
+      if (state().role == role::pre_candidate)
+        hear(2, state().term + 1, vote_reply{true, true});
+      sync();
+      if (state().role == role::candidate)
+        hear(2, state().term, vote_reply{false, true});
+    }
+    REQUIRE(state().role == role::leader);
+    sync();
+    for (node_id peer : {2, 3})
+      hear(peer, state().term, append_reply{false, state().last_index, 0, 0});
+    REQUIRE(state().commit == state().last_index);
+  }
+
+  [[nodiscard]] status state() const {
+    return brain->state();
+  }
+
+  std::unique_ptr<core> brain;
+  effects out;
+  std::vector<disk_write> writes;
+  time now = 1s;
+};
+
+/// The first body of this kind among messages to `to`, if any.
+template <class Body>
+std::optional<Body> sent(const std::vector<message>& messages, node_id to) {
+  for (const auto& one : messages)
+    if (one.to == to)
+      if (const auto* body = std::get_if<Body>(&one.body))
+        return *body;
+  return std::nullopt;
+}
+
+inline entry command(term_number term, log_index index,
+                     std::string_view text = "x") {
+  return {term, index, entry_kind::command, slice::copy_of(text)};
+}
+
 /// `count` voters, one of which leads.
 inline cluster elected(std::size_t count, node_id leader = 1,
                        options base = {}) {
