@@ -6,7 +6,7 @@ option(NEUROPLEX_WITH_ACTORS
 option(NEUROPLEX_WITH_EXAMPLES "Build the examples" ON)
 option(NEUROPLEX_WITH_BENCH "Build the benchmarks" ON)
 option(NEUROPLEX_JOIN_SOURCES
-  "Compile several files of a library as one: faster from nothing" OFF)
+  "Compile several files of a folder as one: faster from nothing" OFF)
 set(NEUROPLEX_SANITIZE "" CACHE STRING
   "Sanitizers, e.g. address,undefined or thread")
 set(NEUROPLEX_TEST_PREFIX "" CACHE STRING
@@ -114,6 +114,13 @@ function(neuroplex_glob result folder pattern)
   set(${result} "${sources}" PARENT_SCOPE)
 endfunction()
 
+# neuroplex_join(<target>): most of a file's time goes into headers that its
+# neighbours need as well.
+function(neuroplex_join target)
+  set_target_properties(${target} PROPERTIES
+    UNITY_BUILD ${NEUROPLEX_JOIN_SOURCES} UNITY_BUILD_BATCH_SIZE 8)
+endfunction()
+
 # neuroplex_library(<folder> <link arguments>...): a static library of the
 # folder's sources, tests and a program's main.cpp apart, as
 # neuroplex::<last part of folder>.
@@ -129,9 +136,11 @@ function(neuroplex_library folder)
   add_library(${target} STATIC ${sources})
   add_library(neuroplex::${name} ALIAS ${target})
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
-  # Most of a file's time goes into headers that its neighbours need as well.
-  set_target_properties(${target} PROPERTIES
-    UNITY_BUILD ${NEUROPLEX_JOIN_SOURCES} UNITY_BUILD_BATCH_SIZE 8)
+  neuroplex_join(${target})
+  # What has no test of several threads is not built there at all.
+  if(NEUROPLEX_SANITIZE MATCHES "thread")
+    set_target_properties(${target} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_include_directories(${target} PUBLIC
     "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>"
@@ -142,9 +151,20 @@ endfunction()
 
 # neuroplex_unit_tests(<folder> <link arguments>...): the *.test.cpp beside the
 # folder's sources as one Catch2 program, <last part of folder>_tests,
-# registered test by test.
+# registered test by test. Under ThreadSanitizer those with the tag [threads],
+# since one thread cannot race.
 function(neuroplex_unit_tests folder)
   neuroplex_glob(sources ${folder} "*.test.cpp")
+  set(wanted "")
+  if(NEUROPLEX_SANITIZE MATCHES "thread")
+    set(wanted TEST_SPEC "[threads]")
+    foreach(source IN LISTS sources)
+      file(STRINGS "${source}" tags REGEX "\\[threads\\]" LIMIT_COUNT 1)
+      if(NOT tags)
+        list(REMOVE_ITEM sources "${source}")
+      endif()
+    endforeach()
+  endif()
   cmake_path(GET folder FILENAME name)
   if(NOT sources OR NOT TARGET neuroplex_${name})
     return()
@@ -155,7 +175,8 @@ function(neuroplex_unit_tests folder)
     neuroplex_test_main ${ARGN})
   neuroplex_warnings(${target})
   neuroplex_test_options(${target})
-  catch_discover_tests(${target}
+  neuroplex_join(${target})
+  catch_discover_tests(${target} ${wanted}
     TEST_PREFIX "${NEUROPLEX_TEST_PREFIX}${folder}/"
     PROPERTIES TIMEOUT 900 LABELS unit)
 endfunction()

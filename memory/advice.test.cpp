@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::size_t most = under_tsan ? 300 : 1000;
 
-std::string key_of(std::size_t number) {
-  return "key " + std::to_string(number);
-}
-
 // Bounds the default namespace to `most` of the entries that `touch` makes.
 void bound(store& db, policy_kind policy) {
   REQUIRE(db.set(default_ns, "one", "v") == errc::ok);
@@ -168,7 +164,8 @@ TEST_CASE("a record that was scribbled over costs a bad choice at most",
   }
 }
 
-TEST_CASE("all threads advise, and none waits for another", "[advice]") {
+TEST_CASE("all threads advise, and none waits for another",
+          "[advice][threads]") {
   segment s{{.segment_bytes = 4 * mebibyte}};
   bound(s.db, policy_kind::adaptive);
   constexpr std::size_t threads = 4;

@@ -23,7 +23,7 @@ void fill(store& db, std::size_t count, std::uint64_t seed = 0,
 
 } // namespace
 
-TEST_CASE("a restored segment holds what was backed up", "[backup]") {
+TEST_CASE("a restored segment holds what was backed up", "[backup][threads]") {
   segment from{small};
   auto ns = from.db.open_namespace("second");
   REQUIRE(ns);

@@ -250,12 +250,12 @@ TEST_CASE("no byte of a backup can be wrong without being noticed",
       CAPTURE(name, i);
       auto before = file->now[i];
       file->now[i] = static_cast<char>(before ^ (1 << (tried % 8)));
-      REQUIRE(here.noticed(tried % (under_tsan ? 400 : 40) == 0));
+      REQUIRE(here.noticed(tried % (under_asan ? 400 : 40) == 0));
       file->now[i] = before;
-      if (under_tsan)
+      if (under_asan)
         i += 9;
     }
-  CHECK(tried > (under_tsan ? 1000U : 10'000U));
+  CHECK(tried > (under_asan ? 1000U : 10'000U));
 }
 
 TEST_CASE("a backup that was cut anywhere yields what is left of it",

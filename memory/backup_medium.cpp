@@ -15,7 +15,8 @@ namespace neuroplex::memory {
 
 namespace {
 
-failure from_errno(const std::string& path, std::string_view what, int error) {
+failure medium_failure(const std::string& path, std::string_view what,
+                       int error) {
   auto code = errc::io;
   if (error == ENOSPC || error == EDQUOT || error == EFBIG)
     code = errc::no_space;
@@ -79,9 +80,9 @@ public:
                       static_cast<off_t>(offset));
     });
     if (written < 0)
-      return from_errno(path_, "cannot write", errno);
+      return medium_failure(path_, "cannot write", errno);
     if (written == 0)
-      return from_errno(path_, "cannot write", ENOSPC);
+      return medium_failure(path_, "cannot write", ENOSPC);
     return static_cast<std::size_t>(written);
   }
 
@@ -92,14 +93,14 @@ public:
                      static_cast<off_t>(offset));
     });
     if (read < 0)
-      return from_errno(path_, "cannot read", errno);
+      return medium_failure(path_, "cannot read", errno);
     return static_cast<std::size_t>(read);
   }
 
   [[nodiscard]] expected<std::uint64_t> size() const override {
     struct stat info {};
     if (::fstat(fd_.get(), &info) != 0)
-      return from_errno(path_, "cannot examine", errno);
+      return medium_failure(path_, "cannot examine", errno);
     return static_cast<std::uint64_t>(info.st_size);
   }
 
@@ -107,13 +108,13 @@ public:
     if (uninterrupted(
           [&] { return ::ftruncate(fd_.get(), static_cast<off_t>(bytes)); })
         != 0)
-      return from_errno(path_, "cannot shorten", errno);
+      return medium_failure(path_, "cannot shorten", errno);
     return {};
   }
 
   expected<void> sync() override {
     if (uninterrupted([&] { return ::fdatasync(fd_.get()); }) != 0)
-      return from_errno(path_, "cannot flush", errno);
+      return medium_failure(path_, "cannot flush", errno);
     return {};
   }
 
@@ -134,7 +135,7 @@ public:
       ::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     auto* stream = own.get() < 0 ? nullptr : ::fdopendir(::dup(own.get()));
     if (stream == nullptr)
-      return from_errno(path_, "cannot list", errno);
+      return medium_failure(path_, "cannot list", errno);
     std::vector<std::string> names;
     errno = 0;
     while (auto* entry = ::readdir(stream))
@@ -142,7 +143,7 @@ public:
     int error = errno;
     ::closedir(stream);
     if (error != 0)
-      return from_errno(path_, "cannot list", error);
+      return medium_failure(path_, "cannot list", error);
     return names;
   }
 
@@ -159,19 +160,19 @@ public:
   expected<void> rename(const std::string& from,
                         const std::string& to) override {
     if (::renameat(fd_.get(), from.c_str(), fd_.get(), to.c_str()) != 0)
-      return from_errno(path_ + "/" + from, "cannot rename", errno);
+      return medium_failure(path_ + "/" + from, "cannot rename", errno);
     return {};
   }
 
   expected<void> remove(const std::string& name) override {
     if (::unlinkat(fd_.get(), name.c_str(), 0) != 0)
-      return from_errno(path_ + "/" + name, "cannot remove", errno);
+      return medium_failure(path_ + "/" + name, "cannot remove", errno);
     return {};
   }
 
   expected<void> sync_names() override {
     if (uninterrupted([&] { return ::fsync(fd_.get()); }) != 0)
-      return from_errno(path_, "cannot flush", errno);
+      return medium_failure(path_, "cannot flush", errno);
     return {};
   }
 
@@ -179,7 +180,7 @@ public:
     std::string name{backup_format::lock_name};
     descriptor fd{open_descriptor(name, O_RDWR | O_CREAT)};
     if (fd.get() < 0)
-      return from_errno(path_ + "/" + name, "cannot open", errno);
+      return medium_failure(path_ + "/" + name, "cannot open", errno);
     struct flock request {};
     request.l_type = F_WRLCK;
     request.l_whence = SEEK_SET;
@@ -209,7 +210,7 @@ private:
     auto path = path_ + "/" + name;
     descriptor fd{open_descriptor(name, flags)};
     if (fd.get() < 0)
-      return from_errno(path, "cannot open", errno);
+      return medium_failure(path, "cannot open", errno);
     struct stat info {};
     if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
       return failure{errc::bad_path, "backup " + path + ": not a regular file"};
@@ -230,7 +231,7 @@ expected<void> sync_parent(const std::string& path) {
     slash == std::string::npos ? std::string{"."} : path.substr(0, slash + 1);
   descriptor fd{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (fd.get() < 0 || uninterrupted([&] { return ::fsync(fd.get()); }) != 0)
-    return from_errno(parent, "cannot flush", errno);
+    return medium_failure(parent, "cannot flush", errno);
   return {};
 }
 

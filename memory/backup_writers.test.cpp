@@ -100,7 +100,7 @@ private:
 
 TEST_CASE("a backup beside writers holds, of each key, a value that was there "
           "while it was made",
-          "[backup]") {
+          "[backup][threads]") {
   segment from{{.segment_bytes = 16 * mebibyte}};
   faulty_disk disk;
   auto backup = open_writer(from.db, disk);

@@ -14,10 +14,6 @@ namespace {
 const std::string page = bytes_of(5000, 1);
 const std::string other_page = bytes_of(5000, 2);
 
-std::string key_of(std::size_t i) {
-  return "key " + std::to_string(i);
-}
-
 } // namespace
 
 TEST_CASE("values are shared only where that is asked for", "[dedup]") {

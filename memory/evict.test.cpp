@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::size_t value_bytes = 200;
 
-std::string key_of(std::size_t number) {
-  return "key " + std::to_string(number);
-}
-
 void configure(store& db, const namespace_settings& settings,
                namespace_id ns = default_ns) {
   auto done = db.configure(ns, settings);
@@ -65,7 +61,7 @@ TEST_CASE("a namespace with a policy takes writes without end", "[evict]") {
     CAPTURE(to_string(policy));
     segment s{{.segment_bytes = 2 * mebibyte}};
     configure(s.db, {.policy = policy});
-    auto many = (under_tsan ? 2 : 5) * capacity(s.db);
+    auto many = (under_asan ? 2 : 5) * capacity(s.db);
     double highest = 0;
     for (std::size_t i = 0; i < many; ++i) {
       store_range(s.db, i, i + 1);
@@ -480,7 +476,8 @@ TEST_CASE("a reader without the right to write leaves no trace", "[evict]") {
     CHECK(describes_itself(key_of(i), value_of(reader, key_of(i))));
 }
 
-TEST_CASE("eviction under many threads keeps every value whole", "[evict]") {
+TEST_CASE("eviction under many threads keeps every value whole",
+          "[evict][threads]") {
   segment s{{.segment_bytes = 2 * mebibyte, .bucket_count = 64}};
   auto low = make_namespace(s.db, "low", {.policy = policy_kind::lru});
   auto high = make_namespace(

@@ -44,7 +44,7 @@ inline constexpr bool under_asan = false;
 
 /// A count for a plain build, less under the sanitizers.
 constexpr std::size_t scaled(std::size_t count) {
-  return under_tsan ? count / 20 + 1 : (under_asan ? count / 4 + 1 : count);
+  return under_tsan ? count / 10 + 1 : (under_asan ? count / 8 + 1 : count);
 }
 
 /// A path that no other test of this or another process uses; the file is
@@ -98,6 +98,12 @@ private:
     return std::move(*made);
   }
 };
+
+inline constexpr std::int64_t hour_ms = 3'600'000;
+
+inline std::string key_of(std::size_t number) {
+  return "key " + std::to_string(number);
+}
 
 /// `size` bytes that differ for each `seed`.
 inline std::string bytes_of(std::size_t size, std::uint64_t seed) {

@@ -18,7 +18,7 @@ TEST_CASE("the index doubles ten times and keeps every entry", "[growth]") {
   auto lines = s.db.stats().index_lines;
   std::size_t count = 0;
   // Telling the statistics is slow, so it is asked for rarely.
-  constexpr unsigned doublings = under_tsan ? 5 : 10;
+  constexpr unsigned doublings = under_asan ? 5 : 10;
   while (s.db.stats().index_lines < lines << doublings) {
     REQUIRE(count < 3'000'000);
     for (int i = 0; i < 4000; ++i, ++count)

@@ -1,10 +1,10 @@
 // Inline namespaces in backups, and in segments that were left in any state.
 #include "memory/checked_open.hpp"
-#include "memory/inline_namespace.hpp"
 #include "memory/tiered_cache.hpp"
 
 #include "memory/backup_fixture.test.hpp"
 #include "memory/geometry.hpp"
+#include "memory/inline_fixture.test.hpp"
 #include "memory/layout.hpp"
 
 #include <atomic>
@@ -20,36 +20,30 @@ using namespace neuroplex::memory::testing;
 
 namespace {
 
-constexpr std::size_t key_bytes = 12;
-constexpr std::size_t value_bytes = 40;
-constexpr std::int64_t hour = 3'600'000;
-constexpr segment_options small{.segment_bytes = 2 * mebibyte,
-                                .bucket_count = 64};
+constexpr std::size_t odd_key_bytes = 12;
+constexpr std::size_t odd_value_bytes = 40;
+constexpr segment_options little{.segment_bytes = 2 * mebibyte,
+                                 .bucket_count = 64};
 
-std::string key_of(std::uint64_t number) {
-  auto key = std::to_string(number);
-  key.insert(0, key_bytes - key.size(), '0');
-  return key;
+std::string odd_key(std::uint64_t number) {
+  return inline_key(number, odd_key_bytes);
 }
 
-inline_namespace open_inline(store& db, std::uint64_t capacity = 1000,
-                             std::string_view name = "inline") {
-  auto id = db.open_inline_namespace(name, {.key_bytes = key_bytes,
-                                            .value_bytes = value_bytes,
-                                            .capacity = capacity,
-                                            .expiry = true});
-  if (!id)
-    FAIL(id.error().to_string());
-  auto space = db.inline_handle(*id);
-  REQUIRE(space);
-  return *space;
+inline_namespace open_odd(store& db, std::uint64_t capacity = 1000,
+                          std::string_view name = "inline") {
+  return open_inline(db,
+                     {.key_bytes = odd_key_bytes,
+                      .value_bytes = odd_value_bytes,
+                      .capacity = capacity,
+                      .expiry = true},
+                     name);
 }
 
 /// Full to the brim, so that entries lie in groups of others as well.
-std::uint64_t fill(inline_namespace& space, std::uint64_t seed) {
+std::uint64_t fill_inline(inline_namespace& space, std::uint64_t seed) {
   std::uint64_t stored = 0;
-  while (space.set(key_of(stored), bytes_of(value_bytes, seed + stored),
-                   {.ttl_ms = stored % 3 == 0 ? hour : 0})
+  while (space.set(odd_key(stored), bytes_of(odd_value_bytes, seed + stored),
+                   {.ttl_ms = stored % 3 == 0 ? hour_ms : 0})
          == errc::ok)
     ++stored;
   return stored;
@@ -59,12 +53,12 @@ std::uint64_t fill(inline_namespace& space, std::uint64_t seed) {
 
 TEST_CASE("a restored segment has its inline namespaces as they were",
           "[inline][backup]") {
-  segment from{small};
-  auto space = open_inline(from.db);
-  auto beside = open_inline(from.db, 300, "beside");
-  auto count = fill(space, 1);
+  segment from{little};
+  auto space = open_odd(from.db);
+  auto beside = open_odd(from.db, 300, "beside");
+  auto count = fill_inline(space, 1);
   REQUIRE(from.db.set(default_ns, "key", "value") == errc::ok);
-  REQUIRE(beside.set(key_of(1), bytes_of(value_bytes, 5)) == errc::ok);
+  REQUIRE(beside.set(odd_key(1), bytes_of(odd_value_bytes, 5)) == errc::ok);
   faulty_disk disk;
   auto writer = open_writer(from.db, disk);
   auto base = must_run(writer);
@@ -88,33 +82,34 @@ TEST_CASE("a restored segment has its inline namespaces as they were",
   CHECK(handle->options().expiry);
   CHECK(handle->records() == space.records());
   entry_info info;
-  REQUIRE(back->info(*id, key_of(0), info) == errc::ok);
+  REQUIRE(back->info(*id, odd_key(0), info) == errc::ok);
   CHECK(info.expires_at_ms != 0);
-  REQUIRE(back->info(*id, key_of(1), info) == errc::ok);
+  REQUIRE(back->info(*id, odd_key(1), info) == errc::ok);
   CHECK(info.expires_at_ms == 0);
-  CHECK(handle->set(key_of(1), bytes_of(value_bytes, 9)) == errc::ok);
+  CHECK(handle->set(odd_key(1), bytes_of(odd_value_bytes, 9)) == errc::ok);
 }
 
 TEST_CASE("a generation follows what changes in an inline namespace",
           "[inline][backup]") {
-  segment from{small};
-  auto space = open_inline(from.db);
-  auto count = fill(space, 1);
+  segment from{little};
+  auto space = open_odd(from.db);
+  auto count = fill_inline(space, 1);
   faulty_disk disk;
   auto writer = open_writer(from.db, disk, {.fold_percent = 10'000});
   auto base = must_run(writer);
   CHECK_FALSE(must_run(writer).written);
   SECTION("one entry") {
-    REQUIRE(space.set(key_of(7), bytes_of(value_bytes, 99)) == errc::ok);
+    REQUIRE(space.set(odd_key(7), bytes_of(odd_value_bytes, 99)) == errc::ok);
     auto report = must_run(writer);
     CHECK(report.regions == 1);
     CHECK(report.entries < base.entries / 10);
   }
   SECTION("one erased, one new in its place, one that may live on") {
-    REQUIRE(space.erase(key_of(7)) == errc::ok);
-    REQUIRE(space.set_if_absent(key_of(count + 1), bytes_of(value_bytes, 3))
-            == errc::ok);
-    REQUIRE(from.db.persist(space.id(), key_of(3)) == errc::ok);
+    REQUIRE(space.erase(odd_key(7)) == errc::ok);
+    REQUIRE(
+      space.set_if_absent(odd_key(count + 1), bytes_of(odd_value_bytes, 3))
+      == errc::ok);
+    REQUIRE(from.db.persist(space.id(), odd_key(3)) == errc::ok);
     must_run(writer);
   }
   SECTION("all cleared") {
@@ -127,8 +122,8 @@ TEST_CASE("a generation follows what changes in an inline namespace",
     REQUIRE(from.db.drop_namespace("inline"));
     bool is_inline = GENERATE(true, false);
     if (is_inline) {
-      auto other = open_inline(from.db, 100, "other");
-      REQUIRE(other.set(key_of(5), bytes_of(value_bytes, 8)) == errc::ok);
+      auto other = open_odd(from.db, 100, "other");
+      REQUIRE(other.set(odd_key(5), bytes_of(odd_value_bytes, 8)) == errc::ok);
     } else {
       auto other = from.db.open_namespace("other");
       REQUIRE(other);
@@ -144,19 +139,19 @@ TEST_CASE("a generation follows what changes in an inline namespace",
 TEST_CASE("a backup of an inline namespace under writes has what nobody "
           "touches, and the last state once they end",
           "[inline][backup][threads]") {
-  segment from{small};
-  auto space = open_inline(from.db);
+  segment from{little};
+  auto space = open_odd(from.db);
   for (std::uint64_t i = 0; i < 900; ++i)
-    REQUIRE(space.set(key_of(i), bytes_of(value_bytes, i)) == errc::ok);
+    REQUIRE(space.set(odd_key(i), bytes_of(odd_value_bytes, i)) == errc::ok);
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> failed{0};
   std::thread other{[&] {
     std::mt19937_64 random{1};
     while (!stop.load(std::memory_order_relaxed)) {
-      auto key = key_of(random() % 450);
+      auto key = odd_key(random() % 450);
       auto answer = random() % 4 == 0
                       ? space.erase(key)
-                      : space.set(key, bytes_of(value_bytes, random()));
+                      : space.set(key, bytes_of(odd_value_bytes, random()));
       failed += answer == errc::ok || answer == errc::not_found ? 0 : 1;
     }
   }};
@@ -170,8 +165,8 @@ TEST_CASE("a backup of an inline namespace under writes has what nobody "
   CHECK(failed == 0);
   CHECK(during.report.intact());
   for (std::uint64_t i = 450; i < 900; ++i)
-    REQUIRE(during.entries.at({"inline", key_of(i)})
-            == bytes_of(value_bytes, i));
+    REQUIRE(during.entries.at({"inline", odd_key(i)})
+            == bytes_of(odd_value_bytes, i));
   must_run(writer);
   auto after = restore_from(disk);
   CHECK(after.report.intact());
@@ -181,13 +176,13 @@ TEST_CASE("a backup of an inline namespace under writes has what nobody "
 TEST_CASE("damaged inline records are refused, or dropped and counted",
           "[inline][checked]") {
   temporary_path path;
-  auto whole = bytes_of(value_bytes, 5);
+  auto whole = bytes_of(odd_value_bytes, 5);
   {
-    auto made = store::create(path.str(), small);
+    auto made = store::create(path.str(), little);
     REQUIRE(made);
-    auto space = open_inline(*made);
+    auto space = open_odd(*made);
     for (std::uint64_t i = 0; i < 10; ++i)
-      REQUIRE(space.set(key_of(i), bytes_of(value_bytes, i)) == errc::ok);
+      REQUIRE(space.set(odd_key(i), bytes_of(odd_value_bytes, i)) == errc::ok);
   }
   {
     std::fstream file{path.str(),
@@ -222,15 +217,15 @@ TEST_CASE("pages of any age yield whole inline entries", "[inline][checked]") {
     std::vector<std::string> snapshots;
     {
       segment from{{.segment_bytes = mebibyte, .bucket_count = 64}};
-      auto space = open_inline(from.db);
+      auto space = open_odd(from.db);
       for (int snapshot = 0; snapshot < 3; ++snapshot) {
         for (unsigned i = 0; i < 1500; ++i) {
-          auto key = key_of(random() % 1000);
+          auto key = odd_key(random() % 1000);
           if (random() % 5 == 0) {
             (void)space.erase(key);
             continue;
           }
-          auto value = bytes_of(value_bytes, random());
+          auto value = bytes_of(odd_value_bytes, random());
           REQUIRE(space.set(key, value) == errc::ok);
           ever[key].push_back(value);
         }
@@ -268,9 +263,9 @@ TEST_CASE("pages of any age yield whole inline entries", "[inline][checked]") {
       auto& known = ever[name.second];
       REQUIRE(std::find(known.begin(), known.end(), value) != known.end());
     }
-    auto space = open_inline(opened->segment);
+    auto space = open_odd(opened->segment);
     for (std::uint64_t i = 0; i < 1000; ++i)
-      REQUIRE(space.set(key_of(i), bytes_of(value_bytes, i)) == errc::ok);
+      REQUIRE(space.set(odd_key(i), bytes_of(odd_value_bytes, i)) == errc::ok);
     CHECK(content_of(opened->segment).size() == 1000);
   }
   CHECK(kept > 0);
@@ -279,17 +274,17 @@ TEST_CASE("pages of any age yield whole inline entries", "[inline][checked]") {
 TEST_CASE("eviction and compaction leave inline namespaces alone",
           "[inline][evict]") {
   segment s{{.segment_bytes = 4 * mebibyte, .bucket_count = 1024}};
-  auto space = open_inline(s.db, 20'000); // a third of the pool
+  auto space = open_odd(s.db, 20'000); // a third of the pool
   for (std::uint64_t i = 0; i < 20'000; ++i)
-    REQUIRE(space.set(key_of(i), bytes_of(value_bytes, i)) == errc::ok);
+    REQUIRE(space.set(odd_key(i), bytes_of(odd_value_bytes, i)) == errc::ok);
   namespace_settings settings;
   settings.policy = policy_kind::lru;
   REQUIRE(s.db.configure(default_ns, settings));
   CHECK(s.db.configure(space.id(), settings).code() == errc::wrong_type);
-  CHECK(s.db.pin(space.id(), key_of(1)) == errc::wrong_type);
+  CHECK(s.db.pin(space.id(), odd_key(1)) == errc::wrong_type);
   CHECK(tiered_cache::make(s.db, "inline", nullptr, {}).code()
         == errc::wrong_type);
-  CHECK(s.db.unpin(space.id(), key_of(1)) == errc::wrong_type);
+  CHECK(s.db.unpin(space.id(), odd_key(1)) == errc::wrong_type);
   for (std::uint64_t i = 0; i < 30'000; ++i)
     REQUIRE(s.db.set(default_ns, "k" + std::to_string(i % 20'000),
                      bytes_of(100 + i % 300, i))
@@ -300,8 +295,8 @@ TEST_CASE("eviction and compaction leave inline namespaces alone",
   CHECK(s.db.namespaces().back().entries == 20'000);
   std::string value;
   for (std::uint64_t i = 0; i < 20'000; ++i) {
-    REQUIRE(space.get(key_of(i), value) == errc::ok);
-    REQUIRE(value == bytes_of(value_bytes, i));
+    REQUIRE(space.get(odd_key(i), value) == errc::ok);
+    REQUIRE(value == bytes_of(odd_value_bytes, i));
   }
   CHECK(*s.db.verify() == 0);
 }

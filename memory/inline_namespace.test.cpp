@@ -1,7 +1,7 @@
 // Inline namespaces by one thread: against a map, at their limits, and with
 // bytes of theirs changed.
 #include "memory/inline_namespace.hpp"
-#include "memory/fixture.test.hpp"
+#include "memory/inline_fixture.test.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -18,33 +18,6 @@ using namespace neuroplex::memory;
 using namespace neuroplex::memory::testing;
 
 namespace {
-
-constexpr std::size_t key_bytes = 16;
-constexpr std::size_t value_bytes = 100;
-constexpr std::int64_t hour = 3'600'000;
-
-std::string key_of(std::uint64_t number, std::size_t size = key_bytes) {
-  auto key = "k" + std::to_string(number);
-  key.resize(size, '.');
-  return key;
-}
-
-inline_options sizes(std::uint64_t capacity, bool expiry = false) {
-  return {.key_bytes = key_bytes,
-          .value_bytes = value_bytes,
-          .capacity = capacity,
-          .expiry = expiry};
-}
-
-inline_namespace open_inline(store& db, const inline_options& options,
-                             std::string_view name = "inline") {
-  auto id = db.open_inline_namespace(name, options);
-  if (!id)
-    FAIL(id.error().to_string());
-  auto space = db.inline_handle(*id);
-  REQUIRE(space);
-  return *space;
-}
 
 /// The whole file of a segment, for whoever changes bytes of it.
 class raw_segment {
@@ -87,23 +60,23 @@ private:
   std::size_t size_ = 0;
 };
 
-struct model_entry {
+struct expected_inline {
   std::string value;
   bool expires = false;
 };
 
 /// Random operations on an inline namespace and on a map.
-class run {
+class inline_run {
 public:
-  run(store& db, inline_namespace space, std::uint64_t seed)
+  inline_run(store& db, inline_namespace space, std::uint64_t seed)
     : db_{db}, space_{space}, ns_{space.id()}, random_{seed} {
   }
 
   void step() {
-    auto key = key_of(pick(300));
+    auto key = inline_key(pick(300));
     auto entry = model_.find(key);
     bool there = entry != model_.end();
-    auto value = bytes_of(value_bytes, random_());
+    auto value = bytes_of(inline_value_bytes, random_());
     auto present_or = [&](errc otherwise) {
       return there ? errc::ok : otherwise;
     };
@@ -119,7 +92,7 @@ public:
         if (pick(2) == 0)
           options.keep_ttl = true;
         else
-          options.ttl_ms = hour;
+          options.ttl_ms = hour_ms;
         REQUIRE(db_.set(ns_, key, value, options) == errc::ok);
         bool keeps = options.keep_ttl && there && entry->second.expires;
         model_[key] = {value, options.ttl_ms != 0 || keeps};
@@ -183,7 +156,7 @@ public:
         break;
       }
       case 10:
-        REQUIRE(db_.expire(ns_, key, hour) == present_or(errc::not_found));
+        REQUIRE(db_.expire(ns_, key, hour_ms) == present_or(errc::not_found));
         if (there)
           entry->second.expires = true;
         break;
@@ -240,7 +213,7 @@ private:
   inline_namespace space_;
   namespace_id ns_;
   std::mt19937_64 random_;
-  std::map<std::string, model_entry> model_;
+  std::map<std::string, expected_inline> model_;
 };
 
 } // namespace
@@ -250,7 +223,7 @@ TEST_CASE("an inline namespace behaves as a map does", "[inline]") {
     CAPTURE(seed);
     segment s;
     auto other = s.attach();
-    run model{other, open_inline(s.db, sizes(300, true)), seed};
+    inline_run model{other, open_inline(s.db, inline_sizes(300, true)), seed};
     for (std::size_t i = 0; i < scaled(20'000); ++i)
       model.step();
     model.compare_all();
@@ -262,30 +235,30 @@ TEST_CASE("an inline namespace behaves as a map does", "[inline]") {
 TEST_CASE("an inline namespace refuses other sizes and says which it takes",
           "[inline]") {
   segment s;
-  auto space = open_inline(s.db, sizes(100));
+  auto space = open_inline(s.db, inline_sizes(100));
   auto ns = space.id();
-  auto value = bytes_of(value_bytes, 1);
-  CHECK(space.set(key_of(1, 15), value) == errc::key_size);
-  CHECK(s.db.set(ns, key_of(1, 17), value) == errc::key_size);
-  CHECK(space.set(key_of(1), value + "x") == errc::value_size);
-  CHECK(s.db.set(ns, key_of(1), "short") == errc::value_size);
+  auto value = bytes_of(inline_value_bytes, 1);
+  CHECK(space.set(inline_key(1, 15), value) == errc::key_size);
+  CHECK(s.db.set(ns, inline_key(1, 17), value) == errc::key_size);
+  CHECK(space.set(inline_key(1), value + "x") == errc::value_size);
+  CHECK(s.db.set(ns, inline_key(1), "short") == errc::value_size);
   CHECK(s.db.erase(ns, "short") == errc::key_size);
-  CHECK(space.set(key_of(1), value, {.ttl_ms = 5}) == errc::bad_ttl);
-  REQUIRE(space.set(key_of(1), value) == errc::ok);
+  CHECK(space.set(inline_key(1), value, {.ttl_ms = 5}) == errc::bad_ttl);
+  REQUIRE(space.set(inline_key(1), value) == errc::ok);
   std::string text;
   CHECK(s.db.get(ns, "short", text) == errc::key_size);
-  CHECK(s.db.expire(ns, key_of(1), 5) == errc::bad_ttl);
+  CHECK(s.db.expire(ns, inline_key(1), 5) == errc::bad_ttl);
   std::size_t length = 0;
-  CHECK(s.db.append(ns, key_of(1), "more", length) == errc::value_size);
+  CHECK(s.db.append(ns, inline_key(1), "more", length) == errc::value_size);
   std::int64_t sum = 0;
-  CHECK(s.db.increment(ns, key_of(2), 1, sum) == errc::value_size);
+  CHECK(s.db.increment(ns, inline_key(2), 1, sum) == errc::value_size);
   value_view view;
-  CHECK(s.db.view(ns, key_of(1), view) == errc::wrong_type);
-  std::array<char, value_bytes - 1> small{};
-  CHECK(space.get(key_of(1), small) == errc::value_size);
-  CHECK(s.db.get(ns, key_of(1), small, length) == errc::value_size);
-  CHECK(length == value_bytes);
-  CHECK(value_of(s.db, key_of(1), ns) == value);
+  CHECK(s.db.view(ns, inline_key(1), view) == errc::wrong_type);
+  std::array<char, inline_value_bytes - 1> small{};
+  CHECK(space.get(inline_key(1), small) == errc::value_size);
+  CHECK(s.db.get(ns, inline_key(1), small, length) == errc::value_size);
+  CHECK(length == inline_value_bytes);
+  CHECK(value_of(s.db, inline_key(1), ns) == value);
 
   auto refused = [&](const inline_options& options, const char* field) {
     auto answer = s.db.open_inline_namespace("other", options);
@@ -296,12 +269,13 @@ TEST_CASE("an inline namespace refuses other sizes and says which it takes",
   refused({.key_bytes = 8, .value_bytes = 1 << 20, .capacity = 1},
           "value_bytes");
   refused({.key_bytes = 8, .value_bytes = 8, .capacity = 0}, "capacity");
-  CHECK(s.db.open_inline_namespace("inline", sizes(100)).code() == errc::ok);
-  CHECK(s.db.open_inline_namespace("inline", sizes(100, true)).code()
+  CHECK(s.db.open_inline_namespace("inline", inline_sizes(100)).code()
+        == errc::ok);
+  CHECK(s.db.open_inline_namespace("inline", inline_sizes(100, true)).code()
         == errc::exists);
-  CHECK(s.db.open_inline_namespace("default", sizes(100)).code()
+  CHECK(s.db.open_inline_namespace("default", inline_sizes(100)).code()
         == errc::exists);
-  CHECK(s.db.open_inline_namespace("huge", sizes(1'000'000)).code()
+  CHECK(s.db.open_inline_namespace("huge", inline_sizes(1'000'000)).code()
         == errc::no_space);
   CHECK(s.db.inline_handle(default_ns).code() == errc::wrong_type);
 }
@@ -312,26 +286,29 @@ TEST_CASE("an inline namespace holds what it was made for, 95 % of its records "
   for (std::uint64_t capacity : {1U, 46U, 1000U, 20'000U}) {
     CAPTURE(capacity);
     segment s{{.segment_bytes = 16 * mebibyte}};
-    auto space = open_inline(s.db, sizes(capacity));
+    auto space = open_inline(s.db, inline_sizes(capacity));
     std::uint64_t stored = 0;
-    while (space.set(key_of(stored), bytes_of(value_bytes, stored)) == errc::ok)
+    while (space.set(inline_key(stored), bytes_of(inline_value_bytes, stored))
+           == errc::ok)
       ++stored;
-    CHECK(space.set(key_of(stored), bytes_of(value_bytes, 1))
+    CHECK(space.set(inline_key(stored), bytes_of(inline_value_bytes, 1))
           == errc::no_space);
     CHECK(stored >= capacity);
     CHECK(stored >= space.records() * 95 / 100);
     // Full, it can still be written to.
     for (std::uint64_t i = 0; i < stored; ++i)
-      REQUIRE(space.set(key_of(i), bytes_of(value_bytes, i + 7)) == errc::ok);
+      REQUIRE(space.set(inline_key(i), bytes_of(inline_value_bytes, i + 7))
+              == errc::ok);
     std::string value;
     for (std::uint64_t i = 0; i < stored; ++i) {
-      REQUIRE(space.get(key_of(i), value) == errc::ok);
-      REQUIRE(value == bytes_of(value_bytes, i + 7));
+      REQUIRE(space.get(inline_key(i), value) == errc::ok);
+      REQUIRE(value == bytes_of(inline_value_bytes, i + 7));
     }
-    CHECK(space.get(key_of(stored), value) == errc::not_found);
+    CHECK(space.get(inline_key(stored), value) == errc::not_found);
     CHECK(count_entries(s.db, space.id()) == stored);
-    REQUIRE(space.erase(key_of(0)) == errc::ok);
-    CHECK(space.set(key_of(0), bytes_of(value_bytes, 2)) == errc::ok);
+    REQUIRE(space.erase(inline_key(0)) == errc::ok);
+    CHECK(space.set(inline_key(0), bytes_of(inline_value_bytes, 2))
+          == errc::ok);
     std::uint64_t removed = 0;
     REQUIRE(s.db.clear(space.id(), removed) == errc::ok);
     CHECK(removed == stored);
@@ -341,17 +318,17 @@ TEST_CASE("an inline namespace holds what it was made for, 95 % of its records "
 
 TEST_CASE("batches of an inline namespace answer key by key", "[inline]") {
   segment s;
-  auto space = open_inline(s.db, sizes(1000));
+  auto space = open_inline(s.db, inline_sizes(1000));
   std::vector<std::string> keys;
   std::vector<std::string> values;
   for (std::uint64_t i = 0; i < 100; ++i) {
-    keys.push_back(key_of(i));
-    values.push_back(bytes_of(value_bytes, i));
+    keys.push_back(inline_key(i));
+    values.push_back(bytes_of(inline_value_bytes, i));
   }
   keys[50] = "short";
   std::vector<set_request> sets(100);
   std::vector<get_request> gets(101);
-  auto late = key_of(1000);
+  auto late = inline_key(1000);
   for (std::size_t i = 0; i < sets.size(); ++i) {
     sets[i].key = keys[i];
     sets[i].value = values[i];
@@ -376,17 +353,17 @@ TEST_CASE("batches of an inline namespace answer key by key", "[inline]") {
 TEST_CASE("entries of an inline namespace expire if it was made so",
           "[inline]") {
   segment s;
-  auto space = open_inline(s.db, sizes(100, true));
+  auto space = open_inline(s.db, inline_sizes(100, true));
   auto ns = space.id();
-  auto value = bytes_of(value_bytes, 1);
+  auto value = bytes_of(inline_value_bytes, 1);
   for (std::uint64_t i = 0; i < 50; ++i)
-    REQUIRE(space.set(key_of(i), value, {.ttl_ms = i < 20 ? 1 : hour})
+    REQUIRE(space.set(inline_key(i), value, {.ttl_ms = i < 20 ? 1 : hour_ms})
             == errc::ok);
-  REQUIRE(eventually([&] { return !space.contains(key_of(19)); }));
+  REQUIRE(eventually([&] { return !space.contains(inline_key(19)); }));
   REQUIRE(eventually([&] { return count_entries(s.db, ns) == 30; }));
-  CHECK(space.set_if_present(key_of(0), value) == errc::not_found);
-  CHECK(space.set_if_absent(key_of(0), value) == errc::ok);
-  CHECK(s.db.erase(ns, key_of(1)) == errc::not_found);
+  CHECK(space.set_if_present(inline_key(0), value) == errc::not_found);
+  CHECK(space.set_if_absent(inline_key(0), value) == errc::ok);
+  CHECK(s.db.erase(ns, inline_key(1)) == errc::not_found);
   std::size_t total = 0;
   for (scan_cursor cursor; !cursor.done();) {
     std::size_t removed = 0;
@@ -402,26 +379,26 @@ TEST_CASE("a dropped inline namespace gives its memory back and takes its "
           "[inline]") {
   segment s;
   auto used = s.db.stats().pool_used_bytes;
-  auto value = bytes_of(value_bytes, 1);
+  auto value = bytes_of(inline_value_bytes, 1);
   auto other = s.attach();
   for (int round = 0; round < 20; ++round) {
-    auto space = open_inline(s.db, sizes(15'000));
-    auto there = open_inline(other, sizes(15'000));
-    REQUIRE(there.set(key_of(1), value) == errc::ok);
-    CHECK(space.contains(key_of(1)));
+    auto space = open_inline(s.db, inline_sizes(15'000));
+    auto there = open_inline(other, inline_sizes(15'000));
+    REQUIRE(there.set(inline_key(1), value) == errc::ok);
+    CHECK(space.contains(inline_key(1)));
     CHECK(s.db.namespaces().back().is_inline);
     REQUIRE(s.db.drop_namespace("inline"));
     std::string text;
-    CHECK(there.set(key_of(2), value) == errc::bad_namespace);
-    CHECK(there.get(key_of(1), text) == errc::bad_namespace);
-    CHECK(other.set(there.id(), key_of(1), value) == errc::bad_namespace);
+    CHECK(there.set(inline_key(2), value) == errc::bad_namespace);
+    CHECK(there.get(inline_key(1), text) == errc::bad_namespace);
+    CHECK(other.set(there.id(), inline_key(1), value) == errc::bad_namespace);
     // The id, with entries of any size.
     auto plain = s.db.open_namespace("plain");
     REQUIRE(plain);
     REQUIRE(*plain == space.id());
     REQUIRE(s.db.set(*plain, "key", "value") == errc::ok);
     CHECK(value_of(other, "key", *plain) == "value");
-    CHECK(there.set(key_of(2), value) == errc::bad_namespace);
+    CHECK(there.set(inline_key(2), value) == errc::bad_namespace);
     REQUIRE(s.db.drop_namespace("plain"));
   }
   CHECK(s.db.stats().pool_used_bytes <= used + 256 * kibibyte);
@@ -429,36 +406,37 @@ TEST_CASE("a dropped inline namespace gives its memory back and takes its "
 
 TEST_CASE("an inline namespace outlives those who made it", "[inline]") {
   temporary_path path;
-  auto value = bytes_of(value_bytes, 1);
+  auto value = bytes_of(inline_value_bytes, 1);
   {
     auto made = store::create(path.str(), {.segment_bytes = 4 * mebibyte});
     REQUIRE(made);
-    REQUIRE(open_inline(*made, sizes(1000)).set(key_of(1), value) == errc::ok);
+    REQUIRE(open_inline(*made, inline_sizes(1000)).set(inline_key(1), value)
+            == errc::ok);
   }
   auto reader = store::open(path.str(), access_mode::read_only);
   REQUIRE(reader);
   auto id = reader->find_namespace("inline");
   REQUIRE(id);
-  CHECK(value_of(*reader, key_of(1), *id) == value);
-  CHECK(reader->set(*id, key_of(1), value) == errc::read_only);
+  CHECK(value_of(*reader, inline_key(1), *id) == value);
+  CHECK(reader->set(*id, inline_key(1), value) == errc::read_only);
   auto space = reader->inline_handle(*id);
   REQUIRE(space);
-  CHECK(space->contains(key_of(1)));
-  CHECK(space->set(key_of(1), value) == errc::read_only);
+  CHECK(space->contains(inline_key(1)));
+  CHECK(space->set(inline_key(1), value) == errc::read_only);
   CHECK(space->options().capacity == 1000);
 }
 
 TEST_CASE("a flipped bit in an inline record is never served", "[inline]") {
   segment s{{.segment_bytes = 1 * mebibyte}};
-  auto space = open_inline(s.db, sizes(100));
-  auto key = key_of(7);
-  auto value = bytes_of(value_bytes, 7);
+  auto space = open_inline(s.db, inline_sizes(100));
+  auto key = inline_key(7);
+  auto value = bytes_of(inline_value_bytes, 7);
   REQUIRE(space.set(key, value) == errc::ok);
   raw_segment raw{s.path.str()};
   auto* at = raw.find(value);
   REQUIRE(at != nullptr);
   std::string text;
-  for (std::size_t bit = 0; bit < value_bytes * 8; ++bit) {
+  for (std::size_t bit = 0; bit < inline_value_bytes * 8; ++bit) {
     at[bit / 8] = static_cast<char>(at[bit / 8] ^ (1 << bit % 8));
     REQUIRE(space.get(key, text) == errc::corrupt);
     REQUIRE(
@@ -483,9 +461,10 @@ TEST_CASE("an inline namespace over random bytes stays in bounds", "[inline]") {
   for (std::uint64_t seed = 1; seed <= scaled(20); ++seed) {
     CAPTURE(seed);
     segment s{{.segment_bytes = 1 * mebibyte}};
-    auto space = open_inline(s.db, sizes(2000));
+    auto space = open_inline(s.db, inline_sizes(2000));
     for (std::uint64_t i = 0; i < 1900; ++i)
-      REQUIRE(space.set(key_of(i), bytes_of(value_bytes, i)) == errc::ok);
+      REQUIRE(space.set(inline_key(i), bytes_of(inline_value_bytes, i))
+              == errc::ok);
     raw_segment raw{s.path.str()};
     auto* line = raw.find("k1.............."); // a record; its table is around
     REQUIRE(line != nullptr);
@@ -499,11 +478,11 @@ TEST_CASE("an inline namespace over random bytes stays in bounds", "[inline]") {
       }
       std::string text;
       for (std::uint64_t i = 0; i < 200; ++i) {
-        auto key = key_of(random() % 2000);
+        auto key = inline_key(random() % 2000);
         if (space.get(key, text) == errc::ok)
-          REQUIRE(text.size() == value_bytes);
-        (void)space.set(key, bytes_of(value_bytes, i));
-        (void)space.erase(key_of(random() % 2000));
+          REQUIRE(text.size() == inline_value_bytes);
+        (void)space.set(key, bytes_of(inline_value_bytes, i));
+        (void)space.erase(inline_key(random() % 2000));
       }
       (void)s.db.verify();
       (void)s.db.recover();

@@ -1,6 +1,5 @@
 // Inline namespaces by many threads, and by processes that are killed.
-#include "memory/fixture.test.hpp"
-#include "memory/inline_namespace.hpp"
+#include "memory/inline_fixture.test.hpp"
 
 #include <array>
 #include <thread>
@@ -16,19 +15,10 @@ using namespace neuroplex::memory::testing;
 
 namespace {
 
-constexpr std::size_t key_bytes = 16;
-constexpr std::size_t value_bytes = 48;
-
-std::string key_of(std::uint64_t number) {
-  auto key = "k" + std::to_string(number);
-  key.resize(key_bytes, '.');
-  return key;
-}
-
 /// A value that names its key and its writer's sequence, all of it checked.
 std::string value_of_key(std::uint64_t number, std::uint64_t sequence) {
   auto value = std::to_string(number) + ":" + std::to_string(sequence) + ":";
-  return value + bytes_of(value_bytes - value.size(), sequence);
+  return value + bytes_of(inline_value_bytes - value.size(), sequence);
 }
 
 bool describes(std::uint64_t number, const std::string& value,
@@ -40,16 +30,6 @@ bool describes(std::uint64_t number, const std::string& value,
   if (sequence != nullptr)
     *sequence = found;
   return value == value_of_key(number, found);
-}
-
-inline_namespace open_inline(store& db, std::uint64_t capacity) {
-  auto id = db.open_inline_namespace(
-    "inline",
-    {.key_bytes = key_bytes, .value_bytes = value_bytes, .capacity = capacity});
-  REQUIRE(id);
-  auto space = db.inline_handle(*id);
-  REQUIRE(space);
-  return *space;
 }
 
 std::uint64_t next(std::uint64_t& state) {
@@ -66,9 +46,9 @@ TEST_CASE("readers of an inline namespace see whole values, none of them older "
           "[inline][threads]") {
   segment s;
   constexpr std::uint64_t keys = 60; // two crowded groups
-  auto space = open_inline(s.db, keys);
+  auto space = open_inline(s.db, inline_sizes(keys));
   for (std::uint64_t i = 0; i < keys; ++i)
-    REQUIRE(space.set(key_of(i), value_of_key(i, 1)) == errc::ok);
+    REQUIRE(space.set(inline_key(i), value_of_key(i, 1)) == errc::ok);
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> wrong{0};
   std::atomic<std::uint64_t> absent{0};
@@ -81,7 +61,7 @@ TEST_CASE("readers of an inline namespace see whole values, none of them older "
       std::uint64_t state = r + 1;
       while (!stop.load(std::memory_order_relaxed)) {
         auto i = next(state) % keys;
-        auto answer = space.get(key_of(i), value);
+        auto answer = space.get(inline_key(i), value);
         std::uint64_t sequence = 0;
         if (answer != errc::ok) {
           absent += answer == errc::busy ? 0 : 1;
@@ -97,7 +77,8 @@ TEST_CASE("readers of an inline namespace see whole values, none of them older "
     writers.emplace_back([&, w] {
       for (std::uint64_t n = 2; n < scaled(60'000); ++n)
         for (auto i = n % 4 + w * (keys / 2); i < (w + 1) * (keys / 2); i += 8)
-          wrong += space.set(key_of(i), value_of_key(i, n)) == errc::ok ? 0 : 1;
+          wrong +=
+            space.set(inline_key(i), value_of_key(i, n)) == errc::ok ? 0 : 1;
     });
   for (auto& each : writers)
     each.join();
@@ -113,7 +94,7 @@ TEST_CASE("threads that insert the same keys inline agree on who was first",
           "[inline][threads]") {
   for (std::uint64_t capacity : {40U, 2000U}) {
     segment s;
-    auto space = open_inline(s.db, capacity);
+    auto space = open_inline(s.db, inline_sizes(capacity));
     auto ns = space.id();
     constexpr unsigned thread_count = 4;
     auto rounds = scaled(capacity < 100 ? 1500 : 60);
@@ -128,7 +109,8 @@ TEST_CASE("threads that insert the same keys inline agree on who was first",
           while (ready.load() < thread_count)
             std::this_thread::yield();
           for (std::uint64_t i = 0; i < capacity; ++i) {
-            auto answer = space.set_if_absent(key_of(i), value_of_key(i, t));
+            auto answer =
+              space.set_if_absent(inline_key(i), value_of_key(i, t));
             won[t] += answer == errc::ok ? 1 : 0;
             failed += answer == errc::ok || answer == errc::exists ? 0 : 1;
           }
@@ -141,7 +123,7 @@ TEST_CASE("threads that insert the same keys inline agree on who was first",
       std::array<std::uint64_t, thread_count> found{};
       std::string value;
       for (std::uint64_t i = 0; i < capacity; ++i) {
-        REQUIRE(space.get(key_of(i), value) == errc::ok);
+        REQUIRE(space.get(inline_key(i), value) == errc::ok);
         std::uint64_t who = 0;
         REQUIRE(describes(i, value, &who));
         ++found[who];
@@ -158,11 +140,11 @@ TEST_CASE("threads that insert the same keys inline agree on who was first",
 TEST_CASE("compare_and_swap of an inline namespace loses no step",
           "[inline][threads]") {
   segment s;
-  auto space = open_inline(s.db, 40);
+  auto space = open_inline(s.db, inline_sizes(40));
   auto ns = space.id();
   constexpr unsigned thread_count = 4;
   auto steps = scaled(5000);
-  REQUIRE(space.set(key_of(0), value_of_key(0, 0)) == errc::ok);
+  REQUIRE(space.set(inline_key(0), value_of_key(0, 0)) == errc::ok);
   std::vector<std::thread> threads;
   std::atomic<std::uint64_t> failed{0};
   for (unsigned t = 0; t < thread_count; ++t)
@@ -170,16 +152,16 @@ TEST_CASE("compare_and_swap of an inline namespace loses no step",
       std::string present;
       for (std::uint64_t done = 0; done < steps;) {
         // Others come and go in the same group.
-        (void)space.set(key_of(1 + t), value_of_key(1 + t, done));
+        (void)space.set(inline_key(1 + t), value_of_key(1 + t, done));
         if (done % 3 == 0)
-          (void)space.erase(key_of(1 + t));
+          (void)space.erase(inline_key(1 + t));
         std::uint64_t sequence = 0;
-        if (space.get(key_of(0), present) != errc::ok
+        if (space.get(inline_key(0), present) != errc::ok
             || !describes(0, present, &sequence)) {
           ++failed;
           return;
         }
-        auto answer = s.db.compare_and_swap(ns, key_of(0), present,
+        auto answer = s.db.compare_and_swap(ns, inline_key(0), present,
                                             value_of_key(0, sequence + 1));
         if (answer == errc::ok)
           ++done;
@@ -191,7 +173,7 @@ TEST_CASE("compare_and_swap of an inline namespace loses no step",
     each.join();
   REQUIRE(failed == 0);
   std::string value;
-  REQUIRE(space.get(key_of(0), value) == errc::ok);
+  REQUIRE(space.get(inline_key(0), value) == errc::ok);
   CHECK(value == value_of_key(0, steps * thread_count));
 }
 
@@ -222,8 +204,9 @@ struct diary {
     bool erase = next(state) % 4 == 0;
     auto now = erase ? 0 : seed * 100'000'000 + sequence;
     mine.begun[i].store(now + 1);
-    auto answer = erase ? space->erase(key_of(number))
-                        : space->set(key_of(number), value_of_key(number, now));
+    auto answer = erase
+                    ? space->erase(inline_key(number))
+                    : space->set(inline_key(number), value_of_key(number, now));
     if (answer == errc::ok || (erase && answer == errc::not_found))
       mine.acknowledged[i].store(now + 1);
     else
@@ -240,7 +223,7 @@ TEST_CASE("a process killed in an inline write loses nothing and keeps "
   constexpr unsigned writers = 2;
   segment s;
   // 60 keys of two groups, so that each write meets a crowded one.
-  auto space = open_inline(s.db, diary::keys * writers + 20);
+  auto space = open_inline(s.db, inline_sizes(diary::keys * writers + 20));
   auto* shared =
     ::mmap(nullptr, sizeof(diary) * writers, PROT_READ | PROT_WRITE,
            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -276,7 +259,7 @@ TEST_CASE("a process killed in an inline write loses nothing and keeps "
     for (unsigned w = 0; w < writers; ++w)
       for (std::uint64_t i = 0; i < diary::keys; ++i) {
         auto number = w * diary::keys + i;
-        auto answer = space.get(key_of(number), value);
+        auto answer = space.get(inline_key(number), value);
         std::uint64_t seen = 0;
         if (answer == errc::ok)
           REQUIRE(describes(number, value, &seen));
@@ -294,7 +277,7 @@ TEST_CASE("a process killed in an inline write loses nothing and keeps "
     std::uint64_t removed = 0;
     REQUIRE(s.db.clear(space.id(), removed) == errc::ok);
     std::uint64_t stored = 0;
-    while (space.set(key_of(1000 + stored), value_of_key(1000 + stored, 1))
+    while (space.set(inline_key(1000 + stored), value_of_key(1000 + stored, 1))
            == errc::ok)
       ++stored;
     CHECK(stored == space.records() / 48 * 47);

@@ -36,7 +36,8 @@ constexpr off_t lock_base = off_t{1} << 62;
 constexpr std::uint64_t collapse_step = std::uint64_t{64} << 20;
 constexpr std::uint64_t most_collapse_threads = 8;
 
-failure from_errno(const std::string& path, std::string_view what, int error) {
+failure mapping_failure(const std::string& path, std::string_view what,
+                        int error) {
   auto code = errc::io;
   if (error == ENOSPC || error == EDQUOT || error == ENOMEM)
     code = errc::no_space;
@@ -134,7 +135,7 @@ mapping::create(const std::string& path, const layout::header& header,
                 only_ours);
   }
   if (fd < 0)
-    return from_errno(path, "cannot create", errno);
+    return mapping_failure(path, "cannot create", errno);
   file_guard guard{fd, std::move(temporary)};
   if (on_network_file_system(fd))
     return failure{errc::segment_mode,
@@ -142,7 +143,7 @@ mapping::create(const std::string& path, const layout::header& header,
                      + ": on a network file system; use a local"
                        " one, /dev/shm for memory"};
   if (::ftruncate(fd, static_cast<off_t>(header.file_bytes)) != 0)
-    return from_errno(path, "cannot set its length", errno);
+    return mapping_failure(path, "cannot set its length", errno);
   mapping result;
   result.fd_ = fd;
   guard.keep_descriptor();
@@ -157,16 +158,16 @@ mapping::create(const std::string& path, const layout::header& header,
     result.prefer_huge_pages(pool_offset, pool_bytes);
   }
   if (int error = commit_range(fd, 0, prefix_bytes); error != 0)
-    return from_errno(path, "cannot reserve memory for its index", error);
+    return mapping_failure(path, "cannot reserve memory for its index", error);
   if (int error = commit_range(fd, pool_offset, pool_bytes); error != 0)
-    return from_errno(path, "cannot reserve memory for its pool", error);
+    return mapping_failure(path, "cannot reserve memory for its pool", error);
   initialise(result.base_, header);
   // Given by link(), so a name that another process took meanwhile stays its.
   auto nameless = "/proc/self/fd/" + std::to_string(fd);
   if (::linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, path.c_str(),
                AT_SYMLINK_FOLLOW)
       != 0)
-    return from_errno(path, "cannot give the new file its name", errno);
+    return mapping_failure(path, "cannot give the new file its name", errno);
   return result;
 }
 
@@ -175,17 +176,17 @@ expected<mapping> mapping::open(const std::string& path, access_mode mode,
                                 const numa_options& numa) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0)
-    return from_errno(path, "cannot open", errno);
+    return mapping_failure(path, "cannot open", errno);
   if (!S_ISREG(info.st_mode))
     return failure{errc::bad_path, "segment " + path + ": not a regular file"};
   int flags = mode == access_mode::read_only ? O_RDONLY : O_RDWR;
   int fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
-    return from_errno(path, "cannot open", errno);
+    return mapping_failure(path, "cannot open", errno);
   mapping result;
   result.fd_ = fd;
   if (::fstat(fd, &info) != 0)
-    return from_errno(path, "cannot examine", errno);
+    return mapping_failure(path, "cannot examine", errno);
   if (!S_ISREG(info.st_mode))
     return failure{errc::bad_path, "segment " + path + ": not a regular file"};
   if (info.st_uid != ::geteuid())
@@ -206,7 +207,7 @@ expected<mapping> mapping::open(const std::string& path, access_mode mode,
                                          + " bytes, which no segment has"};
   if (::pread(fd, &header, sizeof header, 0)
       != static_cast<ssize_t>(sizeof header))
-    return from_errno(path, "cannot read its header", errno);
+    return mapping_failure(path, "cannot read its header", errno);
   auto shape = read_geometry(header, length, path);
   if (!shape)
     return shape.error();
@@ -224,7 +225,7 @@ expected<void> mapping::map(const std::string& path, access_mode mode) {
   void* reserved = ::mmap(nullptr, span, PROT_NONE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reserved == MAP_FAILED)
-    return from_errno(path, "cannot reserve addresses", errno);
+    return mapping_failure(path, "cannot reserve addresses", errno);
   auto start = reinterpret_cast<std::uintptr_t>(reserved);
   auto aligned = (start + huge_page - 1) & ~(huge_page - 1);
   int protection =
@@ -234,7 +235,7 @@ expected<void> mapping::map(const std::string& path, access_mode mode) {
   if (mapped == MAP_FAILED) {
     int error = errno;
     ::munmap(reserved, span);
-    return from_errno(path, "cannot map", error);
+    return mapping_failure(path, "cannot map", error);
   }
   if (aligned > start)
     ::munmap(reserved, aligned - start);

@@ -13,14 +13,12 @@ using namespace neuroplex::memory::testing;
 
 namespace {
 
-struct model_entry {
+struct expected_entry {
   std::string value;
   bool expires = false;
 };
 
-using model_map = std::map<std::string, model_entry>;
-
-constexpr std::int64_t hour = 3'600'000;
+using expected_map = std::map<std::string, expected_entry>;
 
 /// Runs random operations on one namespace of the store and on the model.
 class run {
@@ -116,7 +114,7 @@ public:
         increment(key, entry);
         break;
       case 11:
-        REQUIRE(db_.expire(ns_, key, hour)
+        REQUIRE(db_.expire(ns_, key, hour_ms)
                 == (there ? errc::ok : errc::not_found));
         if (there)
           entry->second.expires = true;
@@ -151,7 +149,7 @@ public:
   }
 
   void compare_all() {
-    model_map seen;
+    expected_map seen;
     for (scan_cursor cursor; !cursor.done();)
       REQUIRE(db_.scan(ns_, cursor, 1 + pick(100),
                        [&](const scan_entry& entry) {
@@ -196,7 +194,7 @@ private:
   set_options random_options() {
     switch (pick(3)) {
       case 0:
-        return {.ttl_ms = hour};
+        return {.ttl_ms = hour_ms};
       case 1:
         return {.keep_ttl = true};
       default:
@@ -204,7 +202,7 @@ private:
     }
   }
 
-  void increment(const std::string& key, model_map::iterator entry) {
+  void increment(const std::string& key, expected_map::iterator entry) {
     std::int64_t sum = 0;
     auto answer = db_.increment(ns_, key, 3, sum);
     if (entry == model_.end()) {
@@ -225,7 +223,7 @@ private:
   namespace_id ns_;
   std::uint64_t contents_;
   std::mt19937_64 random_;
-  model_map model_;
+  expected_map model_;
 };
 
 } // namespace

@@ -121,7 +121,7 @@ TEST_CASE("every length around the steps of the pool comes back",
 
 TEST_CASE("a value of an eighth of a large segment fits", "[store][limits]") {
   // ThreadSanitizer remembers who touched each word: 64 MiB would take 4.5 GiB.
-  constexpr std::size_t large_value_bytes = (under_tsan ? 16 : 64) * mebibyte;
+  constexpr std::size_t large_value_bytes = (under_asan ? 16 : 64) * mebibyte;
   segment s{{.segment_bytes = 8 * large_value_bytes, .huge_pages = false}};
   auto value = bytes_of(large_value_bytes, 7);
   REQUIRE(s.db.set(default_ns, "large", value) == errc::ok);

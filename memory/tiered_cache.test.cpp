@@ -118,7 +118,8 @@ TEST_CASE("many missing keys are asked for together", "[tiers]") {
   CHECK(tier.get_calls() == 3);
 }
 
-TEST_CASE("of many readers of a missing key one asks the tier", "[tiers]") {
+TEST_CASE("of many readers of a missing key one asks the tier",
+          "[tiers][threads]") {
   two_processes p{{.tier_timeout_ms = patient_ms}};
   REQUIRE(p.here.set("key", "value") == errc::ok);
   evict(p.other, p.there, "key");
@@ -142,7 +143,8 @@ TEST_CASE("of many readers of a missing key one asks the tier", "[tiers]") {
   CHECK(p.here.stats().in_flight == 0);
 }
 
-TEST_CASE("who waits for another's read gives up at the deadline", "[tiers]") {
+TEST_CASE("who waits for another's read gives up at the deadline",
+          "[tiers][threads]") {
   two_processes p{{.tier_timeout_ms = 20}};
   gate g;
   p.tier.on_request([&](operation, std::string_view) {
@@ -380,7 +382,8 @@ TEST_CASE("what a dead process left dirty is found and flushed", "[tiers]") {
   CHECK(small.adopt_dirty().code() == errc::busy);
 }
 
-TEST_CASE("an erasure comes after a flush that is under way", "[tiers]") {
+TEST_CASE("an erasure comes after a flush that is under way",
+          "[tiers][threads]") {
   two_processes p{{.writes = write_mode::back, .tier_timeout_ms = patient_ms}};
   REQUIRE(p.here.set("key", "value") == errc::ok);
   gate g;

@@ -5,7 +5,7 @@ A file that passed is not read again until it, a header of the project that it
 includes, its flags, .clang-tidy or clang-tidy itself changes.
 
 Most of the time of a file goes into the headers of libraries, so files of one
-top-level folder with the same flags are read as one translation unit, which
+folder with the same flags are read as one translation unit, which
 includes them one after the other. Files that use a name of an earlier one for
 another thing, and so do not compile with it, are read together apart.
 
@@ -153,16 +153,17 @@ def check(group, cache):
 
 
 def groups_of(units):
-    """The units by top-level folder and flags, programs and tests alone,
-    largest groups first."""
+    """The units by folder and flags, programs and tests alone, largest groups
+    first."""
     alike = {}
     for unit in units:
         text = unit.path.read_text(encoding="utf-8")
         if PROGRAM.search(text):
             where = unit.name
         else:
-            kind = ".test.cpp" if unit.name.endswith(".test.cpp") else ".cpp"
-            where = unit.name.split("/")[0] + kind
+            # Tests of one program have names of their own.
+            test = unit.name.endswith(".test.cpp")
+            where = (test, *unit.name.split("/")[:-1][:2 if test else 1])
         alike.setdefault((where, *unit.flags), []).append(unit)
     groups = []
     for members in alike.values():

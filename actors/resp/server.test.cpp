@@ -108,7 +108,7 @@ struct running_server {
 
 } // namespace
 
-TEST_CASE("A server answers over TCP on the port it chose") {
+TEST_CASE("A server answers over TCP on the port it chose", "[threads]") {
   running_server s;
   REQUIRE(s.gate->port() != 0);
   tcp_client client{s.gate->port()};
@@ -118,7 +118,7 @@ TEST_CASE("A server answers over TCP on the port it chose") {
   CHECK(eventually([&] { return s.gate->stats().connections_open == 0; }));
 }
 
-TEST_CASE("A second server on the same port is told why not") {
+TEST_CASE("A second server on the same port is told why not", "[threads]") {
   running_server s;
   server_options options;
   options.port = s.gate->port();
@@ -131,7 +131,8 @@ TEST_CASE("A second server on the same port is told why not") {
   CHECK(server::start(s.data, options).code() == errc::config);
 }
 
-TEST_CASE("A hundred thousand pipelined commands, then a cut, are answered") {
+TEST_CASE("A hundred thousand pipelined commands, then a cut, are answered",
+          "[threads]") {
   running_server s;
   tcp_client client{s.gate->port()};
   constexpr int count = 100'000;
@@ -151,7 +152,8 @@ TEST_CASE("A hundred thousand pipelined commands, then a cut, are answered") {
   CHECK(sender.get());
 }
 
-TEST_CASE("Broken lengths are answered and the connection closed") {
+TEST_CASE("Broken lengths are answered and the connection closed",
+          "[threads]") {
   running_server s;
   for (auto bytes : {"*-2\r\n", "*2147483648\r\n", "*1\r\n$-5\r\n",
                      "*1\r\n$536870913\r\n"}) {
@@ -167,7 +169,8 @@ TEST_CASE("Broken lengths are answered and the connection closed") {
   CHECK(tcp_client{s.gate->port()}.ask("PING\r\n", 7) == "+PONG\r\n");
 }
 
-TEST_CASE("A client that does not read is cut off, others are served") {
+TEST_CASE("A client that does not read is cut off, others are served",
+          "[threads]") {
   server_options options;
   options.service.max_output_bytes = 1U << 20;
   options.service.output_stall_ms = 200;
@@ -186,7 +189,8 @@ TEST_CASE("A client that does not read is cut off, others are served") {
   CHECK(other.ask("PING\r\n", 7) == "+PONG\r\n");
 }
 
-TEST_CASE("A client that reads slowly but does read gets everything") {
+TEST_CASE("A client that reads slowly but does read gets everything",
+          "[threads]") {
   server_options options;
   options.service.max_output_bytes = 1U << 16;
   running_server s{options};
@@ -201,7 +205,7 @@ TEST_CASE("A client that reads slowly but does read gets everything") {
   CHECK(client.receive_to_end().size() == 200 * (value.size() + 10));
 }
 
-TEST_CASE("Large values come and go whole") {
+TEST_CASE("Large values come and go whole", "[threads]") {
   running_server s;
   tcp_client client{s.gate->port()};
   std::string value(5U << 20, 'v');
@@ -212,8 +216,8 @@ TEST_CASE("Large values come and go whole") {
         == header + value + "\r\n");
 }
 
-TEST_CASE(
-  "A bulk string beyond the store's limit is refused before its bytes") {
+TEST_CASE("A bulk string beyond the store's limit is refused before its bytes",
+          "[threads]") {
   running_server s;
   tcp_client client{s.gate->port()};
   REQUIRE(client.send_all("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000000\r\n"));
@@ -221,7 +225,7 @@ TEST_CASE(
         == "-ERR Protocol error: invalid bulk length\r\n");
 }
 
-TEST_CASE("Above max_clients the door says so") {
+TEST_CASE("Above max_clients the door says so", "[threads]") {
   server_options options;
   options.service.max_clients = 2;
   running_server s{options};
@@ -234,7 +238,8 @@ TEST_CASE("Above max_clients the door says so") {
   CHECK(first.ask("PING\r\n", 7) == "+PONG\r\n");
 }
 
-TEST_CASE("Without descriptors accepting pauses and nobody spins") {
+TEST_CASE("Without descriptors accepting pauses and nobody spins",
+          "[threads]") {
   running_server s;
   tcp_client before{s.gate->port()};
   CHECK(before.ask("PING\r\n", 7) == "+PONG\r\n");
@@ -272,7 +277,7 @@ TEST_CASE("Without descriptors accepting pauses and nobody spins") {
     [&] { return s.gate->stats().connections_open == clients.size() + 1; }));
 }
 
-TEST_CASE("Connections that reset leave nothing behind") {
+TEST_CASE("Connections that reset leave nothing behind", "[threads]") {
   running_server s;
   constexpr int tries = 500;
   for (int i = 0; i < tries; ++i) {
@@ -286,7 +291,7 @@ TEST_CASE("Connections that reset leave nothing behind") {
   }));
 }
 
-TEST_CASE("CLIENT KILL closes another connection") {
+TEST_CASE("CLIENT KILL closes another connection", "[threads]") {
   running_server s;
   tcp_client victim{s.gate->port()};
   CHECK(victim.ask("CLIENT ID\r\n", 4) == ":1\r\n");
@@ -295,7 +300,7 @@ TEST_CASE("CLIENT KILL closes another connection") {
   CHECK(victim.receive_to_end().empty());
 }
 
-TEST_CASE("Idle connections are closed when asked for") {
+TEST_CASE("Idle connections are closed when asked for", "[threads]") {
   server_options options;
   options.service.idle_timeout_ms = 2'000;
   running_server s{options};
@@ -304,7 +309,7 @@ TEST_CASE("Idle connections are closed when asked for") {
   CHECK(client.receive_to_end().empty());
 }
 
-TEST_CASE("A stopped server closes its connections and its port") {
+TEST_CASE("A stopped server closes its connections and its port", "[threads]") {
   memory::testing::reserved_port own;
   server_options options;
   options.port = own.number();

@@ -188,7 +188,7 @@ std::size_t descriptor_count() {
 } // namespace
 
 TEST_CASE("a service behind the tunnel answers as if it were local",
-          "[tunnel][server]") {
+          "[tunnel][server][threads]") {
   cluster c;
   auto server = take(server::start(c.server_side()));
   auto client = take(client::start(c.client_side(server->port())));
@@ -215,7 +215,7 @@ TEST_CASE("a service behind the tunnel answers as if it were local",
 }
 
 TEST_CASE("a peer that is absent closes the local connection and is told",
-          "[tunnel][server]") {
+          "[tunnel][server][threads]") {
   cluster c;
   reserved_port closed;
   auto client = take(client::start(c.client_side(closed.number())));
@@ -227,7 +227,7 @@ TEST_CASE("a peer that is absent closes the local connection and is told",
 }
 
 TEST_CASE("a peer may be given by name, and an unknown name is told",
-          "[tunnel][server]") {
+          "[tunnel][server][threads]") {
   cluster c;
   auto server = take(server::start(c.server_side()));
   auto options = c.client_side(server->port());
@@ -245,7 +245,7 @@ TEST_CASE("a peer may be given by name, and an unknown name is told",
 }
 
 TEST_CASE("a service that does not run is told to the peer",
-          "[tunnel][server]") {
+          "[tunnel][server][threads]") {
   cluster c;
   reserved_port closed;
   auto options = c.server_side();
@@ -261,7 +261,7 @@ TEST_CASE("a service that does not run is told to the peer",
 }
 
 TEST_CASE("1,000 silent connections are closed in time and leave nothing",
-          "[tunnel][server]") {
+          "[tunnel][server][threads]") {
   rlimit descriptors_allowed{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &descriptors_allowed) == 0);
   descriptors_allowed.rlim_cur =
@@ -305,7 +305,7 @@ TEST_CASE("1,000 silent connections are closed in time and leave nothing",
 }
 
 TEST_CASE("at the cap on connections accepting pauses without spinning",
-          "[tunnel][server]") {
+          "[tunnel][server][threads]") {
   cluster c;
   auto options = c.server_side();
   options.max_pending = 3;
@@ -326,7 +326,7 @@ TEST_CASE("at the cap on connections accepting pauses without spinning",
 }
 
 TEST_CASE("without descriptors accepting pauses and then goes on",
-          "[tunnel][server]") {
+          "[tunnel][server][threads]") {
   cluster c;
   auto server = take(server::start(c.server_side()));
   auto client = take(client::start(c.client_side(server->port())));
@@ -367,7 +367,7 @@ TEST_CASE("without descriptors accepting pauses and then goes on",
 }
 
 TEST_CASE("a restarted peer gets in although its old connection still stands",
-          "[tunnel][server]") {
+          "[tunnel][server][threads]") {
   cluster c;
   auto options = c.server_side();
   // The first one has all the time it may need for its answer.
@@ -393,7 +393,8 @@ TEST_CASE("a restarted peer gets in although its old connection still stands",
   CHECK(eventually([&] { return echoes(second->local_port(), "x"); }));
 }
 
-TEST_CASE("beyond the cap on streams a peer is told so", "[tunnel][server]") {
+TEST_CASE("beyond the cap on streams a peer is told so",
+          "[tunnel][server][threads]") {
   cluster c;
   auto options = c.server_side();
   options.max_connections = 2;
@@ -416,7 +417,7 @@ TEST_CASE("beyond the cap on streams a peer is told so", "[tunnel][server]") {
 }
 
 TEST_CASE("renewed certificates are used, by order and by themselves",
-          "[tunnel][server]") {
+          "[tunnel][server][threads]") {
   cluster c;
   auto server = take(server::start(c.server_side()));
   auto options = c.client_side(server->port());
@@ -454,7 +455,8 @@ TEST_CASE("renewed certificates are used, by order and by themselves",
   CHECK(echoes(client->local_port(), "kept"));
 }
 
-TEST_CASE("options that cannot work are refused in words", "[tunnel][server]") {
+TEST_CASE("options that cannot work are refused in words",
+          "[tunnel][server][threads]") {
   cluster c;
   auto server_error = [&](auto change) {
     auto options = c.server_side();

@@ -34,10 +34,10 @@ struct data_arguments {
 };
 
 // A subcommand on one target, whose action is `run`.
-CLI::App& add_command(CLI::App& app, context& ctx,
-                      const std::shared_ptr<data_arguments>& given,
-                      const std::string& name, const std::string& doc,
-                      outcome (*run)(context&, data_arguments&)) {
+CLI::App& add_data_command(CLI::App& app, context& ctx,
+                           const std::shared_ptr<data_arguments>& given,
+                           const std::string& name, const std::string& doc,
+                           outcome (*run)(context&, data_arguments&)) {
   auto& command = *app.add_subcommand(name, doc);
   given->on.add_to(command);
   given->on.add_encoding_to(command);
@@ -174,8 +174,8 @@ outcome run_scan(context& ctx, data_arguments& given) {
 
 void add_get(CLI::App& app, context& ctx) {
   auto given = std::make_shared<data_arguments>();
-  auto& command =
-    add_command(app, ctx, given, "get", "Print the value of a key", run_get);
+  auto& command = add_data_command(app, ctx, given, "get",
+                                   "Print the value of a key", run_get);
   add_argument(command, "KEY", given->key, "The key, 1 to 65535 bytes");
   add_switch(command, "--exact", given->exact,
              "Print no line end after the value");
@@ -189,7 +189,8 @@ void add_get(CLI::App& app, context& ctx) {
 
 void add_set(CLI::App& app, context& ctx) {
   auto given = std::make_shared<data_arguments>();
-  auto& command = add_command(app, ctx, given, "set", "Store a value", run_set);
+  auto& command =
+    add_data_command(app, ctx, given, "set", "Store a value", run_set);
   add_argument(command, "KEY", given->key, "The key, 1 to 65535 bytes");
   given->on.add_create_to(command);
   auto* value =
@@ -227,15 +228,16 @@ void add_set(CLI::App& app, context& ctx) {
 
 void add_del(CLI::App& app, context& ctx) {
   auto given = std::make_shared<data_arguments>();
-  auto& command = add_command(app, ctx, given, "del", "Erase a key", run_del);
+  auto& command =
+    add_data_command(app, ctx, given, "del", "Erase a key", run_del);
   add_argument(command, "KEY", given->key, "The key, 1 to 65535 bytes");
   add_examples(command, {"neuroplex del greeting"});
 }
 
 void add_incr(CLI::App& app, context& ctx) {
   auto given = std::make_shared<data_arguments>();
-  auto& command = add_command(app, ctx, given, "incr",
-                              "Add to a 64-bit decimal integer", run_incr);
+  auto& command = add_data_command(app, ctx, given, "incr",
+                                   "Add to a 64-bit decimal integer", run_incr);
   add_argument(command, "KEY", given->key,
                "The key; an absent one counts as 0");
   add_argument(command, "BY", given->by, "What to add, may be negative [1]",
@@ -245,8 +247,8 @@ void add_incr(CLI::App& app, context& ctx) {
 
 void add_scan(CLI::App& app, context& ctx) {
   auto given = std::make_shared<data_arguments>();
-  auto& command = add_command(app, ctx, given, "scan",
-                              "List the entries of a namespace", run_scan);
+  auto& command = add_data_command(app, ctx, given, "scan",
+                                   "List the entries of a namespace", run_scan);
   add_text(command, "--prefix", given->scan.prefix, "Only keys that begin so");
   add_number(command, "--limit", given->scan.limit, 1, ~std::uint64_t{0},
              "Stop after about so many entries [all]");

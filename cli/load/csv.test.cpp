@@ -36,7 +36,7 @@ outcome read_all(std::string text, csv_options options = {},
   }
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string result{'"'};
   for (char c : text) {
     if (c == '"')
@@ -134,7 +134,7 @@ TEST_CASE("random fields come back byte for byte") {
         key += bytes[random() % bytes.size()];
       for (auto n = random() % 10; n > 0; --n)
         value += bytes[random() % bytes.size()];
-      text += quoted(value) + ',' + quoted(key);
+      text += in_quotes(value) + ',' + in_quotes(key);
       text += random() % 2 == 0 ? "\n" : "\r\n";
       rows.emplace_back(std::move(key), std::move(value));
     }

@@ -18,9 +18,9 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 constexpr std::uint32_t node_count = 3;
-constexpr std::string_view scratch_prefix = "neuroplex-tour-";
-constexpr std::chrono::milliseconds start_timeout{60'000};
-constexpr std::chrono::milliseconds stop_grace{30'000};
+constexpr std::string_view tour_prefix = "neuroplex-tour-";
+constexpr std::chrono::milliseconds node_start_timeout{60'000};
+constexpr std::chrono::milliseconds node_stop_grace{30'000};
 constexpr int pause_poll_ms = 200;
 
 double seconds_since(clock::time_point then) {
@@ -67,7 +67,7 @@ expected<tour_report> tour::run() {
     if (!done)
       return done.error();
   }
-  auto stopped = cluster_->stop(stop_grace);
+  auto stopped = cluster_->stop(node_stop_grace);
   if (!stopped)
     return stopped.error();
   report_.total_seconds = seconds_since(started);
@@ -138,7 +138,7 @@ expected<void> tour::read_input() {
 }
 
 expected<void> tour::start_cluster() {
-  const std::string prefix{scratch_prefix};
+  const std::string prefix{tour_prefix};
   // The segments, and some room for logs and what the system rounds up.
   const auto needed = node_count * options_.segment_bytes * 9 / 8;
   auto parent = options_.directory.empty()
@@ -166,7 +166,8 @@ expected<void> tour::start_cluster() {
     return planned.error();
   cluster_ = std::move(*planned);
   const auto begun = clock::now();
-  auto started = cluster_->start(start_timeout, interrupt_guard::requested);
+  auto started =
+    cluster_->start(node_start_timeout, interrupt_guard::requested);
   if (!started)
     return started;
   std::string ids;

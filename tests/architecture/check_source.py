@@ -125,6 +125,17 @@ def check_angled(path, target):
             "folders that may use it")
 
 
+STARTS_THREAD = re.compile(r"\bstd::(jthread|thread|async)\b")
+
+
+def check_tags(path, text):
+    """ThreadSanitizer is given the tests with the tag only."""
+    if (path.name.endswith(".test.cpp") and STARTS_THREAD.search(text)
+            and "[threads]" not in text):
+        return f"{path}:1: a test that starts threads has the tag [threads]"
+    return None
+
+
 def check_file(path, root):
     text = (root / path).read_text(encoding="utf-8")
     lines = text.splitlines()
@@ -146,6 +157,8 @@ def check_file(path, root):
     if len(lines) > MAX_LINES and not TOO_LONG_EXCUSE.search(opening):
         yield (f"{path}:1: {len(lines)} lines; split it at {MAX_LINES}, or say "
                "at the top '<n> lines because ...'")
+    if wrong := check_tags(path, text):
+        yield wrong
     if path.parts[0] == "examples" and len(lines) > EXAMPLE_LINES:
         yield f"{path}:1: {len(lines)} lines; an example has {EXAMPLE_LINES}"
 

@@ -32,6 +32,9 @@ CASES = [
     ("memory/a.cpp", "// 801 lines because it is a table.\n" + "\n" * 800,
      None),
     ("examples/a.cpp", "\n" * 101, "an example has 100"),
+    ("memory/a.test.cpp", "std::thread t;\n", "has the tag [threads]"),
+    ("memory/a.test.cpp", 'TEST_CASE("a", "[threads]") { std::thread t; }\n',
+     None),
 ]
 
 

@@ -17,7 +17,10 @@ import time
 from harness import Connection, Gateway, Redis, main_binary
 
 SEED = int(os.environ.get("NEUROPLEX_SEED", "20231121"))
-ROUNDS = int(os.environ.get("NEUROPLEX_ROUNDS", "6"))
+# A sanitizer takes ten times as long.
+ROUNDS = int(os.environ.get("NEUROPLEX_ROUNDS",
+                            "2" if os.environ.get("NEUROPLEX_SANITIZE")
+                            else "6"))
 COMMANDS_A_ROUND = 3_000
 PIPELINE = 40
 

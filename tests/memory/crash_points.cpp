@@ -378,13 +378,11 @@ void campaign::round() {
           || (!(around.costly && what.long_one) && random_() % one_of == 0))
         tasks.emplace_back([&] { alone(what, around); });
     }
-    constexpr int crossings = 2;
-    for (int i = 0; i < crossings; ++i)
-      tasks.emplace_back([&] {
-        auto& around = anywhere();
-        crossed(what, interjections[random_() % interjections.size()], around,
-                somewhere(what, around));
-      });
+    tasks.emplace_back([&] {
+      auto& around = anywhere();
+      crossed(what, interjections[random_() % interjections.size()], around,
+              somewhere(what, around));
+    });
     tasks.emplace_back([&] {
       auto& around = anywhere();
       recovered(what, around, somewhere(what, around));
