@@ -249,3 +249,22 @@ TEST_CASE("a voter that lost its disk is none until it was a learner again") {
   all.deliver();
   CHECK(all.at(all.leader()).state().commit > commit);
 }
+
+TEST_CASE("a joint configuration outlasts commits that come before its own") {
+  lone_core one{{.voters_begin_as_learners = false}};
+  one.lead();
+  auto term = one.state().term;
+  one.give(propose{1, {slice::copy_of("a")}});
+  auto before = one.out.answers[0].index;
+  one.give(change_membership{2, {voter(4), voter(5), gone(3)}});
+  one.sync();
+  REQUIRE(one.state().members.joint());
+  // The command gets a majority of both, the change itself does not.
+  for (node_id id : {2, 4})
+    one.hear(id, term, append_reply{false, before, 0, 0});
+  CHECK(one.state().commit == before);
+  CHECK(one.state().members.joint());
+  for (node_id id : {2, 4})
+    one.hear(id, term, append_reply{false, before + 1, 0, 0});
+  CHECK_FALSE(one.state().members.joint());
+}

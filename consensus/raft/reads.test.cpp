@@ -157,3 +157,30 @@ TEST_CASE("a transfer to somebody who does not answer is given up") {
   all.give(1, transfer_leadership{10, 7});
   CHECK(all.answers_to(1, 10)[0].why == refusal::not_a_voter);
 }
+
+TEST_CASE("an answer to an older round does not confirm a read") {
+  lone_core one{{}};
+  one.lead();
+  one.now += one.brain->settings().heartbeat_interval;
+  one.give(tick{});
+  auto older = last_round(one);
+  one.give(raft::read{1});
+  CHECK(last_round(one) > older);
+  one.hear(2, one.state().term, heartbeat_reply{older});
+  CHECK(one.out.answers.empty());
+  one.hear(2, one.state().term, heartbeat_reply{older + 1});
+  CHECK(answered(one.out, answer_kind::read_ready));
+}
+
+TEST_CASE("answers from before a change of membership confirm no read") {
+  lone_core one{{}};
+  one.lead();
+  one.give(raft::read{1});
+  auto before = last_round(one);
+  one.give(change_membership{2, {{change_kind::add_learner, 4, 0}}});
+  CHECK(last_round(one) > before);
+  one.hear(2, one.state().term, heartbeat_reply{before});
+  CHECK(one.out.answers.empty());
+  one.hear(2, one.state().term, heartbeat_reply{before + 1});
+  CHECK(answered(one.out, answer_kind::read_ready));
+}

@@ -243,3 +243,12 @@ TEST_CASE("lost messages delay, but lose nothing") {
   CHECK(all.commands(1) == all.commands(3));
   CHECK(all.commands(1).size() > 10);
 }
+
+TEST_CASE("a follower commits only what the append shows to be the same") {
+  durable_state disk;
+  disk.hard.term = 1;
+  disk.log = {command(1, 1), command(1, 2, "of a dead leader")};
+  lone_core one{{}, disk};
+  one.hear(2, 2, append_request{0, 0, 2, {command(1, 1)}});
+  CHECK(one.state().commit == 1);
+}
