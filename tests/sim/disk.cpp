@@ -78,6 +78,10 @@ void disk::remove(const std::string& file) {
   files_.erase(file);
 }
 
+void disk::prepare(const std::string& file, bytes content) {
+  files_[file] = {content, content, {}};
+}
+
 const disk::bytes& disk::read(const std::string& file) const {
   static const bytes nothing;
   const auto found = files_.find(file);

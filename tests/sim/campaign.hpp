@@ -1,0 +1,64 @@
+// Many runs of a scenario: repeated, summed up, and shrunk where they fail.
+//
+// Purpose: runs a range of seeds. Every twentieth runs twice, and both trace
+// hashes must agree. A run that fails is shrunk: kinds of faults are forbidden
+// one after the other, then faults strike for a shorter time, as long as the
+// same property still breaks. What is left is printed as one command.
+//
+// Threads: one at a time.
+//
+// Failure: `passed` is false when a run failed, or two runs of a seed differed,
+// or a campaign of many seeds never reached something that it counts.
+#pragma once
+
+#include "tests/sim/scenario.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace neuroplex::sim {
+
+inline constexpr std::uint64_t repeat_every = 20;
+
+/// From this many seeds on, whatever is counted must have happened.
+inline constexpr std::uint64_t seeds_that_reach_everything = 500;
+
+struct campaign_settings {
+  scenario what{};
+  std::uint64_t first_seed = 1;
+  std::uint64_t seeds = 1;
+  run_request request{}; ///< of each run, but for its seed
+  std::uint64_t most_failures = 3;
+};
+
+struct campaign_result {
+  std::uint64_t runs = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t first_failing_seed = 0;
+  std::uint64_t repeated = 0;
+  std::uint64_t hash = 0; ///< of all trace hashes
+  std::uint64_t events = 0;
+  nanoseconds simulated{0};
+  nanoseconds spent{0}; ///< processor time
+  std::map<std::string, std::uint64_t> counts;
+  std::vector<std::uint64_t> recoveries_ppt;
+  bool passed = true;
+};
+
+/// Prints failures as they come.
+[[nodiscard]] campaign_result run_campaign(const campaign_settings& settings);
+
+void print_figures(const campaign_result& result);
+
+/// The smallest request found that breaks the same property.
+[[nodiscard]] run_request shrink(const scenario& what,
+                                 const run_request& failing,
+                                 const run_result& failed);
+
+/// The command that repeats a request.
+[[nodiscard]] std::string command_for(const scenario& what,
+                                      const run_request& asked);
+
+} // namespace neuroplex::sim

@@ -1,0 +1,515 @@
+#include "tests/sim/raft/host.hpp"
+
+#include "tests/sim/raft/describe.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <xxhash.h>
+
+namespace neuroplex::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::array<std::string_view, mistake_count> mistake_names{
+  "none",
+  "answer_before_sync",
+  "sync_again",
+  "cut_damage",
+  "snapshot_lacks_session",
+  "forget_vote",
+  "keep_incarnation",
+  "serve_before_applied",
+};
+
+constexpr auto longest_turn = 200us;
+constexpr auto retry_when_full = 20ms;
+
+} // namespace
+
+std::string_view name_of(mistake kind) noexcept {
+  return mistake_names[static_cast<unsigned>(kind)];
+}
+
+raft_host::raft_host(kernel& world, machine& box, network& links,
+                     raft_invariants& invariants,
+                     const group_settings& settings,
+                     std::vector<std::unique_ptr<raft_host>>& all)
+  : world_{world}, box_{box}, links_{links}, invariants_{invariants},
+    settings_{settings}, all_{all}, dice_{world.stream("host", box.number())},
+    rare_{world.stream("host", box.number()), settings.rare_branches} {
+  box_.on_start = [this] { boot(); };
+  box_.on_stop = [this] {
+    life_.reset();
+    left_.emplace(box_);
+    if (left_->load() == wal::found::damaged) {
+      left_.reset();
+    }
+  };
+}
+
+void raft_host::boot() {
+  if (damaged_) {
+    return;
+  }
+  ++lives_;
+  left_.reset();
+  life_ = std::make_unique<life>(box_);
+  life_->log.cuts_damage = settings_.wrong == mistake::cut_damage;
+  if (life_->log.load() == wal::found::damaged) {
+    world_.note("damage found", box_.number());
+    ++counts_.damage_found;
+    damaged_ = true;
+    if (!rotten_) {
+      world_.fail("recovery: the log of node " + std::to_string(self().id)
+                  + " is damaged, though nothing damaged it");
+    }
+    life_.reset();
+    return;
+  }
+  rotten_ = false;
+  if (!life_->log.snapshot().state.empty()
+      && !life_->state.load(life_->log.snapshot().state)) {
+    world_.fail("recovery: a snapshot cannot be read back");
+    return;
+  }
+  auto durable = life_->log.image();
+  if (settings_.wrong == mistake::forget_vote) {
+    durable.hard.vote = raft::nobody;
+  }
+  auto options = settings_.core;
+  options.id = self().id;
+  options.incarnation =
+    settings_.wrong == mistake::keep_incarnation ? 0 : incarnation_;
+  options.seed = dice_.next();
+  auto made = raft::core::create(options, std::move(durable), box_.local_now());
+  if (!made) {
+    world_.fail("recovery: node " + std::to_string(self().id)
+                + " refuses what it wrote: " + made.error().to_string());
+    return;
+  }
+  life_->node = std::make_unique<raft::core>(std::move(*made));
+  members_ = life_->node->state().members;
+  feed(raft::tick{});
+}
+
+bool raft_host::leads() const {
+  return node() != nullptr && node()->state().role == raft::role::leader;
+}
+
+bool raft_host::holds_durably(raft::log_index index,
+                              raft::term_number term) const {
+  // Of a machine that is down, the bytes are read.
+  if (life_) {
+    return life_->log.holds_durably(index, term);
+  }
+  if (damaged_) {
+    return true;
+  }
+  return !left_ || left_->holds_durably(index, term);
+}
+
+void raft_host::receive(const raft::message& what) {
+  if (node() != nullptr) {
+    world_.note("message", what.from << 32 | what.to, what.term,
+                what.body.index());
+    feed(raft::received{what});
+  }
+}
+
+void raft_host::order(raft::input what) {
+  if (node() != nullptr) {
+    feed(std::move(what));
+  }
+}
+
+void raft_host::serve(const client_request& wish) {
+  if (node() == nullptr) {
+    return;
+  }
+  const auto request = next_request_++;
+  life_->asked.emplace(request, wish);
+  if (wish.asked.what == verb::get) {
+    feed(raft::read{request});
+    return;
+  }
+  const auto bytes = pack_command(wish.asked, dice_.below(64));
+  feed(raft::propose{request, {raft::slice::copy_of(bytes)}});
+}
+
+void raft_host::feed(raft::input what) {
+  life_->inputs.push_back(std::move(what));
+  if (life_->draining) {
+    return;
+  }
+  life_->draining = true;
+  if (settings_.batches) {
+    box_.at_local(box_.local_now() + dice_.between(0ns, longest_turn),
+                  [this] { drain(); });
+    return;
+  }
+  drain();
+}
+
+void raft_host::drain() {
+  raft::effects wanted;
+  while (life_ && !life_->inputs.empty()) {
+    if (settings_.batches) {
+      for (auto count = life_->inputs.size(); count > 0; --count) {
+        life_->node->absorb(life_->inputs.front(), box_.local_now());
+        life_->inputs.pop_front();
+      }
+      life_->node->flush(box_.local_now(), wanted);
+    } else {
+      const auto next = std::move(life_->inputs.front());
+      life_->inputs.pop_front();
+      life_->node->step(next, box_.local_now(), wanted);
+    }
+    if (!carry_out(wanted)) {
+      return; // crashed on the way
+    }
+  }
+  if (life_) {
+    life_->draining = false;
+    arm();
+  }
+}
+
+void raft_host::arm() {
+  const auto deadline = life_->node->next_deadline();
+  if (deadline >= life_->armed_for || deadline == raft::time::max()) {
+    return;
+  }
+  life_->armed_for = deadline;
+  box_.at_local(deadline, [this, deadline] {
+    if (life_->armed_for != deadline) {
+      return;
+    }
+    life_->armed_for = nanoseconds::max();
+    if (box_.local_now() >= life_->node->next_deadline()) {
+      feed(raft::tick{});
+    } else {
+      arm();
+    }
+  });
+}
+
+bool raft_host::carry_out(raft::effects& wanted) {
+  if (wanted.membership) {
+    members_ = wanted.membership->members;
+    world_.tell([&] {
+      return node_name(self().id) + " has members "
+             + describe(wanted.membership->members);
+    });
+  }
+  if (wanted.role) {
+    world_.note("role", self().id,
+                static_cast<std::uint64_t>(wanted.role->role),
+                wanted.role->term);
+    invariants_.saw_role(self().id, lives_, *wanted.role, life_->node->log());
+  }
+  if (settings_.messages_first && !send_all(wanted.messages)) {
+    return false;
+  }
+  if (wanted.write && !write(*wanted.write)) {
+    return false;
+  }
+  if (!settings_.messages_first && !send_all(wanted.messages)) {
+    return false;
+  }
+  // A command may be accepted and committed in one step.
+  for (const auto& one : wanted.answers) {
+    told_answer(one);
+  }
+  if (!wanted.committed.empty() && !apply_all(wanted.committed)) {
+    return false;
+  }
+  serve_reads();
+  for (const auto& one : wanted.chunk_reads) {
+    read_chunk(one);
+  }
+  if (wanted.store) {
+    store_chunk(*wanted.store);
+  }
+  if (!box_.survives()) {
+    return false;
+  }
+  if (wanted.install) {
+    install(*wanted.install);
+  }
+  maybe_save();
+  return true;
+}
+
+bool raft_host::send_all(const std::vector<raft::message>& messages) {
+  for (const auto& one : messages) {
+    if (!box_.survives()) {
+      return false;
+    }
+    send(one);
+  }
+  return true;
+}
+
+void raft_host::send(const raft::message& what) {
+  ++counts_.messages;
+  world_.tell([&] { return "sent: " + describe(what); });
+  if (what.to == raft::nobody || what.to > all_.size()) {
+    world_.fail("a message goes to nobody: " + describe(what));
+    return;
+  }
+  const auto to = static_cast<network::end_point>(what.to - 1);
+  auto shared = std::make_shared<const raft::message>(what);
+  links_.send(box_.number(), to,
+              [other = all_[to].get(), shared] { other->receive(*shared); });
+}
+
+bool raft_host::write(const raft::disk_write& what) {
+  if (!box_.survives()) {
+    return false;
+  }
+  const auto first =
+    what.entries.empty() ? raft::log_index{0} : what.entries.front().index;
+  if (first != 0) {
+    invariants_.saw_entries(self().id, what.entries,
+                            life_->node->log().term_of(first - 1));
+  }
+  if (what.hard) {
+    invariants_.saw_term(self(), what.hard->term);
+  }
+  life_->unwritten.push_back(what);
+  if (life_->unwritten.size() == 1) {
+    try_writes();
+  }
+  return true;
+}
+
+void raft_host::try_writes() {
+  while (!life_->unwritten.empty()) {
+    const auto id = life_->unwritten.front().id;
+    const auto code =
+      life_->log.store(life_->unwritten.front(),
+                       [this, id](errc result) { written(id, result); });
+    if (code != errc::ok) {
+      box_.at_local(box_.local_now() + retry_when_full,
+                    [this] { try_writes(); });
+      return;
+    }
+    life_->unwritten.pop_front();
+    if (settings_.wrong == mistake::answer_before_sync) {
+      // Not from within the core's own step.
+      box_.at_local(box_.local_now(),
+                    [this, id] { feed(raft::persisted{id}); });
+    }
+  }
+}
+
+void raft_host::written(raft::write_id id, errc code) {
+  if (code == errc::ok || settings_.wrong == mistake::sync_again) {
+    if (rare_.strikes("answer of the disk comes late", 50'000)) {
+      // All up to a later one may be told at once; this one is then old news.
+      box_.at_local(box_.local_now() + dice_.between(0ns, 5ms),
+                    [this, id] { feed(raft::persisted{id}); });
+      return;
+    }
+    feed(raft::persisted{id});
+    return;
+  }
+  disk_failed();
+}
+
+void raft_host::disk_failed() {
+  ++counts_.stopped_by_disk;
+  world_.note("disk failed", box_.number());
+  feed(raft::persist_failed{});
+}
+
+bool raft_host::apply_all(const std::vector<raft::entry>& entries) {
+  auto& state = life_->state;
+  for (const auto& one : entries) {
+    if (!box_.survives()) {
+      return false;
+    }
+    invariants_.saw_commit(self().id, one, members_);
+    if (one.index != state.index() + 1) {
+      world_.fail("no gaps: node " + std::to_string(self().id) + " applies "
+                  + std::to_string(one.index) + " after "
+                  + std::to_string(state.index()));
+      return false;
+    }
+    state.apply(one);
+    invariants_.saw_state(self().id, one.index, state.digest());
+    world_.note("applied", self().id, one.index, state.digest());
+    if (one.kind != raft::entry_kind::command) {
+      continue;
+    }
+    const auto asked = unpack_command(one.data.view());
+    const auto waiting = life_->proposed.find({asked.client, asked.sequence});
+    if (waiting != life_->proposed.end()) {
+      const auto* known = state.answer_to(asked.client, asked.sequence);
+      waiting->second.answer(
+        known != nullptr ? *known : reply{outcome::unknown, absent}, self().id);
+      life_->proposed.erase(waiting);
+    }
+  }
+  const auto index = state.index();
+  if (rare_.strikes("application is told late", 100'000)) {
+    box_.at_local(box_.local_now() + dice_.between(0ns, 20ms),
+                  [this, index] { feed(raft::applied{index}); });
+  } else {
+    feed(raft::applied{index});
+  }
+  return true;
+}
+
+void raft_host::told_answer(const raft::answer& what) {
+  world_.tell(
+    [&] { return node_name(self().id) + " answers " + describe(what); });
+  const auto found = life_->asked.find(what.request);
+  if (found == life_->asked.end()) {
+    return;
+  }
+  auto wish = std::move(found->second);
+  life_->asked.erase(found);
+  switch (what.kind) {
+    case raft::answer_kind::accepted:
+      life_->proposed[{wish.asked.client, wish.asked.sequence}] =
+        std::move(wish);
+      return;
+    case raft::answer_kind::refused:
+      wish.answer({outcome::failed, absent}, what.leader);
+      return;
+    case raft::answer_kind::read_ready:
+      life_->reads.push_back({std::move(wish), what.index});
+      return;
+    case raft::answer_kind::outcome_unknown:
+    case raft::answer_kind::transferred:
+      return; // the client finds out by itself
+  }
+}
+
+void raft_host::serve_reads() {
+  const auto early = settings_.wrong == mistake::serve_before_applied;
+  std::erase_if(life_->reads, [&](const waiting_read& one) {
+    if (one.index > life_->state.index() && !early) {
+      return false;
+    }
+    one.wish.answer({outcome::ok, life_->state.get(one.wish.asked.key)},
+                    self().id);
+    return true;
+  });
+}
+
+void raft_host::read_chunk(const raft::chunk_wanted& wanted) {
+  const auto& kept = life_->log.snapshot();
+  if (kept.meta.index != wanted.meta.index
+      || rare_.strikes("snapshot is gone", 50'000)) {
+    feed(raft::chunk_unavailable{wanted.to, wanted.meta.index});
+    return;
+  }
+  const std::string_view state{kept.state};
+  const auto from = std::min<std::size_t>(wanted.offset, state.size());
+  const auto piece = state.substr(from, wanted.max_bytes);
+  feed(raft::chunk_read{wanted.to, wanted.meta.index, wanted.offset,
+                        raft::slice::copy_of(piece),
+                        from + piece.size() == state.size()});
+}
+
+void raft_host::store_chunk(const raft::chunk_to_store& chunk) {
+  if (chunk.offset == 0) {
+    life_->incoming.clear();
+    life_->incoming_index = chunk.meta.index;
+  }
+  if (chunk.meta.index != life_->incoming_index
+      || chunk.offset != life_->incoming.size()
+      || rare_.strikes("piece of a snapshot is not stored", 20'000)) {
+    feed(raft::snapshot_failed{chunk.meta.index});
+    return;
+  }
+  life_->incoming += chunk.data.view();
+  feed(raft::chunk_stored{chunk.meta.index, life_->incoming.size()});
+}
+
+void raft_host::install(const raft::snapshot_meta& meta) {
+  auto& incoming = life_->incoming;
+  const auto good =
+    meta.index == life_->incoming_index && incoming.size() == meta.bytes
+    && XXH3_64bits(incoming.data(), incoming.size()) == meta.checksum;
+  if (!good) {
+    feed(raft::snapshot_failed{meta.index});
+    return;
+  }
+  const auto code =
+    life_->log.store_snapshot({meta, incoming}, [this, meta](errc result) {
+      if (result != errc::ok) {
+        disk_failed();
+        return;
+      }
+      if (!life_->state.load(life_->log.snapshot().state)) {
+        world_.fail("a snapshot that was received cannot be read");
+        return;
+      }
+      ++counts_.snapshots_installed;
+      world_.note("installed", self().id, meta.index);
+      invariants_.saw_state(self().id, life_->state.index(),
+                            life_->state.digest());
+      feed(raft::snapshot_installed{meta.index});
+    });
+  if (code != errc::ok) {
+    feed(raft::snapshot_failed{meta.index});
+  }
+}
+
+void raft_host::maybe_save() {
+  const auto& state = life_->state;
+  if (life_->saving
+      || state.index()
+           < life_->log.snapshot().meta.index + settings_.snapshot_every) {
+    return;
+  }
+  auto meta = life_->node->snapshot_meta_at(state.index());
+  if (!meta) {
+    return;
+  }
+  auto saved = state.save(settings_.wrong != mistake::snapshot_lacks_session);
+  meta->bytes = saved.size();
+  meta->checksum = XXH3_64bits(saved.data(), saved.size());
+  const auto code = life_->log.store_snapshot(
+    {*meta, std::move(saved)}, [this, taken = *meta](errc result) {
+      life_->saving = false;
+      if (result != errc::ok) {
+        disk_failed();
+        return;
+      }
+      ++counts_.snapshots_taken;
+      feed(raft::snapshot_taken{taken});
+    });
+  life_->saving = code == errc::ok;
+}
+
+bool raft_host::rot(dice& thrown) {
+  if (damaged_ || rotten_ || !life_ || !life_->log.rot_somewhere(thrown)) {
+    return false;
+  }
+  world_.note("rot", box_.number());
+  rotten_ = true;
+  return true;
+}
+
+void raft_host::replace_disk() {
+  box_.crash();
+  box_.storage().wipe();
+  life_.reset();
+  world_.note("new disk", box_.number());
+  ++incarnation_;
+  ++counts_.disks_replaced;
+  damaged_ = false;
+  rotten_ = false;
+  invariants_.disk_was_lost();
+  box_.start();
+}
+
+} // namespace neuroplex::sim

@@ -1,0 +1,100 @@
+// What must hold of a Raft group at every moment, seen from outside.
+//
+// Purpose: the five properties of the protocol (Ongaro and Ousterhout, "In
+// search of an understandable consensus algorithm", figure 3), checked as
+// things happen, and two of durability:
+//
+//   election safety        one leader a term at most
+//   log matching           entries of equal index and term are equal, and so is
+//                          all before them
+//   leader completeness    who is elected has everything that was committed in
+//                          an earlier term
+//   state machine safety   no two nodes apply different entries at an index
+//   no gaps                each node applies index after index
+//   terms only grow        over the lives of a node too
+//   committed is durable   on the disks of a majority, at the first commit
+//
+// Threads: none; belongs to the kernel.
+//
+// Failure: `kernel::fail` with the property's name first.
+#pragma once
+
+#include "consensus/raft/core.hpp"
+#include "tests/sim/kernel.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace neuroplex::sim {
+
+class raft_invariants {
+public:
+  /// `holds` says whether a node's disk, of that incarnation, has an entry.
+  using durable_copy =
+    std::function<bool(raft::member, raft::log_index, raft::term_number)>;
+
+  raft_invariants(kernel& world, durable_copy holds)
+    : world_{world}, holds_{std::move(holds)} {
+  }
+
+  void saw_role(raft::node_id node, std::uint64_t life,
+                const raft::role_notice& notice, const raft::raft_log& log);
+  void saw_term(raft::member node, raft::term_number term);
+  /// Entries that a node writes; `prev_term` is that of the one before them.
+  void saw_entries(raft::node_id node, const std::vector<raft::entry>& entries,
+                   std::optional<raft::term_number> prev_term);
+  void saw_commit(raft::node_id node, const raft::entry& one,
+                  const raft::configuration& members);
+  /// A state machine at an index, after an entry or a snapshot.
+  void saw_state(raft::node_id node, raft::log_index index,
+                 std::uint64_t digest);
+
+  /// No disk was lost so far: the count of durable copies means something.
+  void disk_was_lost() noexcept {
+    count_copies_ = false;
+  }
+
+  [[nodiscard]] raft::log_index committed() const noexcept {
+    return committed_.size();
+  }
+
+  [[nodiscard]] std::size_t terms_with_leader() const noexcept {
+    return leaders_.size();
+  }
+
+private:
+  struct office {
+    raft::node_id node;
+    std::uint64_t life;
+  };
+
+  struct written {
+    std::uint64_t hash;
+    std::optional<raft::term_number> prev_term; ///< where it was known
+  };
+
+  struct fixed {
+    raft::term_number term;
+    std::uint64_t hash;
+    raft::term_number committed_in; ///< the highest term that began before
+  };
+
+  [[nodiscard]] bool majority_has(const std::vector<raft::member>& voters,
+                                  const raft::entry& one) const;
+
+  kernel& world_;
+  durable_copy holds_;
+  bool count_copies_ = true;
+  std::map<raft::term_number, office> leaders_;
+  std::map<raft::member, raft::term_number> terms_;
+  std::map<std::pair<raft::log_index, raft::term_number>, written> entries_;
+  std::vector<fixed> committed_; ///< by index, from 1
+  std::map<raft::log_index, std::uint64_t> digests_;
+};
+
+} // namespace neuroplex::sim

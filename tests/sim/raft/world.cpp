@@ -1,0 +1,390 @@
+#include "tests/sim/raft/world.hpp"
+
+#include "tests/sim/linearizability.hpp"
+#include "tests/sim/nemesis.hpp"
+#include "tests/sim/raft/client.hpp"
+#include "tests/sim/raft/describe.hpp"
+#include "tests/sim/raft/host.hpp"
+#include "tests/sim/raft/operator.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace neuroplex::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// How long after all was mended a new write may take, in longest election
+/// timeouts (the second of which is one split vote).
+constexpr std::int64_t recovery_bound = 6;
+
+/// How long members may take to get to the same state, in the same unit.
+constexpr std::int64_t agreement_bound = 40;
+
+constexpr std::uint32_t key_count = 4;
+
+struct setup {
+  std::size_t founders = 3;
+  std::size_t spares = 0;
+  std::size_t clients = 3;
+  nanoseconds chaos{};
+  group_settings group;
+  client_settings client;
+};
+
+mistake mistake_named(std::string_view name) {
+  for (unsigned number = 0; number < mistake_count; ++number) {
+    if (name_of(static_cast<mistake>(number)) == name) {
+      return static_cast<mistake>(number);
+    }
+  }
+  return mistake::none;
+}
+
+/// Small limits, so that a run of seconds meets them.
+void draw_limits(dice& thrown, raft::options& core) {
+  constexpr std::array<std::size_t, 4> entries{1, 3, 16, 4'096};
+  constexpr std::array<std::size_t, 4> bytes{1, 200, 4'096, 1U << 20};
+  constexpr std::array<std::size_t, 4> windows{1, 2, 8, 256};
+  constexpr std::array<std::size_t, 4> kept{0, 3, 20, 1'024};
+  constexpr std::array<std::size_t, 3> pieces{16, 100, 4'096};
+  core.max_append_entries = entries[thrown.below(entries.size())];
+  core.max_append_bytes = bytes[thrown.below(bytes.size())];
+  core.max_inflight_messages = windows[thrown.below(windows.size())];
+  core.max_inflight_bytes = bytes[thrown.between(1, std::uint64_t{3})];
+  core.max_unapplied_entries = entries[thrown.between(1, std::uint64_t{3})];
+  core.kept_entries = kept[thrown.below(kept.size())];
+  core.chunk_bytes = pieces[thrown.below(pieces.size())];
+  core.promotion_lag_entries = entries[thrown.below(entries.size())];
+}
+
+setup draw_setup(dice thrown, const plan& faults, const run_request& asked) {
+  setup result;
+  constexpr std::array<std::size_t, 8> sizes{3, 3, 3, 5, 5, 4, 7, 1};
+  result.founders = sizes[thrown.below(sizes.size())];
+  result.spares = thrown.between(1, std::uint64_t{2});
+  if (!faults.kinds.has(fault::membership)) {
+    result.spares = 0;
+  }
+  result.clients = thrown.between(2, std::uint64_t{4});
+  result.chaos = thrown.between(2s, 6s) / 1000 * asked.length_ppt;
+  auto& core = result.group.core;
+  core.election_timeout = thrown.between(100ms, 250ms);
+  core.heartbeat_interval = core.election_timeout / 5;
+  core.pre_vote = thrown.below(8) != 0;
+  core.check_quorum = thrown.below(8) != 0;
+  core.lease_reads = core.check_quorum && thrown.coin();
+  core.max_clock_drift_ppm =
+    static_cast<std::uint32_t>(std::max(faults.most_drift_ppm, 1'000));
+  core.voters_begin_as_learners = thrown.below(4) != 0;
+  draw_limits(thrown, core);
+  const auto often = thrown.between(3, std::uint64_t{40});
+  const auto seldom = thrown.between(100, std::uint64_t{1'000});
+  result.group.snapshot_every =
+    faults.kinds.has(fault::snapshot) ? often : seldom;
+  result.group.batches = thrown.coin();
+  result.group.messages_first = thrown.coin();
+  result.group.through_codec = thrown.below(8) == 0;
+  result.group.rare_branches = faults.kinds.has(fault::rare_branch);
+  result.group.wrong = mistake_named(asked.mistake);
+  result.client.keys = key_count;
+  result.client.patience =
+    thrown.between(1, std::uint64_t{3}) * core.election_timeout;
+  result.client.longest_thought = thrown.between(20ms, 150ms);
+  result.client.requests_may_repeat = faults.kinds.has(fault::duplication);
+  return result;
+}
+
+class raft_world {
+public:
+  explicit raft_world(const run_request& asked)
+    : asked_{asked}, world_{asked.seed}, faults_{draw_plan(
+                                           world_.stream("plan"),
+                                           asked.allowed)},
+      setup_{draw_setup(world_.stream("setup"), faults_, asked)},
+      links_{world_, faults_}, invariants_{world_,
+                                           [this](raft::member who,
+                                                  raft::log_index index,
+                                                  raft::term_number term) {
+                                             return holds(who, index, term);
+                                           }},
+      operator_{world_, nodes_} {
+    world_.log().listen(asked.listener);
+    build();
+  }
+
+  run_result run();
+
+private:
+  void build();
+  [[nodiscard]] bool holds(raft::member who, raft::log_index index,
+                           raft::term_number term) const;
+  void mend();
+  void await_progress();
+  void probe();
+  void await_agreement();
+  [[nodiscard]] std::string disagreement() const;
+  void read_everything();
+  void read_next(std::uint32_t key);
+  void judge_history();
+  void count(run_result& result) const;
+
+  run_request asked_;
+  kernel world_;
+  plan faults_;
+  setup setup_;
+  network links_;
+  raft_invariants invariants_;
+  std::vector<std::unique_ptr<machine>> machines_;
+  std::vector<std::unique_ptr<raft_host>> nodes_;
+  group_operator operator_;
+  std::unique_ptr<nemesis> nemesis_;
+  history history_;
+  std::vector<std::unique_ptr<raft_client>> clients_;
+  std::unique_ptr<raft_client> prober_;
+  nanoseconds mended_at_{0};
+  nanoseconds recovered_at_{0};
+  bool all_read_ = false;
+  judgement judgement_;
+};
+
+void raft_world::build() {
+  const auto count = setup_.founders + setup_.spares;
+  std::vector<machine*> boxes;
+  for (std::uint32_t number = 0; number < count; ++number) {
+    machines_.push_back(std::make_unique<machine>(world_, faults_, number));
+    boxes.push_back(machines_.back().get());
+    links_.add([box = boxes.back()](const network::delivery& arrive) {
+      box->deliver(arrive);
+    });
+  }
+  raft::configuration founders;
+  for (raft::node_id id = 1; id <= setup_.founders; ++id) {
+    founders.voters.push_back({id, 0});
+  }
+  for (auto* box : boxes) {
+    nodes_.push_back(std::make_unique<raft_host>(
+      world_, *box, links_, invariants_, setup_.group, nodes_));
+    if (box->number() < setup_.founders) {
+      nodes_.back()->found_group(founders);
+    }
+  }
+  auto settings = setup_.client;
+  for (std::uint32_t number = 0; number <= setup_.clients; ++number) {
+    settings.number = number;
+    if (number == setup_.clients) {
+      settings.patience = setup_.group.core.election_timeout / 4;
+      settings.most_tries = 1'000;
+    }
+    auto client =
+      std::make_unique<raft_client>(world_, links_, history_, settings, nodes_);
+    if (number == setup_.clients) {
+      prober_ = std::move(client);
+    } else {
+      clients_.push_back(std::move(client));
+    }
+  }
+  nemesis_ = std::make_unique<nemesis>(world_, faults_, links_, boxes);
+  operator_.add_deeds_to(*nemesis_);
+}
+
+bool raft_world::holds(raft::member who, raft::log_index index,
+                       raft::term_number term) const {
+  const auto& node = *nodes_[who.id - 1];
+  return node.self().incarnation == who.incarnation
+         && node.holds_durably(index, term);
+}
+
+run_result raft_world::run() {
+  world_.tell([&] {
+    return "faults: " + to_string(faults_.kinds) + "; founders "
+           + std::to_string(setup_.founders) + ", spares "
+           + std::to_string(setup_.spares);
+  });
+  for (const auto& box : machines_) {
+    box->start();
+  }
+  for (const auto& client : clients_) {
+    client->begin();
+  }
+  nemesis_->begin();
+  world_.run_until(setup_.chaos);
+  if (!world_.failed()) {
+    mend();
+    await_progress();
+  }
+  if (!world_.failed()) {
+    await_agreement();
+  }
+  if (!world_.failed()) {
+    read_everything();
+  }
+  if (!world_.failed()) {
+    judge_history();
+  }
+  run_result result;
+  result.failure = world_.failure();
+  world_.note("events", world_.events(), world_.log().notes());
+  result.hash = world_.log().hash();
+  result.events = world_.events();
+  result.simulated = world_.now();
+  result.drawn = faults_.kinds;
+  const auto timeout = 2 * setup_.group.core.election_timeout;
+  result.recovery_ppt =
+    static_cast<std::uint64_t>((recovered_at_ - mended_at_) * 1000 / timeout);
+  if (asked_.keep_history) {
+    result.history = history_.to_json_lines(asked_.seed);
+  }
+  count(result);
+  return result;
+}
+
+void raft_world::mend() {
+  nemesis_->end();
+  mended_at_ = world_.now();
+}
+
+void raft_world::probe() {
+  prober_->ask(verb::put, 0, [this](bool good) {
+    if (good) {
+      recovered_at_ = world_.now();
+    } else {
+      probe();
+    }
+  });
+}
+
+void raft_world::await_progress() {
+  const auto timeout = 2 * setup_.group.core.election_timeout;
+  probe();
+  const auto limit = mended_at_ + recovery_bound * timeout;
+  while (recovered_at_ == 0ns && world_.now() < limit && !world_.failed()) {
+    world_.run_until(std::min(limit, world_.now() + timeout / 20));
+  }
+  if (recovered_at_ == 0ns && !world_.failed()) {
+    world_.fail("progress: no write succeeded within "
+                + std::to_string(recovery_bound)
+                + " election timeouts after all was mended");
+  }
+}
+
+std::string raft_world::disagreement() const {
+  const raft_host* leader = nullptr;
+  for (const auto& one : nodes_) {
+    if (one->leads()
+        && (leader == nullptr
+            || one->node()->state().term > leader->node()->state().term)) {
+      leader = one.get();
+    }
+  }
+  if (leader == nullptr) {
+    return "nobody leads";
+  }
+  const auto last = leader->node()->state().last_index;
+  for (const auto id : raft::member_ids(leader->members())) {
+    const auto& one = *nodes_[id - 1];
+    const auto* state = one.state();
+    const auto belongs =
+      raft::newest_incarnation(leader->members(), id) == one.self().incarnation;
+    if (state != nullptr && belongs && state->index() != last) {
+      return node_name(id) + " has applied " + std::to_string(state->index())
+             + " of " + std::to_string(last);
+    }
+  }
+  return "";
+}
+
+void raft_world::await_agreement() {
+  for (const auto& client : clients_) {
+    client->end();
+  }
+  const auto timeout = 2 * setup_.group.core.election_timeout;
+  const auto limit = world_.now() + agreement_bound * timeout;
+  const auto busy = [&] {
+    return prober_->is_busy()
+           || std::any_of(clients_.begin(), clients_.end(),
+                          [](const auto& one) { return one->is_busy(); });
+  };
+  std::string why = "?";
+  while (!world_.failed() && !why.empty() && world_.now() < limit) {
+    world_.run_until(world_.now() + timeout / 2);
+    why = busy() ? "a client still waits" : disagreement();
+  }
+  if (!why.empty()) {
+    world_.fail("agreement: long after all was mended, " + why);
+  }
+}
+
+void raft_world::read_next(std::uint32_t key) {
+  if (key == key_count) {
+    all_read_ = true;
+    return;
+  }
+  prober_->ask(verb::get, key,
+               [this, key](bool good) { read_next(good ? key + 1 : key); });
+}
+
+void raft_world::read_everything() {
+  read_next(0);
+  const auto timeout = 2 * setup_.group.core.election_timeout;
+  world_.run_until(world_.now() + agreement_bound * timeout);
+  if (!all_read_) {
+    world_.fail("progress: a calm group does not answer reads");
+  }
+}
+
+void raft_world::judge_history() {
+  judgement_ = judge(history_);
+  if (!judgement_.violation.empty()) {
+    world_.fail(judgement_.violation);
+  }
+}
+
+void raft_world::count(run_result& result) const {
+  auto& counts = result.counts;
+  const auto& net = links_.seen();
+  counts["messages"] = net.sent;
+  counts["messages lost"] = net.lost + net.blocked;
+  counts["messages duplicated"] = net.duplicated;
+  counts["terms with a leader"] = invariants_.terms_with_leader();
+  counts["entries committed"] = invariants_.committed();
+  counts["deeds of the nemesis"] = nemesis_->deeds();
+  counts["membership changes asked for"] = operator_.seen().changes;
+  counts["transfers asked for"] = operator_.seen().transfers;
+  counts["bits rotten"] = operator_.seen().rotten;
+  for (const auto& one : nodes_) {
+    counts["snapshots taken"] += one->seen().snapshots_taken;
+    counts["snapshots installed"] += one->seen().snapshots_installed;
+    counts["damage found"] += one->seen().damage_found;
+    counts["disks replaced"] += one->seen().disks_replaced;
+    counts["nodes stopped by their disk"] += one->seen().stopped_by_disk;
+  }
+  for (const auto& box : machines_) {
+    counts["crashes"] += box->crashes();
+    counts["writes torn"] += box->storage().seen().torn;
+    counts["writes refused"] += box->storage().seen().refused;
+    counts["syncs"] += box->storage().seen().syncs;
+  }
+  counts["operations"] = history_.operations().size();
+  counts["operations of unknown outcome"] =
+    static_cast<std::uint64_t>(std::count_if(
+      history_.operations().begin(), history_.operations().end(),
+      [](const operation& one) { return one.result == outcome::unknown; }));
+  counts["keys undecided"] = judgement_.undecided_keys;
+}
+
+} // namespace
+
+run_result run_raft(const run_request& asked) {
+  raft_world world{asked};
+  return world.run();
+}
+
+std::string_view raft_mistakes() noexcept {
+  return "answer_before_sync, sync_again, cut_damage, snapshot_lacks_session, "
+         "forget_vote, keep_incarnation, serve_before_applied";
+}
+
+} // namespace neuroplex::sim
