@@ -40,23 +40,23 @@ void disk::sync(const std::string& file, answer done) {
     ++counts_.stalls;
     when += dice_.between(nanoseconds{0}, faults_.stall);
   }
-  const auto fails = dice_.chance_ppm(faults_.failed_sync_ppm);
+  const auto bad = dice_.chance_ppm(faults_.failed_sync_ppm);
   when = std::max(when, last_answer_);
   last_answer_ = when;
   world_.at(when, [this, file, writes = files_[file].pending.size(),
-                   generation = generation_, fails, done = std::move(done)] {
-    if (generation != generation_) {
-      return;
+                   generation = generation_, bad, done = std::move(done)] {
+    if (generation == generation_) {
+      const auto fails = bad && !calm_;
+      finish_sync(file, writes, fails);
+      deliver_([done, fails] { done(fails ? errc::io : errc::ok); });
     }
-    finish_sync(file, writes, generation, fails);
-    deliver_([done, fails] { done(fails ? errc::io : errc::ok); });
   });
 }
 
 void disk::finish_sync(const std::string& file, std::size_t writes,
-                       std::uint64_t generation, bool fails) {
+                       bool fails) {
   const auto found = files_.find(file);
-  if (generation != generation_ || found == files_.end()) {
+  if (found == files_.end()) {
     return;
   }
   auto& state = found->second;
@@ -165,6 +165,7 @@ void disk::calm() noexcept {
   faults_.stall_ppm = 0;
   faults_.failed_sync_ppm = 0;
   full_ = false;
+  calm_ = true;
 }
 
 } // namespace neuroplex::sim

@@ -73,8 +73,13 @@ public:
     full_ = full;
   }
 
-  /// No stalls and no failures from now on.
+  /// No stalls and no failures from now on, but what is under way takes until
+  /// `busy_until`.
   void calm() noexcept;
+
+  [[nodiscard]] nanoseconds busy_until() const noexcept {
+    return last_answer_;
+  }
 
   struct counts {
     std::uint64_t syncs = 0;
@@ -105,8 +110,7 @@ private:
 
   static void put(bytes& into, std::size_t offset,
                   std::span<const std::byte> data);
-  void finish_sync(const std::string& file, std::size_t writes,
-                   std::uint64_t generation, bool fails);
+  void finish_sync(const std::string& file, std::size_t writes, bool fails);
   void settle(file_state& file, const pending_write& write);
 
   kernel& world_;
@@ -117,6 +121,7 @@ private:
   nanoseconds last_answer_{0};
   std::uint64_t generation_ = 0; ///< of crashes: an old sync must not finish
   bool full_ = false;
+  bool calm_ = false;
   counts counts_;
 };
 

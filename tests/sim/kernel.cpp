@@ -25,7 +25,9 @@ bool kernel::run_until(nanoseconds limit) {
     const auto next = heap_.back();
     heap_.pop_back();
     now_ = next.when;
-    ++events_;
+    if (++events_ == max_events) {
+      fail("endless: more events than any run of this length has");
+    }
     // The action may schedule others, and so move `actions_`.
     const auto what = std::move(actions_[next.slot]);
     actions_[next.slot] = nullptr;

@@ -26,6 +26,9 @@
 
 namespace neuroplex::sim {
 
+/// More than any run needs: messages that breed messages fail a run.
+inline constexpr std::uint64_t max_events = 1'000'000;
+
 class kernel {
 public:
   using action = std::function<void()>;

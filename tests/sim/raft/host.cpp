@@ -27,6 +27,7 @@ constexpr std::array<std::string_view, mistake_count> mistake_names{
 
 constexpr auto longest_turn = 200us;
 constexpr auto retry_when_full = 20ms;
+constexpr auto longest_stop = 1s;
 
 } // namespace
 
@@ -94,10 +95,6 @@ void raft_host::boot() {
   life_->node = std::make_unique<raft::core>(std::move(*made));
   members_ = life_->node->state().members;
   feed(raft::tick{});
-}
-
-bool raft_host::leads() const {
-  return node() != nullptr && node()->state().role == raft::role::leader;
 }
 
 bool raft_host::holds_durably(raft::log_index index,
@@ -198,6 +195,7 @@ void raft_host::arm() {
 }
 
 bool raft_host::carry_out(raft::effects& wanted) {
+  members_before_ = members_;
   if (wanted.membership) {
     members_ = wanted.membership->members;
     world_.tell([&] {
@@ -206,6 +204,7 @@ bool raft_host::carry_out(raft::effects& wanted) {
     });
   }
   if (wanted.role) {
+    life_->role = wanted.role->role;
     world_.note("role", self().id,
                 static_cast<std::uint64_t>(wanted.role->role),
                 wanted.role->term);
@@ -257,6 +256,7 @@ bool raft_host::send_all(const std::vector<raft::message>& messages) {
 void raft_host::send(const raft::message& what) {
   ++counts_.messages;
   world_.tell([&] { return "sent: " + describe(what); });
+  check_promise(what);
   if (what.to == raft::nobody || what.to > all_.size()) {
     world_.fail("a message goes to nobody: " + describe(what));
     return;
@@ -265,6 +265,30 @@ void raft_host::send(const raft::message& what) {
   auto shared = std::make_shared<const raft::message>(what);
   links_.send(box_.number(), to,
               [other = all_[to].get(), shared] { other->receive(*shared); });
+}
+
+// Whatever a message promises must be on the disk before it leaves.
+void raft_host::check_promise(const raft::message& what) {
+  const auto& durable = life_->log.durable();
+  const auto* request = std::get_if<raft::vote_request>(&what.body);
+  const auto* vote = std::get_if<raft::vote_reply>(&what.body);
+  const auto* accepted = std::get_if<raft::append_reply>(&what.body);
+  const auto is_pre = (request != nullptr && request->pre)
+                      || (vote != nullptr && vote->pre && vote->granted);
+  auto kept = is_pre || what.term <= durable.hard.term
+              || what.term <= durable.snapshot.term;
+  if (vote != nullptr && vote->granted && !vote->pre) {
+    kept =
+      kept && durable.hard.term == what.term && durable.hard.vote == what.to;
+  }
+  if (accepted != nullptr && !accepted->rejected) {
+    const auto last = durable.log.empty() ? 0 : durable.log.back().index;
+    kept = kept && accepted->index <= std::max(last, durable.snapshot.index);
+  }
+  if (!kept) {
+    world_.fail("promises are durable: this left before it was: "
+                + describe(what));
+  }
 }
 
 bool raft_host::write(const raft::disk_write& what) {
@@ -276,9 +300,6 @@ bool raft_host::write(const raft::disk_write& what) {
   if (first != 0) {
     invariants_.saw_entries(self().id, what.entries,
                             life_->node->log().term_of(first - 1));
-  }
-  if (what.hard) {
-    invariants_.saw_term(self(), what.hard->term);
   }
   life_->unwritten.push_back(what);
   if (life_->unwritten.size() == 1) {
@@ -309,6 +330,7 @@ void raft_host::try_writes() {
 
 void raft_host::written(raft::write_id id, errc code) {
   if (code == errc::ok || settings_.wrong == mistake::sync_again) {
+    invariants_.saw_term(self(), life_->log.durable().hard.term);
     if (rare_.strikes("answer of the disk comes late", 50'000)) {
       // All up to a later one may be told at once; this one is then old news.
       box_.at_local(box_.local_now() + dice_.between(0ns, 5ms),
@@ -325,6 +347,14 @@ void raft_host::disk_failed() {
   ++counts_.stopped_by_disk;
   world_.note("disk failed", box_.number());
   feed(raft::persist_failed{});
+  box_.at_local(box_.local_now() + dice_.between(10ms, longest_stop),
+                [this] { box_.crash(); });
+}
+
+void raft_host::crash_if_stopped() {
+  if (life_ && life_->role == raft::role::stopped) {
+    box_.crash();
+  }
 }
 
 bool raft_host::apply_all(const std::vector<raft::entry>& entries) {
@@ -333,7 +363,11 @@ bool raft_host::apply_all(const std::vector<raft::entry>& entries) {
     if (!box_.survives()) {
       return false;
     }
-    invariants_.saw_commit(self().id, one, members_);
+    if (leads()) {
+      invariants_.saw_commit(self().id, one, {&members_before_, &members_});
+    } else {
+      invariants_.saw_commit(self().id, one, {});
+    }
     if (one.index != state.index() + 1) {
       world_.fail("no gaps: node " + std::to_string(self().id) + " applies "
                   + std::to_string(one.index) + " after "

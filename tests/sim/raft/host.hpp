@@ -106,7 +106,10 @@ public:
     return life_ ? &life_->state : nullptr;
   }
 
-  [[nodiscard]] bool leads() const;
+  [[nodiscard]] bool leads() const noexcept {
+    return life_ && life_->role == raft::role::leader;
+  }
+
   [[nodiscard]] bool holds_durably(raft::log_index index,
                                    raft::term_number term) const;
 
@@ -127,6 +130,9 @@ public:
   [[nodiscard]] bool is_damaged() const noexcept {
     return damaged_;
   }
+
+  /// A node whose disk failed does nothing until its process starts again.
+  void crash_if_stopped();
 
   /// An empty disk, and so a new incarnation. Not part of the group until it
   /// was added again.
@@ -152,6 +158,7 @@ private:
 
     wal log;
     std::unique_ptr<raft::core> node;
+    raft::role role = raft::role::follower; ///< as it last told
     register_map state;
     std::deque<raft::input> inputs;
     bool draining = false;
@@ -172,6 +179,7 @@ private:
   bool carry_out(raft::effects& wanted);
   bool send_all(const std::vector<raft::message>& messages);
   void send(const raft::message& what);
+  void check_promise(const raft::message& what);
   bool write(const raft::disk_write& what);
   void try_writes();
   void written(raft::write_id id, errc code);
@@ -195,6 +203,7 @@ private:
   rarities rare_;
   raft::incarnation_number incarnation_ = 0;
   raft::configuration members_;
+  raft::configuration members_before_; ///< the step that is carried out
   std::uint64_t lives_ = 0;
   raft::request_id next_request_ = 1;
   bool rotten_ = false;

@@ -85,8 +85,15 @@ bool raft_invariants::majority_has(const std::vector<raft::member>& voters,
   return voters.empty() || static_cast<std::size_t>(copies) > voters.size() / 2;
 }
 
-void raft_invariants::saw_commit(raft::node_id node, const raft::entry& one,
-                                 const raft::configuration& members) {
+bool raft_invariants::is_safe_in(const raft::configuration& members,
+                                 const raft::entry& one) const {
+  return majority_has(members.voters, one)
+         && majority_has(members.outgoing, one);
+}
+
+void raft_invariants::saw_commit(
+  raft::node_id node, const raft::entry& one,
+  std::initializer_list<const raft::configuration*> leading) {
   const auto hash = content_hash(one);
   if (one.index <= committed_.size()) {
     const auto& first = committed_[one.index - 1];
@@ -105,9 +112,10 @@ void raft_invariants::saw_commit(raft::node_id node, const raft::entry& one,
   }
   const auto latest = leaders_.empty() ? one.term : leaders_.rbegin()->first;
   committed_.push_back({one.term, hash, std::max(latest, one.term)});
-  if (count_copies_
-      && !(majority_has(members.voters, one)
-           && majority_has(members.outgoing, one))) {
+  if (count_copies_ && leading.size() != 0
+      && std::none_of(leading.begin(), leading.end(), [&](const auto* members) {
+           return is_safe_in(*members, one);
+         })) {
     world_.fail("committed is durable: " + node_text(node) + " commits "
                 + entry_text(one.index, one.term)
                 + ", which a majority does not have on disk");

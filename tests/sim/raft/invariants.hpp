@@ -24,6 +24,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -48,8 +49,11 @@ public:
   /// Entries that a node writes; `prev_term` is that of the one before them.
   void saw_entries(raft::node_id node, const std::vector<raft::entry>& entries,
                    std::optional<raft::term_number> prev_term);
+  /// `leading` are the configurations that a node which leads had before and
+  /// after the step that committed, either of which may have counted; none if
+  /// it follows.
   void saw_commit(raft::node_id node, const raft::entry& one,
-                  const raft::configuration& members);
+                  std::initializer_list<const raft::configuration*> leading);
   /// A state machine at an index, after an entry or a snapshot.
   void saw_state(raft::node_id node, raft::log_index index,
                  std::uint64_t digest);
@@ -84,6 +88,8 @@ private:
     raft::term_number committed_in; ///< the highest term that began before
   };
 
+  [[nodiscard]] bool is_safe_in(const raft::configuration& members,
+                                const raft::entry& one) const;
   [[nodiscard]] bool majority_has(const std::vector<raft::member>& voters,
                                   const raft::entry& one) const;
 

@@ -55,6 +55,11 @@ public:
     return image_;
   }
 
+  /// What it holds even after a crash that keeps nothing else.
+  [[nodiscard]] const raft::durable_state& durable() const noexcept {
+    return durable_;
+  }
+
   /// The newest snapshot; empty state if there is none.
   [[nodiscard]] const stored_snapshot& snapshot() const noexcept {
     return snapshot_;

@@ -53,7 +53,8 @@ void draw_limits(dice& thrown, raft::options& core) {
   core.max_append_entries = entries[thrown.below(entries.size())];
   core.max_append_bytes = bytes[thrown.below(bytes.size())];
   core.max_inflight_messages = windows[thrown.below(windows.size())];
-  core.max_inflight_bytes = bytes[thrown.between(1, std::uint64_t{3})];
+  core.max_inflight_bytes =
+    std::max(core.max_append_bytes, bytes[thrown.below(bytes.size())]);
   core.max_unapplied_entries = entries[thrown.between(1, std::uint64_t{3})];
   core.kept_entries = kept[thrown.below(kept.size())];
   core.chunk_bytes = pieces[thrown.below(pieces.size())];
@@ -242,8 +243,16 @@ run_result raft_world::run() {
 }
 
 void raft_world::mend() {
+  for (const auto& one : nodes_) {
+    one->crash_if_stopped();
+  }
   nemesis_->end();
+  // A slow disk answers what it was asked before.
   mended_at_ = world_.now();
+  for (const auto& box : machines_) {
+    mended_at_ = std::max(mended_at_, box->storage().busy_until());
+  }
+  world_.run_until(mended_at_);
 }
 
 void raft_world::probe() {
@@ -329,7 +338,10 @@ void raft_world::read_next(std::uint32_t key) {
 void raft_world::read_everything() {
   read_next(0);
   const auto timeout = 2 * setup_.group.core.election_timeout;
-  world_.run_until(world_.now() + agreement_bound * timeout);
+  const auto limit = world_.now() + agreement_bound * timeout;
+  while (!all_read_ && !world_.failed() && world_.now() < limit) {
+    world_.run_until(world_.now() + timeout / 20);
+  }
   if (!all_read_) {
     world_.fail("progress: a calm group does not answer reads");
   }
