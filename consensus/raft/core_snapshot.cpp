@@ -83,6 +83,12 @@ void core::receive(const message& head, const snapshot_reply& body) {
   if (peer == nullptr || peer->state != progress_state::snapshot
       || peer->sending.index != body.index)
     return;
+  // One answer, one piece. What was answered before, or asks for an earlier
+  // piece, is heard once between two heartbeats: answers that come twice must
+  // not breed pieces that are answered twice.
+  auto forward = body.installed || body.next_offset > peer->chunk_offset;
+  if (!forward && peer->moved)
+    return;
   peer->moved = true;
   if (body.installed) {
     peer->accepted(body.index);
