@@ -16,8 +16,8 @@ namespace neuroplex::raft::testing {
 
 using namespace std::chrono_literals;
 
-inline configuration voters_of(std::vector<node_id> ids,
-                               std::vector<node_id> learners = {}) {
+inline configuration voters_of(const std::vector<node_id>& ids,
+                               const std::vector<node_id>& learners = {}) {
   configuration members;
   for (auto id : ids)
     members.voters.push_back({id, 0});
@@ -157,7 +157,8 @@ public:
           || (lost && lost(what)))
         continue;
       ++count;
-      give(what.to, received{std::move(what)});
+      auto to = what.to;
+      give(to, received{std::move(what)});
     }
     REQUIRE(network.empty());
     return count;

@@ -39,6 +39,7 @@ std::vector<message> one_of_each() {
     snapshot_reply{17, true, false, 0},
     timeout_now{}};
   std::vector<message> all;
+  all.reserve(bodies.size());
   for (auto& body : bodies)
     all.push_back({1, 2, 5, 4, std::move(body)});
   return all;

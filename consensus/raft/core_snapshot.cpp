@@ -133,8 +133,7 @@ void core::receive(const message& head, const snapshot_chunk& body) {
     return;
   }
   if (!incoming_ || !(incoming_->meta == meta)) {
-    incoming_.emplace();
-    incoming_->meta = meta;
+    incoming_ = incoming_snapshot{meta, head.from};
   }
   auto& incoming = *incoming_;
   incoming.from = head.from;

@@ -136,8 +136,9 @@ private:
       all_.network.erase(all_.network.begin() + static_cast<long>(at));
     if (fate >= 90)
       return;
-    if (!all_.nodes[what.to].down)
-      all_.give(what.to, received{std::move(what)});
+    auto to = what.to;
+    if (!all_.nodes[to].down)
+      all_.give(to, received{std::move(what)});
   }
 
   void let_time_pass() {

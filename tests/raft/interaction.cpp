@@ -270,6 +270,7 @@ private:
       lines[peer.id] =
         describe_peer(peer.id, peer.state, peer.match, peer.next);
     std::vector<std::string> found;
+    found.reserve(lines.size());
     for (const auto& [id, line] : lines)
       found.push_back(line);
     out_.compare(step, joined(expected), joined(found));
