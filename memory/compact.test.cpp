@@ -163,7 +163,7 @@ TEST_CASE("a defragmented segment has at most five percent fragmentation",
 TEST_CASE("ninety percent of a segment are live at the first refusal, also "
           "after churn",
           "[compact]") {
-  constexpr auto size = (under_asan ? 16 : 64) * mebibyte;
+  constexpr auto size = (under_asan ? 32 : 64) * mebibyte;
   segment s{{.segment_bytes = size, .huge_pages = false}};
   modelled entries{s.db, 3};
   while (entries.add())
