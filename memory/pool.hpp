@@ -241,13 +241,17 @@ public:
              : 0;
   }
 
-  /// Whether the page of a block is on its way in or out of use by `owner`.
-  [[nodiscard]] bool in_claimed_page(std::uint32_t granule,
-                                     unsigned owner) const noexcept {
-    auto page = arena_.page_of(granule);
-    auto info = arena_.page(page).info.load(std::memory_order_acquire);
-    return layout::page_state_of(info) == layout::page_state::claimed
-           && layout::page_owner_of(info) == owner;
+  /// Whether a block begins at `granule`, by its page's record. If not, the
+  /// page is free or on its way in or out of use, or the granule lies within
+  /// another block: what stands there is no word.
+  [[nodiscard]] bool begins_block(std::uint32_t granule) const noexcept {
+    auto first = first_page(arena_.page_of(granule));
+    if (first == no_page)
+      return false;
+    auto info = arena_.page(first).info.load(std::memory_order_acquire);
+    return layout::page_state_of(info) == layout::page_state::large
+             ? granule == large_granule(first)
+             : block_number(first, layout::page_class_of(info), granule) != ~0U;
   }
 
   /// Gives up the spans a dead thread owned, with the blocks it held in them.

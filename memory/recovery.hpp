@@ -154,9 +154,10 @@ private:
       return;
     auto word = block->word.load(std::memory_order_acquire);
     auto in = layout::state_of(word);
-    // A large block on its way in or out goes with its pages.
+    // A large block on its way in or out goes with its pages. A block that was
+    // freed last of all may be in the middle of others' by now.
     if (layout::owner_of(word) != owner || in == state::free
-        || in == state::live || pool_.in_claimed_page(granule, owner))
+        || in == state::live || !pool_.begins_block(granule))
       return;
     self.slot->pending.store(granule, std::memory_order_release);
     if (block->word.compare_exchange_strong(

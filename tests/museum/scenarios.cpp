@@ -537,6 +537,50 @@ scenario dead_allocator() {
   };
 }
 
+scenario pages_of_the_dead() {
+  return {
+    .name = "pages_of_the_dead",
+    .sentence = "who recovers touches nothing in pages that the dead gave back, "
+                "nor lists what goes with its page",
+    .prepare =
+      [](world& w) {
+        // Some displaced blocks, which another link would cut off.
+        w.set(2, 0, 1);
+        w.set(2, 0, 2);
+        w.set(2, 0, 3);
+      },
+    .roles = {{[](world& w) {
+                 if (auto large = w.take(0, 17'000); large != 0)
+                   w.give(0, large);
+               },
+               true},
+              {[](world& w) {
+                // In the pages of the large block, if they are free already.
+                auto before = w.take(1, 240);
+                w.fill_alike(before, 0);
+                w.threads().await(0);
+                w.kept(before, 0);
+                auto after = w.take(1, 240);
+                w.fill_alike(after, 0);
+                w.threads().raise(1);
+                if (after != 0)
+                  w.give(1, after);
+                if (before != 0)
+                  w.give(1, before);
+              }},
+              {[](world& w) {
+                if (w.threads().await_end(0))
+                  w.recover(2, 0);
+                w.threads().raise(0);
+                w.threads().await(1);
+                w.reuse(2);
+              }}},
+    .within = {.preemptions = 1, .spells = 0, .deaths = 1, .together = 2},
+    .deaths = 1,
+    .pages = 6,
+  };
+}
+
 scenario dead_doubler() {
   auto result = doubling();
   result.name = "dead_doubler";
@@ -703,6 +747,7 @@ const std::vector<scenario>& all_scenarios() {
                 }),
     dead_recoverer(),
     dead_allocator(),
+    pages_of_the_dead(),
     dead_doubler(),
     shared_value(),
     last_reference(),

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -332,6 +333,22 @@ public:
     engine_.pool().give_back(contexts_[thread], granule);
   }
 
+  void fill_alike(std::uint32_t granule, unsigned owner) override {
+    if (granule == 0)
+      return;
+    auto words = alike(owner);
+    model_sync::write(words_of(granule), words.data(), sizeof words);
+  }
+
+  void kept(std::uint32_t granule, unsigned owner) override {
+    if (granule == 0)
+      return;
+    decltype(alike(owner)) words{};
+    model_sync::read(words.data(), words_of(granule), sizeof words);
+    if (words != alike(owner))
+      fail("a block is written to that another thread holds");
+  }
+
   void grow_index() override {
     (void)engine_.index().begin_doubling(
       arena().control().index_state.load(std::memory_order_acquire));
@@ -416,6 +433,19 @@ private:
         return same_line == (i < 4) && !same_tag;
       });
     }
+  }
+
+  // -- content that looks like words ------------------------------------------
+
+  [[nodiscard]] std::byte* words_of(std::uint32_t granule) const {
+    return reinterpret_cast<std::byte*>(arena().block(granule))
+           + offsetof(layout::block_header<model_sync>, value_bytes);
+  }
+
+  static std::array<std::uint64_t, 4> alike(unsigned owner) {
+    std::array<std::uint64_t, 4> words{};
+    words.fill(layout::next_word(0, state::held, owner + 1));
+    return words;
   }
 
   // -- noting operations ------------------------------------------------------

@@ -79,6 +79,11 @@ public:
   /// Raw blocks. Nobody else may hold what one got; 0: there is none.
   virtual std::uint32_t take(unsigned thread, std::uint64_t bytes) = 0;
   virtual void give(unsigned thread, std::uint32_t granule) = 0;
+  /// Fills a block that was taken, from its plain fields on, with words as they
+  /// stand in blocks that `owner` keeps ready; `kept` fails the run when they
+  /// are not there any more. Nothing for block 0.
+  virtual void fill_alike(std::uint32_t granule, unsigned owner) = 0;
+  virtual void kept(std::uint32_t granule, unsigned owner) = 0;
   /// Begins to double the index, as if it were full.
   virtual void grow_index() = 0;
 
