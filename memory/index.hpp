@@ -735,22 +735,17 @@ private:
     for (unsigned i = 0; i < new_groups::line_count; ++i) {
       auto& line = arena_.line(level + 1, 2 * begin + i);
       for (unsigned s = 0; s < layout::slots_per_line; ++s) {
-        std::uint8_t no_tag = 0;
-        if (target->tags[i][s] != 0)
-          line.tags[s].compare_exchange_strong(no_tag, target->tags[i][s],
-                                               std::memory_order_acq_rel);
         auto closed = layout::slot_closed;
         auto granule = target->slots[i][s];
         line.slots[s].compare_exchange_strong(
           closed, granule == 0 ? layout::slot_empty : granule,
           std::memory_order_acq_rel);
       }
-      std::uint32_t no_meta = 0;
-      line.meta.compare_exchange_strong(
-        no_meta,
-        layout::meta_open | target->references[i]
-          | (target->probes[i] << layout::meta_probe_shift),
-        std::memory_order_acq_rel);
+      // A tag is any byte: one by one, a helper who was off the processor might
+      // take the 0 of an entry that came later for no tag yet.
+      Sync::open_tags(line.tags, line.meta, target->tags[i],
+                      layout::meta_open | target->references[i]
+                        | (target->probes[i] << layout::meta_probe_shift));
     }
     arena_.line(level, begin)
       .meta.fetch_or(layout::meta_carried_over, std::memory_order_seq_cst);

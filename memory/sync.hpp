@@ -15,6 +15,7 @@
 // `before_write`, writes the bytes, and stores the next word (release).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -99,6 +100,56 @@ struct native_sync {
       cpu_relax();
   }
 
+  static constexpr std::size_t tag_count = 12; ///< of a line
+
+  /// Exchanges 16 aligned bytes for `desired` (low half first) if they are
+  /// `expected`, which else becomes what they are; sequentially consistent.
+  NEUROPLEX_INLINE static bool
+  exchange_wide(void* at, std::uint64_t (&expected)[2],
+                const std::uint64_t (&desired)[2]) noexcept {
+#if defined(__x86_64__)
+    struct alignas(16) wide {
+      std::uint64_t halves[2];
+    };
+    bool done = false;
+    asm volatile("lock cmpxchg16b %1"
+                 : "=@ccz"(done), "+m"(*static_cast<wide*>(at)),
+                   "+a"(expected[0]), "+d"(expected[1])
+                 : "b"(desired[0]), "c"(desired[1])
+                 : "memory");
+    return done;
+#else
+    __extension__ using both = unsigned __int128;
+    auto join = [](const std::uint64_t(&halves)[2]) {
+      return static_cast<both>(halves[1]) << 64 | halves[0];
+    };
+    auto present = join(expected);
+    if (__atomic_compare_exchange_n(static_cast<both*>(at), &present,
+                                    join(desired), false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST))
+      return true;
+    expected[0] = static_cast<std::uint64_t>(present);
+    expected[1] = static_cast<std::uint64_t>(present >> 64);
+    return false;
+#endif
+  }
+
+  /// Sets the 12 tags of a line and the word behind them at once, if that word
+  /// is 0. The 16 bytes must be aligned.
+  static void open_tags(std::atomic<std::uint8_t>* tags,
+                        const std::atomic<std::uint32_t>& meta,
+                        const std::array<std::uint8_t, tag_count>& values,
+                        std::uint32_t word) noexcept {
+    static_cast<void>(meta); // it is the last of the 16 bytes
+    std::uint64_t desired[2];
+    std::memcpy(desired, values.data(), tag_count);
+    std::memcpy(reinterpret_cast<char*>(desired) + tag_count, &word,
+                sizeof word);
+    std::uint64_t seen[2] = {0, 0};
+    while (!exchange_wide(tags, seen, desired) && seen[1] >> 32 == 0)
+      ; // only a scribble lies there before
+  }
+
   /// Bit i is set when tags[i] equals `tag`, for the 12 tags of a line. The 16
   /// bytes from `tags` on must be readable and aligned. On x86-64 a plain load
   /// is in order with exchanges before it, as seq_cst asks for.
@@ -106,7 +157,6 @@ struct native_sync {
   match_tags(const std::atomic<std::uint8_t>* tags, std::uint8_t tag,
              [[maybe_unused]] std::memory_order order =
                std::memory_order_acquire) noexcept {
-    constexpr unsigned tag_count = 12;
 #if defined(__x86_64__) && !defined(NEUROPLEX_TSAN)
     auto present = _mm_load_si128(reinterpret_cast<const __m128i*>(tags));
     auto wanted = _mm_set1_epi8(static_cast<char>(tag));

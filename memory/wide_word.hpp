@@ -91,34 +91,17 @@ public:
   }
 
   NEUROPLEX_INLINE bool change(wide_value& seen, std::uint64_t bits) noexcept {
-#if defined(__x86_64__)
 #if defined(NEUROPLEX_TSAN)
     show_order();
 #endif
-    bool done = false;
-    asm volatile("lock cmpxchg16b %1"
-                 : "=@ccz"(done), "+m"(*this), "+a"(seen.bits),
-                   "+d"(seen.version)
-                 : "b"(bits), "c"(seen.version + 1)
-                 : "memory");
+    std::uint64_t expected[2] = {seen.bits, seen.version};
+    auto done =
+      native_sync::exchange_wide(this, expected, {bits, seen.version + 1});
+    seen = {expected[0], expected[1]};
 #if defined(NEUROPLEX_TSAN)
     show_order();
 #endif
     return done;
-#else
-    __extension__ using both = unsigned __int128;
-    auto join = [](std::uint64_t low, std::uint64_t high) {
-      return static_cast<both>(high) << 64 | low;
-    };
-    auto expected = join(seen.bits, seen.version);
-    if (__atomic_compare_exchange_n(reinterpret_cast<both*>(this), &expected,
-                                    join(bits, seen.version + 1), false,
-                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-      return true;
-    seen = {static_cast<std::uint64_t>(expected),
-            static_cast<std::uint64_t>(expected >> 64)};
-    return false;
-#endif
   }
 
 private:

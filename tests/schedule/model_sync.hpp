@@ -14,6 +14,7 @@
 #include "tests/schedule/scheduler.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <type_traits>
 
@@ -162,6 +163,21 @@ struct model_sync {
       if (tags[i].load(order) == tag)
         result |= 1U << i;
     return result;
+  }
+
+  template <std::size_t Count>
+  static void open_tags(atomic<std::uint8_t>* tags, atomic<std::uint32_t>& meta,
+                        const std::array<std::uint8_t, Count>& values,
+                        std::uint32_t word) noexcept {
+    if (auto* run = scheduler::current(); run != nullptr) {
+      run->set_with_bytes_before(&meta, word, values);
+      return;
+    }
+    if (meta.raw() != 0)
+      return;
+    for (std::size_t i = 0; i < Count; ++i)
+      tags[i].store(values[i]);
+    meta.store(word);
   }
 
   static void before_write() noexcept {

@@ -314,6 +314,25 @@ bool scheduler::compare_exchange(void* at, unsigned size,
   return false;
 }
 
+void scheduler::set_with_bytes_before(void* at, std::uint32_t word,
+                                      std::span<const std::uint8_t> bytes) {
+  std::uint64_t none = 0;
+  if (!compare_exchange(at, sizeof word, none, word, std::memory_order_seq_cst,
+                        std::memory_order_seq_cst))
+    return;
+  auto offset = offset_of(at) - static_cast<std::uint32_t>(bytes.size());
+  for (auto byte : bytes) {
+    note(offset, true);
+    if (modelled_)
+      model_.update(running_, offset, sizeof byte, byte,
+                    std::memory_order_seq_cst);
+    else
+      raw_store(region_.data() + offset, sizeof byte, byte);
+    show("with it", offset, byte);
+    ++offset;
+  }
+}
+
 void scheduler::fence(std::memory_order order) {
   if (modelled_)
     model_.fence(running_, order);

@@ -108,6 +108,9 @@ public:
   bool compare_exchange(void* at, unsigned size, std::uint64_t& expected,
                         std::uint64_t desired, std::memory_order success,
                         std::memory_order failure);
+  /// Sets a word of four bytes that is 0, and the bytes before it, in one step.
+  void set_with_bytes_before(void* at, std::uint32_t word,
+                             std::span<const std::uint8_t> bytes);
   void fence(std::memory_order order);
 
   /// Ends the run.
