@@ -26,6 +26,7 @@
 #include "memory/hash.hpp"
 #include "memory/index.hpp"
 #include "memory/limits.hpp"
+#include "memory/not_negative.hpp"
 #include "memory/order.hpp"
 #include "memory/shadow.hpp"
 
@@ -151,8 +152,7 @@ public:
     if (mine == nullptr || !mine->samples(hash))
       return;
     auto& record = arena_.name_record(ns);
-    auto hits =
-      mine->request(hash, record.entries.load(std::memory_order_relaxed));
+    auto hits = mine->request(hash, not_negative(record.entries));
     if (!hits)
       return;
     count(record, *hits);

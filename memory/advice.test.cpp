@@ -125,6 +125,7 @@ TEST_CASE("what one process learns rules in all, and stays when it is gone",
     CHECK(ruling(s.db) == eviction_order::steady);
   }
   CHECK(ruling(s.db) == eviction_order::steady);
+  CHECK(s.db.order(namespace_id::default_namespace) == "steady");
   CHECK(loop(s.db, 3 * most, 10) > 0.2);
 }
 

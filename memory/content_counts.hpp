@@ -20,8 +20,9 @@
 // Threads: all; a context belongs to one thread. It holds neither an intent nor
 // a block in transit. No memory is needed to count.
 //
-// Failure behaviour: a count that cannot be changed, in a damaged segment, is
-// left for the recount.
+// Failure behaviour: a count that cannot be changed, or is none, in a damaged
+// segment, is left for the recount; whoever would count up stores his value
+// elsewhere.
 #pragma once
 
 #include "memory/index.hpp"
@@ -114,12 +115,17 @@ public:
                                  const content_hash& hash,
                                  std::uint64_t number) {
     bool full = false;
+    bool scribbled = false;
     auto counted =
       change(self, contents, hash, number, [&](std::uint32_t present) {
-        auto entries = reference_count::of(present);
-        full = entries == reference_count::most;
-        return entries == 0 || full ? present : present + 1;
+        scribbled = !stamp::is_stamp(present);
+        full =
+          scribbled || reference_count::of(present) == reference_count::most;
+        return full || reference_count::of(present) == 0 ? present
+                                                         : present + 1;
       });
+    if (scribbled)
+      doubt();
     if (counted)
       return outcome::done;
     return full ? outcome::full : outcome::gone;
@@ -136,12 +142,17 @@ public:
   void count_down_in(context& self, std::uint8_t contents,
                      const shared_reference& reference) {
     bool last = false;
+    bool scribbled = false;
     auto changed =
       change(self, contents, reference.hash, reference.number,
              [&](std::uint32_t present) {
-               last = reference_count::of(present) == 1;
-               return reference_count::of(present) == 0 ? present : present - 1;
+               scribbled = !stamp::is_stamp(present);
+               auto entries = reference_count::of(present);
+               last = entries == 1;
+               return scribbled || entries == 0 ? present : present - 1;
              });
+    if (scribbled)
+      doubt();
     if (!changed)
       return;
     auto& record = space_.arena().name_record(contents);
@@ -152,13 +163,17 @@ public:
       remove(self, contents, reference.hash, reference.number);
   }
 
-  /// Sets a count that is `present`; false when it is another by now.
+  /// Sets a count that is `present`, if its record is there; false when it is
+  /// another by now.
   [[nodiscard]] bool set(context& self, std::uint8_t contents,
                          const content_hash& hash, std::uint64_t number,
                          std::uint32_t present, std::uint32_t wanted) {
-    return change(self, contents, hash, number, [&](std::uint32_t found) {
-      return found == present ? wanted : found;
+    bool other = false;
+    (void)change(self, contents, hash, number, [&](std::uint32_t found) {
+      other = found != present;
+      return other ? found : wanted;
     });
+    return !other;
   }
 
   /// Takes out a content whose count is zero: the record, then the bytes.
@@ -167,9 +182,8 @@ public:
     take_out_if(self, contents, hash.key(), [&](const location& where) {
       std::uint64_t found = 0;
       return read_number(where, found) && found == number
-             && reference_count::of(
-                  where.block->link.load(std::memory_order_relaxed))
-                  == 0;
+             && where.block->link.load(std::memory_order_relaxed)
+                  == reference_count::stamp_of(0);
     });
     remove_bytes(self, contents, number);
   }
@@ -184,7 +198,8 @@ private:
   static constexpr unsigned max_rounds = 1U << 13;
 
   /// Changes the count of a record by compare-and-swap to what `next(present)`
-  /// says. False: there is no such record, or `next` left it alone.
+  /// says; it is shown what was scribbled there, too. False: there is no such
+  /// record, or `next` left it alone.
   template <class Next>
   bool change(context& self, std::uint8_t contents, const content_hash& hash,
               std::uint64_t number, Next&& next) {
@@ -197,13 +212,13 @@ private:
       if (seen == lookup::absent)
         return false;
       std::uint64_t found = 0;
-      if (seen == lookup::retry || !read_number(where, found)
-          || !index.unchanged(at, where)) {
+      bool is_record = seen == lookup::found && read_number(where, found);
+      if (seen == lookup::retry || !index.unchanged(at, where)) {
         Sync::pause(round / 2);
         continue;
       }
-      if (found != number)
-        return false;
+      if (!is_record || found != number)
+        return false; // another's, or scribbled over
       space_.announce(self, layout::intent_kind::pin, where, where.granule(),
                       where.word, 0, 0);
       // seq_cst: after the intent that pins it, as in try_replace. From here on
@@ -211,7 +226,11 @@ private:
       bool here =
         where.block->word.load(std::memory_order_seq_cst) == where.word;
       auto present = where.block->link.load(std::memory_order_acquire);
-      here = here && stamp::is_stamp(present);
+      // Who displaces it changes the word, then the link (basic_pool::retire).
+      here =
+        here
+        && (stamp::is_stamp(present)
+            || where.block->word.load(std::memory_order_acquire) == where.word);
       auto wanted = here ? next(present) : present;
       bool left_alone = here && wanted == present;
       // Release: the slot's word `sharing` comes before it; acquire: what was
@@ -237,7 +256,7 @@ private:
     for (unsigned round = 0; round < max_rounds; ++round) {
       auto at = index.writable_home(self, key_hash);
       location where;
-      auto seen = index.find(at, key_hash, contents, key, where);
+      auto seen = index.find_to_write(self, at, key_hash, contents, key, where);
       if (seen == lookup::absent)
         return;
       if (seen == lookup::found) {

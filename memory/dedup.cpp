@@ -11,15 +11,10 @@ namespace neuroplex::memory::detail {
 /// The namespace that holds the contents of namespace `index`, found by what it
 /// says of itself.
 std::optional<unsigned> store_impl::contents_of(unsigned index) const noexcept {
-  for (unsigned i = 0; i < limits::max_namespaces; ++i) {
-    auto word =
-      arena().control().namespace_states[i].load(std::memory_order_acquire);
-    if (layout::namespace_state_of(word) == layout::namespace_state::contents
-        && arena().name_record(i).contents.load(std::memory_order_relaxed)
-             == index)
-      return i;
-  }
-  return std::nullopt;
+  return first_namespace([index](auto word, const auto& record) {
+    return layout::namespace_state_of(word) == layout::namespace_state::contents
+           && record.contents.load(std::memory_order_relaxed) == index;
+  });
 }
 
 /// Under the lock: gives namespace `index` one for its contents, if it has
@@ -27,25 +22,10 @@ std::optional<unsigned> store_impl::contents_of(unsigned index) const noexcept {
 expected<void> store_impl::make_contents(unsigned index,
                                          priority_class priority) {
   auto made = contents_of(index);
-  for (unsigned i = 1; i < limits::max_namespaces && !made; ++i) {
-    auto& state = arena().control().namespace_states[i];
-    auto word = state.load(std::memory_order_acquire);
-    auto present = layout::namespace_state_of(word);
-    if (present != layout::namespace_state::free
-        && present != layout::namespace_state::creating)
-      continue;
-    word = layout::next_namespace(word);
-    state.store(
-      layout::with_namespace_state(word, layout::namespace_state::creating),
-      std::memory_order_relaxed);
-    free_table(*self(), i); // of one who died over it
-    reset_record(i);
-    arena().name_record(i).contents.store(static_cast<std::uint8_t>(index),
-                                          std::memory_order_relaxed);
-    state.store(
-      layout::with_namespace_state(word, layout::namespace_state::contents),
-      std::memory_order_seq_cst);
-    made = i;
+  if (!made && (made = claim_number(1))) {
+    arena().name_record(*made).contents.store(static_cast<std::uint8_t>(index),
+                                              std::memory_order_relaxed);
+    open_number(*made, layout::namespace_state::contents);
   }
   if (!made)
     return failure{errc::namespace_full,
@@ -81,15 +61,10 @@ void store_impl::count_shared(namespace_id ns, namespace_info& info) const {
   if (!contents)
     return;
   const auto& record = arena().name_record(*contents);
-  auto value = [](const auto& count) {
-    auto signed_value =
-      static_cast<std::int64_t>(count.load(std::memory_order_relaxed));
-    return static_cast<std::uint64_t>(std::max<std::int64_t>(signed_value, 0));
-  };
-  info.shared_entries = value(record.references);
-  info.shared_bytes = value(record.referred_bytes);
-  info.contents = value(record.entries) / 2; // bytes and record of each
-  info.content_block_bytes = value(record.block_bytes);
+  info.shared_entries = not_negative(record.references);
+  info.shared_bytes = not_negative(record.referred_bytes);
+  info.contents = not_negative(record.entries) / 2; // bytes and record of each
+  info.content_block_bytes = not_negative(record.block_bytes);
   info.block_bytes += info.content_block_bytes;
 }
 

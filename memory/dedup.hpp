@@ -186,7 +186,7 @@ public:
       arena.name_record(ns).quota_bytes.load(std::memory_order_relaxed);
     if (quota == 0)
       return 0;
-    auto used = bytes_of(contents.ns);
+    auto used = not_negative(arena.name_record(contents.ns).block_bytes);
     return used < quota ? quota - used : 1;
   }
 
@@ -200,13 +200,6 @@ private:
   [[nodiscard]] std::uint8_t contents_number(std::uint8_t ns) const noexcept {
     return engine_.arena().name_record(ns).contents.load(
       std::memory_order_relaxed);
-  }
-
-  [[nodiscard]] std::uint64_t bytes_of(std::uint8_t ns) const noexcept {
-    auto bytes = static_cast<std::int64_t>(
-      engine_.arena().name_record(ns).block_bytes.load(
-        std::memory_order_relaxed));
-    return bytes < 0 ? 0 : static_cast<std::uint64_t>(bytes);
   }
 
   void count_reference(std::uint8_t contents, std::uint32_t bytes) noexcept {

@@ -178,7 +178,7 @@ public:
     for (unsigned round = 0; round < max_rounds; ++round) {
       auto at = index_.writable_home(self, hash);
       location where;
-      auto seen = index_.find(at, hash, ns, key, where);
+      auto seen = index_.find_to_write(self, at, hash, ns, key, where);
       bool live = false;
       std::int64_t expires = 0;
       if (seen == lookup::found) {
@@ -318,7 +318,7 @@ private:
     for (unsigned round = 0; round < max_rounds; ++round) {
       auto at = index_.writable_home(self, hash);
       location where;
-      auto seen = index_.find(at, hash, ns, key, where);
+      auto seen = index_.find_to_write(self, at, hash, ns, key, where);
       if (seen == lookup::absent)
         return errc::not_found;
       if (seen == lookup::found) {
@@ -349,7 +349,7 @@ private:
     for (unsigned round = 0; round < max_rounds; ++round) {
       auto at = index_.writable_home(self, hash);
       location where;
-      auto seen = index_.find(at, hash, ns, key, where);
+      auto seen = index_.find_to_write(self, at, hash, ns, key, where);
       if (seen == lookup::retry) {
         lost(self, round);
         continue;

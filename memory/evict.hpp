@@ -46,6 +46,7 @@
 #include "memory/ghosts.hpp"
 #include "memory/index.hpp"
 #include "memory/limits.hpp"
+#include "memory/not_negative.hpp"
 #include "memory/order.hpp"
 #include "memory/policy/kind.hpp"
 #include "memory/stamp.hpp"
@@ -204,10 +205,10 @@ public:
   [[nodiscard]] unsigned excess_entries(std::uint8_t ns, std::uint64_t quota,
                                         std::uint64_t wanted) const noexcept {
     const auto& record = arena_.name_record(ns);
-    auto used = record.block_bytes.load(std::memory_order_relaxed);
+    auto used = not_negative(record.block_bytes);
     if (used + wanted <= quota)
       return 0;
-    auto entries = record.entries.load(std::memory_order_relaxed);
+    auto entries = not_negative(record.entries);
     auto mean = entries == 0 ? used : used / entries;
     auto excess = (used + wanted - quota) / std::max<std::uint64_t>(mean, 1);
     // A few more than needed: the worst of a larger sample are worse.

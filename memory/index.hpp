@@ -259,7 +259,7 @@ public:
           continue;
         if (seen == lookup::retry)
           return lookup::retry;
-        if (layout::is_frozen(result.raw) && !at.old_table)
+        if (layout::is_frozen(result.raw) && !at.old_table && !still_home(at))
           return lookup::retry; // a doubling began after `at` was computed
         result.slot_id = slot_id(at, distance, i);
         return lookup::found;
@@ -267,6 +267,18 @@ public:
     }
     Sync::after_read();
     return still_home(at) ? lookup::absent : lookup::retry;
+  }
+
+  /// `find` for who means to change what he finds: a slot that only a scribble
+  /// can have frozen is open again.
+  [[nodiscard]] NEUROPLEX_INLINE lookup find_to_write(
+    context& self, const home& at, std::uint64_t hash, std::uint8_t ns,
+    std::string_view key, location& result) const noexcept {
+    auto seen = find(at, hash, ns, key, result);
+    if (seen != lookup::found || !layout::is_frozen(result.raw) || at.old_table)
+      [[likely]]
+      return seen;
+    return thaw(self, at, result) ? seen : lookup::retry;
   }
 
   /// Whether the slot still names the block in the state that `find` saw. To be
@@ -328,8 +340,12 @@ public:
       auto& line = line_at(at, distance);
       for (unsigned i = 0; i < layout::slots_per_line; ++i) {
         auto raw = line.slots[i].load(std::memory_order_relaxed);
-        if (layout::is_frozen(raw) || raw == layout::slot_closed)
-          return lookup::retry;
+        if (layout::is_frozen(raw) || raw == layout::slot_closed) {
+          Sync::after_read(); // before the state of the index
+          if (!still_home(at))
+            return lookup::retry;
+          continue; // scribbled over
+        }
         if (raw != layout::slot_empty)
           continue;
         raise_probe(line_at(at, 0), distance);
@@ -620,6 +636,24 @@ private:
     // Another key, or a block that was reused while we looked, be it before the
     // word was loaded?
     return unchanged(result) ? lookup::absent : lookup::retry;
+  }
+
+  /// Opens a slot that is frozen though its table is open. If a doubling begins
+  /// meanwhile, it is to find the slot as it was.
+  [[gnu::noinline]] bool thaw(context& self, const home& at,
+                              location& where) const noexcept {
+    auto frozen = where.raw;
+    auto open = layout::granule_of(frozen);
+    where.raw = open;
+    if (!where.slot->compare_exchange_strong(frozen, open,
+                                             std::memory_order_seq_cst))
+      return false;
+    bump(self.slot->damage, 1U);
+    if (still_home(at))
+      return true;
+    where.slot->compare_exchange_strong(open, frozen,
+                                        std::memory_order_seq_cst);
+    return false;
   }
 
   static void raise_probe(line_type& line, unsigned distance) noexcept {

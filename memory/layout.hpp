@@ -342,7 +342,8 @@ struct thread_slot {
   typename Sync::template atomic<std::uint64_t> expired;
   typename Sync::template atomic<std::uint64_t> corrupt_reads;
   typename Sync::template atomic<std::uint64_t> evicted;
-  std::uint8_t pad_2[8];
+  /// Lists and slots that were found scribbled over.
+  typename Sync::template atomic<std::uint64_t> damage;
 
   // Then a magazine for each class, in its own lines.
   magazine<Sync>* magazines() noexcept {

@@ -134,14 +134,12 @@ expected<void> store_impl::configure(namespace_id ns,
 
 expected<namespace_id> store_impl::find_namespace(std::string_view name) const {
   auto hash = hash_name(name);
-  for (unsigned i = 0; i < limits::max_namespaces; ++i) {
-    auto word =
-      arena().control().namespace_states[i].load(std::memory_order_acquire);
-    auto& record = arena().name_record(i);
-    if (layout::is_live(word) && record.name_hash == hash
-        && same_name(record, name))
-      return namespace_id{static_cast<std::uint8_t>(i)};
-  }
+  auto found = first_namespace([&](auto word, const auto& record) {
+    return layout::is_live(word) && record.name_hash == hash
+           && same_name(record, name);
+  });
+  if (found)
+    return namespace_id{static_cast<std::uint8_t>(*found)};
   return failure{errc::not_found, "namespace '" + std::string{name}
                                     + "': not found; create it first"};
 }
@@ -175,39 +173,54 @@ store_impl::make_namespace(std::string_view name,
     if (auto found = find_namespace(name); found)
       return found;
     finish_drops();
-    for (unsigned i = 0; i < limits::max_namespaces; ++i) {
-      auto& state = arena().control().namespace_states[i];
-      auto word = state.load(std::memory_order_acquire);
-      auto present = layout::namespace_state_of(word);
-      // `creating` under our lock is left by one who died on the way.
-      if (present != layout::namespace_state::free
-          && present != layout::namespace_state::creating)
-        continue;
-      word = layout::next_namespace(word);
-      state.store(
-        layout::with_namespace_state(word, layout::namespace_state::creating),
-        std::memory_order_relaxed);
-      free_table(*self(), i);
-      reset_record(i);
-      auto& record = arena().name_record(i);
-      record.name_hash = hash_name(name);
-      record.name_bytes = static_cast<std::uint8_t>(name.size());
-      std::memcpy(record.name, name.data(), name.size());
-      auto live = layout::namespace_state::live;
-      if (inline_granule != 0) {
-        adopt_table(*self(), i, inline_granule);
-        live = layout::namespace_state::live_inline;
-      }
-      state.store(layout::with_namespace_state(word, live),
-                  std::memory_order_seq_cst);
-      return namespace_id{static_cast<std::uint8_t>(i)};
+    auto index = claim_number(0);
+    if (!index)
+      return failure{errc::namespace_full,
+                     "namespace '" + std::string{name}
+                       + "': 256 namespaces exist; drop one first"};
+    auto& record = arena().name_record(*index);
+    record.name_hash = hash_name(name);
+    record.name_bytes = static_cast<std::uint8_t>(name.size());
+    std::memcpy(record.name, name.data(), name.size());
+    auto live = layout::namespace_state::live;
+    if (inline_granule != 0) {
+      adopt_table(*self(), *index, inline_granule);
+      live = layout::namespace_state::live_inline;
     }
-    return failure{errc::namespace_full,
-                   "namespace '" + std::string{name}
-                     + "': 256 namespaces exist; drop one first"};
+    open_number(*index, live);
+    return namespace_id{static_cast<std::uint8_t>(*index)};
   }();
   file_.unlock(namespace_lock);
   return made;
+}
+
+/// Under the lock: takes a free number, not below `first`, with a record as new
+/// and in state `creating`.
+std::optional<unsigned> store_impl::claim_number(unsigned first) {
+  for (unsigned i = first; i < limits::max_namespaces; ++i) {
+    auto& state = arena().control().namespace_states[i];
+    auto word = state.load(std::memory_order_acquire);
+    auto present = layout::namespace_state_of(word);
+    // `creating` under our lock is left by one who died on the way.
+    if (present != layout::namespace_state::free
+        && present != layout::namespace_state::creating)
+      continue;
+    state.store(layout::with_namespace_state(layout::next_namespace(word),
+                                             layout::namespace_state::creating),
+                std::memory_order_relaxed);
+    free_table(*self(), i);
+    reset_record(i);
+    return i;
+  }
+  return std::nullopt;
+}
+
+/// Publishes what `claim_number` took.
+void store_impl::open_number(unsigned index, layout::namespace_state as) {
+  auto& state = arena().control().namespace_states[index];
+  state.store(
+    layout::with_namespace_state(state.load(std::memory_order_relaxed), as),
+    std::memory_order_seq_cst);
 }
 
 /// A record as that of a namespace which never held anything.

@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace neuroplex::memory {
 
@@ -25,6 +27,12 @@ enum class eviction_order : std::uint8_t {
   s3fifo_wide, ///< the same with three tenths, and one use settles
   steady,      ///< the newest newcomers, so that who is settled stays
 };
+
+constexpr std::string_view to_string(eviction_order order) noexcept {
+  constexpr std::array<std::string_view, 8> names{
+    "none", "clock", "fifo", "lru", "lfu", "s3fifo", "s3fifo-wide", "steady"};
+  return names[static_cast<std::size_t>(order)];
+}
 
 /// The orders that `adaptive` chooses from; the first is the one it begins
 /// with.

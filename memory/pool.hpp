@@ -21,9 +21,11 @@
 // Invariants:
 //  1. A block is in at most one of: a slot, a magazine, a retired list, `free`.
 //  2. word == free is stored after the bitmap bit and the counts.
-//  3. Walks over lists from the segment are bounded.
+//  3. Walks over lists from the segment are bounded, and a list that turns out
+//     to be scribbled over is given up (list_walk.hpp).
 #pragma once
 
+#include "memory/list_walk.hpp"
 #include "memory/pin_filter.hpp"
 #include "memory/span_bits.hpp"
 #include "memory/thread_context.hpp"
@@ -58,6 +60,7 @@ public:
       return allocate_large(self, bytes);
     auto size_class = classes.class_of(bytes);
     auto& magazine = self.slot->magazines()[size_class];
+    list_walk walk;
     for (unsigned attempt = 0; attempt < max_attempts; ++attempt) {
       auto granule = magazine.head.load(std::memory_order_relaxed);
       if (granule == 0) {
@@ -66,9 +69,8 @@ public:
         continue;
       }
       auto* block = arena_.block(granule);
-      if (block == nullptr) { // scribbled over: what hangs there is lost
-        magazine.head.store(0, std::memory_order_relaxed);
-        magazine.count.store(0, std::memory_order_relaxed);
+      if (block == nullptr) {
+        give_up(self, magazine);
         continue;
       }
       self.slot->pending.store(granule, std::memory_order_release);
@@ -81,6 +83,8 @@ public:
           && layout::owner_of(word) == self.owner
           && arena_.room_after(block) >= classes.bytes_of(size_class))
         return granule;
+      if (walk.stranger())
+        give_up(self, magazine);
     }
     return 0;
   }
@@ -105,8 +109,10 @@ public:
     auto* block = arena_.block(granule);
     if (block == nullptr)
       return;
+    // Release: who sees this link sees that the block is displaced
+    // (content_counts.hpp).
     block->link.store(slot.retired_head.load(std::memory_order_relaxed),
-                      std::memory_order_relaxed);
+                      std::memory_order_release);
     slot.retired_head.store(granule, std::memory_order_release);
     slot.retired_count.store(slot.retired_count.load(std::memory_order_relaxed)
                                + 1,
@@ -130,10 +136,18 @@ public:
     layout::block_header<Sync>* previous = nullptr;
     auto granule = slot.retired_head.load(std::memory_order_relaxed);
     std::uint32_t kept = 0;
+    list_walk walk;
+    auto give_up_rest = [&] {
+      auto& link = previous == nullptr ? slot.retired_head : previous->link;
+      link.store(0, std::memory_order_release);
+      bump(slot.damage, 1U);
+    };
     for (std::uint32_t steps = 0; granule != 0 && steps < max_list; ++steps) {
       auto* block = arena_.block(granule);
-      if (block == nullptr)
+      if (block == nullptr || walk.came_by(granule)) {
+        give_up_rest();
         break;
+      }
       auto next = block->link.load(std::memory_order_relaxed);
       auto word = block->word.load(std::memory_order_relaxed);
       if (pinned.contains(granule)) {
@@ -146,13 +160,18 @@ public:
         else
           previous->link.store(next, std::memory_order_release);
         // While we live, nobody else changes a retired block of ours.
-        if (layout::state_of(word) == state::retired
-            && layout::owner_of(word) == self.owner) {
+        bool ours = layout::state_of(word) == state::retired
+                    && layout::owner_of(word) == self.owner;
+        if (ours) {
           block->word.store(layout::next_word(word, state::held, self.owner),
                             std::memory_order_release);
           push(self, granule);
         }
         slot.pending.store(0, std::memory_order_release);
+        if (!ours && walk.stranger()) {
+          give_up_rest();
+          break;
+        }
       }
       granule = next;
     }
@@ -426,6 +445,7 @@ private:
     auto count = magazine.count.load(std::memory_order_relaxed);
     auto granule = magazine.head.load(std::memory_order_relaxed);
     auto outer = slot.pending.load(std::memory_order_relaxed);
+    list_walk walk;
     for (std::uint32_t steps = 0;
          granule != 0 && steps < max_list && (keep == 0 || count > keep);
          ++steps) {
@@ -433,14 +453,29 @@ private:
       if (block == nullptr)
         break;
       auto next = block->link.load(std::memory_order_relaxed);
+      auto word = block->word.load(std::memory_order_relaxed);
       slot.pending.store(granule, std::memory_order_release);
       magazine.head.store(next, std::memory_order_release);
-      free_block(granule, self.owner);
+      if (layout::state_of(word) == state::held
+          && layout::owner_of(word) == self.owner) {
+        free_block(granule, self.owner);
+      } else if (walk.stranger()) {
+        give_up(self, magazine);
+        next = 0;
+      }
       granule = next;
       count -= count > 0 ? 1U : 0U;
     }
     magazine.count.store(granule == 0 ? 0 : count, std::memory_order_relaxed);
     slot.pending.store(outer, std::memory_order_release);
+  }
+
+  /// Of a magazine that was scribbled over: what hangs there is lost.
+  static void give_up(context& self,
+                      layout::magazine<Sync>& magazine) noexcept {
+    magazine.head.store(0, std::memory_order_relaxed);
+    magazine.count.store(0, std::memory_order_relaxed);
+    bump(self.slot->damage, 1U);
   }
 
   bool refill(context& self, unsigned size_class) noexcept {

@@ -147,24 +147,26 @@ private:
   }
 
   /// Takes a block over from a dead thread, if its word says that it is the
-  /// dead thread's and not in use.
-  void adopt(context& self, std::uint32_t granule, unsigned owner) noexcept {
+  /// dead thread's and not in use; answers whether.
+  bool adopt(context& self, std::uint32_t granule, unsigned owner) noexcept {
     auto* block = arena_.block(granule);
     if (block == nullptr)
-      return;
+      return false;
     auto word = block->word.load(std::memory_order_acquire);
     auto in = layout::state_of(word);
     // A large block on its way in or out goes with its pages. A block that was
     // freed last of all may be in the middle of others' by now.
     if (layout::owner_of(word) != owner || in == state::free
         || in == state::live || !pool_.begins_block(granule))
-      return;
+      return false;
     self.slot->pending.store(granule, std::memory_order_release);
-    if (block->word.compare_exchange_strong(
-          word, layout::next_word(word, state::retired, self.owner),
-          std::memory_order_acq_rel))
+    auto taken = block->word.compare_exchange_strong(
+      word, layout::next_word(word, state::retired, self.owner),
+      std::memory_order_acq_rel);
+    if (taken)
       pool_.retire(self, granule);
     self.slot->pending.store(0, std::memory_order_release);
+    return taken;
   }
 
   /// Takes over all blocks of a dead thread's list, head by head. The block on
@@ -173,6 +175,7 @@ private:
   void adopt_list(context& self, layout::thread_slot<Sync>& dead,
                   typename Sync::template atomic<std::uint32_t>& head,
                   unsigned owner) noexcept {
+    list_walk walk;
     for (std::uint32_t steps = 0; steps < max_list; ++steps) {
       auto granule = head.load(std::memory_order_acquire);
       auto* block = arena_.block(granule);
@@ -186,7 +189,11 @@ private:
             owner);
       dead.recovering.store(granule, std::memory_order_release);
       head.store(next, std::memory_order_release);
-      adopt(self, granule, owner);
+      // Whom we repeat may have taken the first block.
+      if (!adopt(self, granule, owner) && walk.stranger()) {
+        bump(self.slot->damage, 1U);
+        break;
+      }
     }
     head.store(0, std::memory_order_release);
   }

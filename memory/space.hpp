@@ -19,6 +19,7 @@
 #include "memory/content_counts.hpp"
 #include "memory/evict.hpp"
 #include "memory/index.hpp"
+#include "memory/not_negative.hpp"
 #include "memory/recount.hpp"
 #include "memory/recovery.hpp"
 
@@ -102,12 +103,11 @@ public:
     auto& owner = arena_.name_record(ns);
     auto quota = owner.quota_bytes.load(std::memory_order_relaxed);
     for (unsigned round = 0; round < max_eviction_rounds; ++round) {
-      auto used = owner.block_bytes.load(std::memory_order_relaxed)
-                  + arena_.name_record(contents).block_bytes.load(
-                    std::memory_order_relaxed);
+      auto used = not_negative(owner.block_bytes)
+                  + not_negative(arena_.name_record(contents).block_bytes);
       if (quota == 0 || used + wanted <= quota)
         return true;
-      auto entries = owner.entries.load(std::memory_order_relaxed);
+      auto entries = not_negative(owner.entries);
       auto mean =
         std::max<std::uint64_t>(used / std::max<std::uint64_t>(entries, 1), 1);
       auto batch = static_cast<unsigned>(std::clamp<std::uint64_t>(
@@ -344,9 +344,9 @@ protected:
     // Where others make room, only what could never fit is refused.
     if (wanted <= before || evictor().policy_of(ns) != policy_kind::noeviction)
       return wanted <= std::max(self.quota_bytes, before);
-    auto used =
-      arena_.name_record(ns).block_bytes.load(std::memory_order_relaxed);
-    return used + wanted - before <= self.quota_bytes;
+    auto used = not_negative(arena_.name_record(ns).block_bytes);
+    auto after = used + wanted;
+    return after <= before || after - before <= self.quota_bytes;
   }
 
   bool give_up(context& self, const location& where) {

@@ -50,13 +50,6 @@ void initialise_segment(std::byte* base, const layout::header& header) {
   std::memcpy(base, &header, sizeof header);
 }
 
-/// A process that died between a change and its count leaves the count off by
-/// one, so it may be found below zero.
-std::uint64_t not_negative(const std::atomic<std::uint64_t>& count) noexcept {
-  auto value = static_cast<std::int64_t>(count.load(std::memory_order_relaxed));
-  return value < 0 ? 0 : static_cast<std::uint64_t>(value);
-}
-
 } // namespace
 
 // -- options and views --------------------------------------------------------
@@ -235,7 +228,8 @@ std::vector<namespace_info> store::namespaces() const {
                         .name = {record.name, record.name_bytes},
                         .entries = not_negative(record.entries),
                         .block_bytes = not_negative(record.block_bytes),
-                        .settings = *settings};
+                        .settings = *settings,
+                        .order = order(id)};
     if (auto* table = impl_->inline_table_of(id)) {
       info.is_inline = true;
       info.entries = table->entries();
@@ -249,6 +243,12 @@ std::vector<namespace_info> store::namespaces() const {
 
 expected<namespace_settings> store::settings(namespace_id ns) const {
   return impl_->settings(ns);
+}
+
+std::string_view store::order(namespace_id ns) const {
+  return to_string(impl_->settings(ns)
+                     ? impl_->engine().evictor().order_of(detail::number(ns))
+                     : eviction_order::none);
 }
 
 expected<void> store::configure(namespace_id ns,
@@ -342,6 +342,7 @@ store_stats store::stats() const {
     result.expired += value(slot.expired);
     result.evicted += value(slot.evicted);
     result.corrupt_reads += value(slot.corrupt_reads);
+    result.damage += value(slot.damage);
   }
   return result;
 }

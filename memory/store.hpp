@@ -258,6 +258,9 @@ struct namespace_info {
   std::uint64_t contents = 0;
   std::uint64_t content_block_bytes = 0;
   namespace_settings settings;
+  /// In which order entries go now: that of the policy, or of those from which
+  /// `adaptive` chooses the one that rules; "none" where nothing goes.
+  std::string_view order;
   bool is_inline = false;
 };
 
@@ -299,6 +302,7 @@ struct store_stats {
   std::uint32_t eviction_percent = 0; ///< of the pool, where eviction begins
   std::uint64_t recoveries = 0;       ///< dead threads cleaned up
   std::uint64_t corrupt_reads = 0;    ///< checksums that did not match
+  std::uint64_t damage = 0;           ///< lists and slots found scribbled over
   bool clean_shutdown = false; ///< the last writer before us detached properly
 };
 
@@ -365,6 +369,9 @@ public:
 
   /// Settings of a namespace. `bad_namespace`.
   [[nodiscard]] expected<namespace_settings> settings(namespace_id ns) const;
+
+  /// As namespace_info::order; "none" when there is no such namespace.
+  [[nodiscard]] std::string_view order(namespace_id ns) const;
 
   /// Changes them, for all processes. `config` with the field named when a
   /// value is out of range; then nothing has changed.

@@ -371,7 +371,21 @@ private:
   bool recover_participant(unsigned index, context& helper,
                            std::size_t& threads_found);
   void leave() noexcept;
+  [[nodiscard]] std::optional<unsigned> claim_number(unsigned first);
+  void open_number(unsigned index, layout::namespace_state as);
   void reset_record(unsigned index);
+
+  /// The first namespace of which `wanted(state word, record)` is true.
+  template <class Wanted>
+  [[nodiscard]] std::optional<unsigned> first_namespace(Wanted&& wanted) const {
+    for (unsigned i = 0; i < limits::max_namespaces; ++i)
+      if (wanted(arena().control().namespace_states[i].load(
+                   std::memory_order_acquire),
+                 arena().name_record(i)))
+        return i;
+    return std::nullopt;
+  }
+
   std::uint32_t squeeze(context& self, std::uint64_t bytes);
 
   [[nodiscard]] NEUROPLEX_INLINE std::uint8_t

@@ -323,6 +323,37 @@ void lists_in_a_ring() {
       knot(thread.magazines()[c].head);
   }
   use_everything(db, "rings");
+  auto found = db.stats().damage;
+  expect(found != 0, "rings are counted as damage");
+  use_everything(db, "rings that were given up");
+  expect(db.stats().damage == found, "a ring is met once");
+}
+
+/// Slots that say they were frozen by a doubling of the index, which there is
+/// none of.
+void slots_that_look_frozen() {
+  specimen it;
+  auto db = it.attach();
+  auto arena = it.arena();
+  for (std::uint64_t i = 0; i < arena.lines(0); ++i)
+    for (auto& slot : arena.line(0, i).slots)
+      slot.store(slot.load() | layout::slot_frozen);
+  std::string value;
+  for (int i = 0; i < entries; ++i) {
+    bool there = i % 3 != 0;
+    auto answer = db.get(ns, key_of(i), value);
+    expect(there ? answer == errc::ok && value == value_of(i)
+                 : answer == errc::not_found,
+           "what stands in a frozen slot is read");
+    if (there)
+      expect(db.set(ns, key_of(i), "new") == errc::ok
+               && db.get(ns, key_of(i), value) == errc::ok && value == "new",
+             "what stands in a frozen slot is written");
+  }
+  expect(db.stats().damage != 0, "frozen slots are counted as damage");
+  expect(db.stats().retries == 0, "nobody tries again for a frozen slot");
+  expect(db.erase(ns, key_of(1)) == errc::ok, "and removed");
+  use_everything(db, "frozen slots");
 }
 
 template <class Body>
@@ -413,6 +444,7 @@ int main() {
   slots_that_name_no_block();
   blocks_that_lie();
   lists_in_a_ring();
+  slots_that_look_frozen();
   number_of_another_process();
   std::printf("all is so\n");
   return 0;

@@ -455,6 +455,30 @@ scenario doubling_begins() {
   return result;
 }
 
+scenario late_helper() {
+  return {
+    .name = "late_helper",
+    .sentence = "who helps to double the index and comes late changes nothing "
+                "of what stands there since",
+    .prepare =
+      [](world& w) {
+        w.set(0, 0, 1);
+        w.grow_index();
+      },
+    .roles = {{[](world& w) { w.erase(0, 1); }}, {[](world& w) {
+                w.erase(1, 0);
+                w.add(1, 3, 5);
+                w.get_with_care(1, 3);
+              }}},
+    .within = {.preemptions = 1,
+               .spells = 0,
+               .together = 1,
+               .most_runs = 1'000},
+    .samples = 200,
+    .most_steps = 200'000,
+  };
+}
+
 scenario dead_writer(const char* name, std::function<void(world&)> body) {
   return {
     .name = name,
@@ -540,8 +564,9 @@ scenario dead_allocator() {
 scenario pages_of_the_dead() {
   return {
     .name = "pages_of_the_dead",
-    .sentence = "who recovers touches nothing in pages that the dead gave back, "
-                "nor lists what goes with its page",
+    .sentence =
+      "who recovers touches nothing in pages that the dead gave back, "
+      "nor lists what goes with its page",
     .prepare =
       [](world& w) {
         // Some displaced blocks, which another link would cut off.
@@ -595,24 +620,18 @@ scenario dead_doubler() {
   return result;
 }
 
-scenario shared_value() {
+/// Of entries that share values; key 0 holds value 1 from the beginning.
+scenario sharing_one(const char* name, const char* sentence,
+                     std::vector<role> roles) {
   return {
-    .name = "shared_value",
-    .sentence = "who follows a reference finds its content, or another entry",
+    .name = name,
+    .sentence = sentence,
     .prepare =
       [](world& w) {
         w.share();
         w.set(0, 0, 1);
       },
-    .roles = {{[](world& w) {
-                w.get(0, 0);
-                w.get_with_care(0, 0);
-              }},
-              {[](world& w) {
-                set_soon_reused(w, 1, 0, 2);
-                w.set(1, 0, 1);
-              }},
-              {[](world& w) { w.erase(2, 0); }}},
+    .roles = std::move(roles),
     .within = {.preemptions = 2,
                .spells = 1,
                .together = 2,
@@ -620,82 +639,82 @@ scenario shared_value() {
     .samples = 2'000,
     .pages = 16,
   };
+}
+
+scenario shared_value() {
+  return sharing_one(
+    "shared_value",
+    "who follows a reference finds its content, or another entry",
+    {{[](world& w) {
+       w.get(0, 0);
+       w.get_with_care(0, 0);
+     }},
+     {[](world& w) {
+       set_soon_reused(w, 1, 0, 2);
+       w.set(1, 0, 1);
+     }},
+     {[](world& w) { w.erase(2, 0); }}});
 }
 
 scenario last_reference() {
-  return {
-    .name = "last_reference",
-    .sentence = "a content is not freed by the last to leave under one who "
-                "comes",
-    .prepare =
-      [](world& w) {
-        w.share();
-        w.set(0, 0, 1);
-      },
-    .roles = {{[](world& w) {
-                w.erase(0, 0);
-                w.reuse(0);
-              }},
-              {[](world& w) {
-                w.add(1, 1, 1);
-                w.get(1, 1);
-              }},
-              {[](world& w) { w.set(2, 2, 1); }}},
-    .within = {.preemptions = 2,
-               .spells = 1,
-               .together = 2,
-               .most_runs = 4'000},
-    .samples = 2'000,
-    .pages = 16,
-  };
+  return sharing_one(
+    "last_reference",
+    "a content is not freed by the last to leave under one who comes",
+    {{[](world& w) {
+       w.erase(0, 0);
+       w.reuse(0);
+     }},
+     {[](world& w) {
+       w.add(1, 1, 1);
+       w.get(1, 1);
+     }},
+     {[](world& w) { w.set(2, 2, 1); }}});
 }
 
 scenario dead_sharer() {
-  return {
-    .name = "dead_sharer",
-    .sentence = "a count that a death left too high is put right, and none is "
-                "too low",
-    .prepare =
-      [](world& w) {
-        w.share();
-        w.set(0, 0, 1);
-        w.set(0, 2, 1);
+  auto result = sharing_one(
+    "dead_sharer",
+    "a count that a death left too high is put right, and none is too low",
+    {{[](world& w) {
+        w.set(0, 0, 2);
+        w.erase(0, 2);
       },
-    .roles = {{[](world& w) {
-                 w.set(0, 0, 2);
-                 w.erase(0, 2);
-               },
-               true},
-              {[](world& w) {
-                w.set(1, 1, 1);
-                w.set(1, 0, 2);
-              }},
-              recovers(2, 0)},
-    .within = {.preemptions = 1,
-               .spells = 0,
-               .deaths = 1,
-               .together = 2,
-               .most_runs = 4'000},
-    .samples = 2'000,
-    .deaths = 1,
-    .pages = 16,
+      true},
+     {[](world& w) {
+       w.set(1, 1, 1);
+       w.set(1, 0, 2);
+     }},
+     recovers(2, 0)});
+  result.prepare = [begin = result.prepare](world& w) {
+    begin(w);
+    w.set(0, 2, 1);
   };
+  result.within.preemptions = 1;
+  result.within.spells = 0;
+  result.within.deaths = 1;
+  result.deaths = 1;
+  return result;
 }
 
-scenario knotted(const char* name, std::function<void(world&)> body) {
+scenario knotted(const char* name, std::function<void(world&)> knot,
+                 std::function<void(world&)> body) {
   return {
     .name = name,
-    .sentence = "a list that was scribbled into a ring does not hold a thread",
+    .sentence = "a list that was scribbled into a ring is given up after a few "
+                "steps",
     .prepare =
-      [](world& w) {
+      [knot = std::move(knot)](world& w) {
         w.set(0, 0, 1);
-        w.knot_retired_list(0);
-        w.knot_magazine(0);
+        w.set(0, 0, 2);
+        knot(w);
       },
-    .roles = {{std::move(body)}},
+    .roles = {{[body = std::move(body)](world& w) {
+      w.expect_damage();
+      body(w);
+    }}},
     .within = {.preemptions = 0, .spells = 0, .together = 0},
     .samples = 1,
-    .most_steps = 30'000'000,
+    .most_steps = 10'000,
     .modelled = false,
   };
 }
@@ -725,6 +744,7 @@ const std::vector<scenario>& all_scenarios() {
     scans(),
     doubling(),
     doubling_begins(),
+    late_helper(),
     dead_writer("dead_overwriter",
                 [](world& w) {
                   set_soon_reused(w, 0, 0, 2);
@@ -752,21 +772,22 @@ const std::vector<scenario>& all_scenarios() {
     shared_value(),
     last_reference(),
     dead_sharer(),
-    knotted("knotted_retired_list",
-            [](world& w) {
-              w.expect_damage();
-              w.reuse(0);
-            }),
-    knotted("knotted_magazine",
-            [](world& w) {
-              w.expect_damage();
-              w.flush(0);
-            }),
-    knotted("knotted_lists_of_the_dead",
-            [](world& w) {
-              w.expect_damage();
-              w.recover(1, 0);
-            }),
+    knotted(
+      "knotted_retired_list", [](world& w) { w.knot_retired_list(0); },
+      [](world& w) { w.reuse(0); }),
+    knotted(
+      "knotted_pinned_list", [](world& w) { w.knot_pinned_list(0); },
+      [](world& w) { w.reuse(0); }),
+    knotted(
+      "knotted_magazine", [](world& w) { w.knot_magazine(0); },
+      [](world& w) { w.flush(0); }),
+    knotted(
+      "knotted_lists_of_the_dead",
+      [](world& w) {
+        w.knot_retired_list(0);
+        w.knot_magazine(0);
+      },
+      [](world& w) { w.recover(1, 0); }),
   };
   return all;
 }

@@ -1,6 +1,7 @@
 #include "tests/museum/world.hpp"
 
 #include "memory/engine.hpp"
+#include "tests/museum/keys.hpp"
 #include "tests/museum/sharing.hpp"
 #include "tests/museum/values.hpp"
 #include "tests/schedule/model_sync.hpp"
@@ -13,7 +14,7 @@
 #include <cstring>
 #include <limits>
 #include <new>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace neuroplex::museum {
@@ -101,7 +102,9 @@ public:
       contexts_[i].namespace_word = live;
     }
     view_.fill(arena(), 1);
-    choose_keys();
+    auto chosen = choose_keys<key_count>(ns, arena().lines(0));
+    keys_ = std::move(chosen.names);
+    hashes_ = chosen.hashes;
     auto granules = shape_.file_bytes >> shape_.granule_shift;
     named_.resize(granules);
     holder_.resize(granules);
@@ -391,6 +394,12 @@ public:
       .head.store(knot());
   }
 
+  void knot_pinned_list(unsigned thread) override {
+    auto first = arena().thread(thread).retired_head.load();
+    arena().block(first)->link.store(first);
+    arena().thread(judge_thread).pins[0].store(first);
+  }
+
   void expect_damage() override {
     damage_expected_ = true;
   }
@@ -403,36 +412,6 @@ private:
   std::span<std::byte> cleared() {
     std::memset(storage_.get(), 0, shape_.file_bytes);
     return {storage_.get(), shape_.file_bytes};
-  }
-
-  void choose_keys() {
-    auto name = [](unsigned number) {
-      auto digits = std::to_string(number);
-      return "key-" + std::string(8 - digits.size(), '0') + digits;
-    };
-    unsigned next = 0;
-    auto search = [&](auto&& fits) {
-      for (;;) {
-        auto text = name(next++);
-        if (auto hash = memory::hash_key(ns, std::string_view{text});
-            fits(hash))
-          return std::pair{text, hash};
-      }
-    };
-    auto line = [&](std::uint64_t hash) {
-      return memory::line_of(hash, arena().lines(0));
-    };
-    for (unsigned i = 0; i < key_count; ++i) {
-      std::tie(keys_[i], hashes_[i]) = search([&](std::uint64_t hash) {
-        if (i == 0)
-          return true;
-        auto same_line = line(hash) == line(hashes_[0]);
-        auto same_tag = memory::tag_of(hash) == memory::tag_of(hashes_[0]);
-        if (i == 4 || i == 5)
-          return same_line && same_tag;
-        return same_line == (i < 4) && !same_tag;
-      });
-    }
   }
 
   // -- content that looks like words ------------------------------------------

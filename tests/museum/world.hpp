@@ -8,7 +8,7 @@
 // is lost or has two owners, no page is, no key is there twice.
 //
 // Values are numbers (values.hpp). Keys 0 to 5 share a home line, keys 0, 4 and
-// 5 the tag as well; keys 6 and 7 live elsewhere.
+// 5 the tag as well; the tag of key 3 is 0; keys 6 and 7 live elsewhere.
 //
 // Threads: one; each modelled thread has the thread slot of its number, and the
 // last slot is that of `judge`. Only `make_world` knows the engine, so that a
@@ -100,6 +100,9 @@ public:
   /// ring of the block of key 0, which is in use.
   virtual void knot_retired_list(unsigned thread) = 0;
   virtual void knot_magazine(unsigned thread) = 0;
+  /// Makes the thread's list of displaced blocks a ring of its first block,
+  /// which another thread pins.
+  virtual void knot_pinned_list(unsigned thread) = 0;
   /// Lets a damaged segment pass: `judge` looks at nothing but the history.
   virtual void expect_damage() = 0;
 };
