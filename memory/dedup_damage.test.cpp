@@ -10,7 +10,7 @@ using detail::store_impl;
 
 namespace {
 
-const std::string page = bytes_of(5000, 1);
+const std::string shared_page = bytes_of(5000, 1);
 
 /// The stamp of the record of the only content.
 auto& count_of_only_content(const sharing_segment& s) {
@@ -35,25 +35,25 @@ TEST_CASE("a count that was scribbled over is mended, and costs no writer a "
           "[dedup]") {
   sharing_segment s;
   auto& impl = store_impl::of(s.db);
-  REQUIRE(s.db.set(s.ns, "a", page) == errc::ok);
-  REQUIRE(s.db.set(s.ns, "b", page) == errc::ok);
+  REQUIRE(s.db.set(s.ns, "a", shared_page) == errc::ok);
+  REQUIRE(s.db.set(s.ns, "b", shared_page) == errc::ok);
   auto& count = count_of_only_content(s);
   REQUIRE(count.load() == reference_count::stamp_of(2));
   // No count; and none, as of a content on its way out.
   auto scribbled = GENERATE(0x1234U, 0U);
   count.store(scribbled);
   // Others' values go elsewhere meanwhile, and nothing is freed.
-  CHECK(s.db.set(s.ns, "c", page) == errc::ok);
+  CHECK(s.db.set(s.ns, "c", shared_page) == errc::ok);
   CHECK(s.db.erase(s.ns, "b") == errc::ok);
   CHECK(count.load() == scribbled);
-  CHECK(value_of(s.db, "a", s.ns) == page);
+  CHECK(value_of(s.db, "a", s.ns) == shared_page);
   CHECK(impl.arena().control().contents_in_doubt.load() != 0);
   REQUIRE(s.db.recover());
   CHECK(impl.arena().control().contents_in_doubt.load() == 0);
   CHECK(count.load() == reference_count::stamp_of(1));
   CHECK(shared_census{s.db}.exact());
   CHECK(s.db.erase(s.ns, "a") == errc::ok);
-  CHECK(value_of(s.db, "c", s.ns) == page);
+  CHECK(value_of(s.db, "c", s.ns) == shared_page);
   CHECK(shared_census{s.db}.exact());
 }
 
@@ -61,7 +61,7 @@ TEST_CASE("a record that its key does not lead to keeps no count in doubt",
           "[dedup]") {
   sharing_segment s;
   auto& impl = store_impl::of(s.db);
-  REQUIRE(s.db.set(s.ns, "a", page) == errc::ok);
+  REQUIRE(s.db.set(s.ns, "a", shared_page) == errc::ok);
   auto& count = count_of_only_content(s);
   // The first byte of its key.
   auto* header = reinterpret_cast<std::byte*>(&count)
@@ -71,7 +71,7 @@ TEST_CASE("a record that its key does not lead to keeps no count in doubt",
   impl.arena().control().contents_in_doubt.store(1);
   REQUIRE(s.db.recover());
   CHECK(impl.arena().control().contents_in_doubt.load() == 0);
-  CHECK(value_of(s.db, "a", s.ns) == page);
+  CHECK(value_of(s.db, "a", s.ns) == shared_page);
 }
 
 TEST_CASE("counts of bytes below zero refuse nobody and evict nothing",
@@ -84,11 +84,11 @@ TEST_CASE("counts of bytes below zero refuse nobody and evict nothing",
   // As others leave them who add after it was taken away.
   record.block_bytes.fetch_sub(64 * kibibyte);
   CHECK(s.db.set(s.ns, "short", "x") == errc::ok);
-  CHECK(s.db.set(s.ns, "shared", page) == errc::ok);
+  CHECK(s.db.set(s.ns, "shared", shared_page) == errc::ok);
   std::size_t length = 0;
   CHECK(s.db.append(s.ns, "short", "y", length) == errc::ok);
   record.block_bytes.fetch_add(64 * kibibyte);
   CHECK(value_of(s.db, "first", s.ns) == "x");
   CHECK(value_of(s.db, "short", s.ns) == "xy");
-  CHECK(value_of(s.db, "shared", s.ns) == page);
+  CHECK(value_of(s.db, "shared", s.ns) == shared_page);
 }
