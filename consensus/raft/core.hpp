@@ -250,6 +250,8 @@ private:
   void answer_chunk(node_id to, log_index index, bool installed, bool refused,
                     std::uint64_t next_offset, write_id after);
   [[nodiscard]] bool installing() const noexcept;
+  [[nodiscard]] bool
+  has_snapshot_point(const snapshot_meta& meta) const noexcept;
 
   // What leaves (core.cpp).
   void refuse_when_stopped(const input& what);

@@ -40,11 +40,14 @@ refusal core::check_change(const std::vector<member_change>& changes) const {
     if (change.kind != change_kind::add_voter || who.id == nobody
         || is_voter(members_.current(), who))
       continue;
+    // A learner may have been added before its disk was known by number; what
+    // counts is which disk has caught up.
     const auto* learner = find_member(members_.current().learners, who.id);
-    if (learner == nullptr || *learner != who)
+    if (learner == nullptr || learner->incarnation > who.incarnation)
       return refusal::not_a_learner;
     const auto* peer = find_peer(who.id);
-    if (peer == nullptr || peer->state != progress_state::replicate
+    if (peer == nullptr || peer->incarnation != who.incarnation
+        || peer->state != progress_state::replicate
         || peer->match + options_.promotion_lag_entries < log_.last_index())
       return refusal::learner_behind;
   }

@@ -9,6 +9,12 @@ bool core::installing() const noexcept {
   return incoming_ && incoming_->installing;
 }
 
+// Whether the log here is as new as the snapshot: then it must not be replaced
+// by less.
+bool core::has_snapshot_point(const snapshot_meta& meta) const noexcept {
+  return meta.index <= commit_ || log_.matches(meta.index, meta.term);
+}
+
 // --- taken here --------------------------------------------------------------
 
 std::optional<snapshot_meta> core::snapshot_meta_at(log_index index) const {
@@ -124,9 +130,8 @@ void core::receive(const message& head, const snapshot_chunk& body) {
   follow(head);
   if (role_ != role::follower || installing())
     return;
-  if (meta.index <= commit_ || log_.matches(meta.index, meta.term)) {
-    // The log here is as new: what it has must not be replaced by less. That
-    // the snapshot was taken says that all of it is committed.
+  if (has_snapshot_point(meta)) {
+    // That the snapshot was taken says that all of it is committed.
     learn_commit(meta.index);
     answer_chunk(head.from, meta.index, true, false, 0,
                  promise_of_entries(meta.index));
@@ -163,8 +168,9 @@ void core::on(const chunk_stored& what) {
       answer_chunk(incoming.from, what.index, false, false, incoming.stored, 0);
     return;
   }
-  if (incoming.meta.index <= commit_) {
-    // Overtaken by the log in the meantime.
+  if (role_ != role::follower || has_snapshot_point(incoming.meta)) {
+    // Overtaken: by an election, or by the log, which may hold acknowledged
+    // entries after the snapshot's end.
     incoming_.reset();
     return;
   }

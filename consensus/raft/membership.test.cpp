@@ -268,3 +268,14 @@ TEST_CASE("a joint configuration outlasts commits that come before its own") {
     one.hear(id, term, append_reply{false, before + 1, 0, 0});
   CHECK_FALSE(one.state().members.joint());
 }
+
+TEST_CASE("a learner whose disk was formatted late becomes a voter under it") {
+  auto all = elected(3);
+  all.add(4, {}, 77);
+  CHECK(refused_change(all, 1, {learner(4)}) == refusal::none);
+  settle(all);
+  CHECK(refused_change(all, 1, {voter(4)}) == refusal::none);
+  settle(all);
+  CHECK(all.at(4).state().voter);
+  CHECK(find_member(all.at(1).state().members.voters, 4)->incarnation == 77);
+}

@@ -159,3 +159,18 @@ TEST_CASE("a leader whose snapshot is gone takes the next one") {
   all.pass(1s);
   CHECK(all.commands(3) == all.commands(1));
 }
+
+TEST_CASE("a snapshot that the log overtook while it was stored is dropped") {
+  lone_core one{{}};
+  one.hear(2, 1, chunk_at(10, 0, true));
+  REQUIRE(one.out.store);
+  // A new leader, which does not know yet what is committed, was faster.
+  append_request all;
+  for (log_index i = 1; i <= 12; ++i)
+    all.entries.push_back(command(1, i));
+  one.hear(3, 2, all);
+  REQUIRE(sent<append_reply>(one.sync(), 3)->index == 12);
+  one.give(chunk_stored{10, 4});
+  CHECK_FALSE(one.out.install);
+  CHECK(one.state().last_index == 12);
+}
