@@ -8,8 +8,9 @@
 // `inspect_as` and `field` (message types), `actor_pointer`, `state_of`,
 // `promise_of`, `ask`, `delegate`, `tell`, `tell_after`, `tell_anonymously`,
 // `kill`, `death_watch`, `drop_unexpected`, `bounded_actor`, `spawn_bounded`,
-// `spawn_apart`, `make_error` and `code_of` (errors), `system_config`,
-// `publish`, `unpublish`, `connect`, and the NEUROPLEX_* macros for type ids.
+// `spawn_bounded_apart`, `spawn_apart`, `make_error` and `code_of` (errors),
+// `system_config`, `publish`, `unpublish`, `connect`, and the NEUROPLEX_*
+// macros for type ids.
 //
 // Threads: as CAF's own; functions that take `self` run in that actor.
 //
@@ -291,6 +292,16 @@ Handle spawn_bounded(
   std::function<typename Handle::behavior_type(actor_pointer<Handle, State>)>
     start) {
   return system.spawn<bounded_actor<Handle, State>>(limit, std::move(start));
+}
+
+/// The same with a thread of its own, for what may block.
+template <class Handle, class State>
+Handle spawn_bounded_apart(
+  caf::actor_system& system, std::size_t limit,
+  std::function<typename Handle::behavior_type(actor_pointer<Handle, State>)>
+    start) {
+  return system.spawn<bounded_actor<Handle, State>, caf::detached>(
+    limit, std::move(start));
 }
 
 /// An actor with a thread of its own, for what may block.

@@ -1,6 +1,7 @@
 #include "actors/gc_actor.hpp"
 
 #include "actors/clock.hpp"
+#include "actors/pulse.hpp"
 
 #include <array>
 #include <utility>
@@ -32,8 +33,8 @@ upkeep_actor& worker_of(gc_state& state, chore which) {
 
 void schedule(gc_pointer self) {
   auto& state = state_of(self);
-  tell_after(self, milliseconds{state.parts->plan().delay_ms(unix_ms())},
-             gc_actor{self}, pulse_atom_v, ++state.pulse);
+  send_pulse<gc_actor>(self, state.pulse,
+                       milliseconds{state.parts->plan().delay_ms(unix_ms())});
 }
 
 void begin(gc_pointer self, chore which) {

@@ -194,6 +194,28 @@ using optimizer_actor = interface_of<
   // A look. Sent by itself; one that is not the latest is ignored.
   answers<void>(pulse_atom, std::uint64_t)>;
 
+/// A namespace with copies in this process and a slower store below. Its
+/// messages carry no id: who repeats a set or an erase means to.
+using cache_actor = interface_of<
+  // The value of a key, from the nearest level that has it. As
+  // memory::tiered_cache::get; `value_size`.
+  answers<reply>(get_atom, std::string),
+  // Stores a value, for so many ms; 0: as long as the namespace says. As
+  // memory::tiered_cache::set.
+  answers<reply>(set_atom, std::string, std::string, std::int64_t),
+  // Removes a key from all levels. As memory::tiered_cache::erase.
+  answers<reply>(erase_atom, std::string),
+  // Brings to the lower tier what it lacks, one step; `number` tells how many
+  // entries. As memory::tiered_cache::flush.
+  answers<reply>(flush_atom),
+  // Changes the interval of flushing (ms) and the entries a step; 0 leaves it.
+  // `bad_argument`.
+  answers<cache_report>(tune_atom, std::uint32_t, std::uint64_t),
+  // Hits by level, copies overtaken, failures of the tier, what is dirty.
+  answers<cache_report>(stats_atom),
+  // A step of flushing. Sent by itself; one that is not the latest is ignored.
+  answers<void>(pulse_atom, std::uint64_t)>;
+
 /// Lends raw memory of the segment, for who wants memory rather than keys.
 using pool_actor = interface_of<
   // So many bytes for so many ms (0: until the holder ends). The lease ends

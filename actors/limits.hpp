@@ -76,6 +76,13 @@ inline constexpr std::int64_t upkeep_step_ms = 30'000;
 /// Actors that hear of changes of the pressure.
 inline constexpr std::size_t max_pressure_listeners = 256;
 
+/// Requests that wait at a cache actor, and how often and by how much it may be
+/// told to flush.
+inline constexpr std::size_t max_cache_requests = 4'096;
+inline constexpr std::uint32_t least_flush_interval_ms = 1;
+inline constexpr std::uint32_t max_flush_interval_ms = 3'600'000;
+inline constexpr std::uint64_t max_flush_entries = 65'536;
+
 /// Leases of raw memory that one message of the pool actor ends by time.
 inline constexpr std::size_t ended_leases_a_step = 256;
 

@@ -8,6 +8,7 @@
 //     is a change of limits::protocol_version.
 #pragma once
 
+#include "actors/cache_types.hpp"
 #include "actors/caf_compat.hpp"
 #include "actors/messages.hpp"
 #include "actors/upkeep_types.hpp"
@@ -262,6 +263,7 @@ NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::optimizer_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::pool_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::performance_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::lease)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::cache_report)
 
 NEUROPLEX_ADD_ATOM(neuroplex, apply_atom, "apply")
 NEUROPLEX_ADD_ATOM(neuroplex, batch_atom, "batch")
@@ -290,5 +292,9 @@ NEUROPLEX_ADD_ATOM(neuroplex, deallocate_atom, "deallocate")
 NEUROPLEX_ADD_ATOM(neuroplex, renew_atom, "renew")
 NEUROPLEX_ADD_ATOM(neuroplex, usage_atom, "usage")
 NEUROPLEX_ADD_ATOM(neuroplex, metrics_atom, "metrics")
+NEUROPLEX_ADD_ATOM(neuroplex, get_atom, "get")
+NEUROPLEX_ADD_ATOM(neuroplex, set_atom, "set")
+NEUROPLEX_ADD_ATOM(neuroplex, erase_atom, "erase")
+NEUROPLEX_ADD_ATOM(neuroplex, flush_atom, "flush")
 
 NEUROPLEX_END_TYPES(neuroplex)

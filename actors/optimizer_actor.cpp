@@ -1,5 +1,7 @@
 #include "actors/optimizer_actor.hpp"
 
+#include "actors/pulse.hpp"
+
 #include <utility>
 
 namespace neuroplex::actors {
@@ -16,8 +18,8 @@ using optimizer_pointer = actor_pointer<optimizer_actor, optimizer_state>;
 
 void schedule(optimizer_pointer self) {
   auto& state = state_of(self);
-  tell_after(self, milliseconds{state.parts->look_interval_ms()},
-             optimizer_actor{self}, pulse_atom_v, ++state.pulse);
+  send_pulse<optimizer_actor>(self, state.pulse,
+                              milliseconds{state.parts->look_interval_ms()});
 }
 
 optimizer_actor::behavior_type behavior(optimizer_pointer self,

@@ -1,6 +1,7 @@
 #include "actors/pressure_actor.hpp"
 
 #include "actors/clock.hpp"
+#include "actors/pulse.hpp"
 
 #include <map>
 #include <utility>
@@ -24,11 +25,8 @@ using pressure_pointer = actor_pointer<pressure_actor, pressure_state>;
 
 void schedule(pressure_pointer self, bool more) {
   auto& state = state_of(self);
-  auto number = ++state.pulse;
-  if (more)
-    return tell(self, pressure_actor{self}, pulse_atom_v, number);
-  tell_after(self, milliseconds{state.worker->how().interval_ms},
-             pressure_actor{self}, pulse_atom_v, number);
+  send_pulse<pressure_actor>(
+    self, state.pulse, milliseconds{state.worker->how().interval_ms}, more);
 }
 
 upkeep::task_report step(pressure_pointer self) {

@@ -1,6 +1,7 @@
 #include "actors/upkeep_actor.hpp"
 
 #include "actors/clock.hpp"
+#include "actors/pulse.hpp"
 
 #include <utility>
 
@@ -20,11 +21,8 @@ using upkeep_pointer = actor_pointer<upkeep_actor, upkeep_state>;
 // that wait already.
 void schedule(upkeep_pointer self, bool more) {
   auto& state = state_of(self);
-  auto number = ++state.pulse;
-  if (more)
-    return tell(self, upkeep_actor{self}, pulse_atom_v, number);
-  tell_after(self, milliseconds{state.worker->how().interval_ms},
-             upkeep_actor{self}, pulse_atom_v, number);
+  send_pulse<upkeep_actor>(self, state.pulse,
+                           milliseconds{state.worker->how().interval_ms}, more);
 }
 
 upkeep_actor::behavior_type behavior(upkeep_pointer self,
