@@ -58,6 +58,7 @@ json namespace_json(const memory::namespace_info& space) {
   object["entries"] = space.entries;
   object["block_bytes"] = space.block_bytes;
   object["policy"] = to_string(space.settings.policy);
+  object["order"] = space.order;
   object["priority"] = to_string(space.settings.priority);
   object["quota_bytes"] = space.settings.quota_bytes;
   object["default_ttl_ms"] = space.settings.default_ttl_ms;
@@ -111,6 +112,7 @@ json segment_json(const memory::store_stats& s, std::uint64_t huge_page_bytes) {
     {"eviction_percent", s.eviction_percent},
     {"recoveries", s.recoveries},
     {"corrupt_reads", s.corrupt_reads},
+    {"damage", s.damage},
     {"clean_shutdown", s.clean_shutdown},
   };
 }
@@ -311,6 +313,7 @@ void show_segment(context& ctx, const memory::store_stats& stats,
             "from " + std::to_string(s.eviction_percent) + " % of the pool on");
   facts.add("recoveries", human_count(s.recoveries));
   facts.add("corrupt reads", human_count(s.corrupt_reads));
+  facts.add("damage mended", human_count(s.damage));
   facts.add("clean shutdown", yes_or_no(s.clean_shutdown));
   ctx.out << '\n';
   print_namespaces(ctx, spaces);
@@ -324,7 +327,10 @@ void show_namespace(context& ctx, const memory::namespace_info& space) {
   fact_list facts{ctx, "namespace " + config::quote(space.name, 256)};
   facts.add("entries", human_count(space.entries) + " in "
                          + human_bytes(space.block_bytes));
-  facts.add("policy", to_string(space.settings.policy));
+  auto policy = std::string{to_string(space.settings.policy)};
+  if (space.settings.policy == memory::policy_kind::adaptive)
+    policy += ", now " + std::string{space.order};
+  facts.add("policy", policy);
   facts.add("priority", to_string(space.settings.priority));
   facts.add("quota", bytes_or_none(space.settings.quota_bytes));
   facts.add("lifetime", lifetime_text(space.settings.default_ttl_ms));

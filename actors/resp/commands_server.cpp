@@ -97,6 +97,7 @@ void info_memory(context& ctx, info_text& text) {
   text.line("maxmemory", stats.pool_bytes);
   text.line("maxmemory_human", human_size(stats.pool_bytes));
   text.line("maxmemory_policy", policy_in_use(ctx.data.segment(), ctx.space));
+  text.line("eviction_order", ctx.data.segment().order(ctx.space));
   text.line("eviction_percent", stats.eviction_percent);
   text.line("pressure_percent", percent(ctx.data.segment().pressure()));
   text.line("max_value_bytes", stats.max_value_bytes);
@@ -139,6 +140,7 @@ void info_stats(context& ctx, info_text& text) {
   text.line("store_retries", stats.retries);
   text.line("store_recoveries", stats.recoveries);
   text.line("store_corrupt_reads", stats.corrupt_reads);
+  text.line("store_damage", stats.damage);
 }
 
 void info_replication(context&, info_text& text) {
@@ -251,11 +253,13 @@ void handle_memory_stats(context& ctx) {
     {"eviction.percent", stats.eviction_percent},
     {"pressure.percent", percent(ctx.data.segment().pressure())},
   }};
-  ctx.reply.map(numbers.size() + 1);
+  ctx.reply.map(numbers.size() + 2);
   for (const auto& [name, value] : numbers) {
     ctx.reply.bulk(name);
     ctx.reply.integer(static_cast<std::int64_t>(value));
   }
+  ctx.reply.bulk("eviction.order");
+  ctx.reply.bulk(ctx.data.segment().order(ctx.space));
   ctx.reply.bulk("fragmentation");
   ctx.reply.number(stats.live_block_bytes == 0
                      ? 1.0

@@ -366,8 +366,16 @@ TEST_CASE("The policy of a database is shown and changed by its Redis name") {
   CHECK(shown("clock"));
   CHECK(b.say("INFO memory\r\n").find("maxmemory_policy:clock\r\n")
         != std::string::npos);
+  // What `adaptive` follows is shown as well.
+  CHECK(b.say("CONFIG SET maxmemory-policy adaptive\r\n") == "+OK\r\n");
+  CHECK(b.say("INFO memory\r\n").find("eviction_order:s3fifo\r\n")
+        != std::string::npos);
+  CHECK(b.say("MEMORY STATS\r\n").find("eviction.order\r\n$6\r\ns3fifo\r\n")
+        != std::string::npos);
   CHECK(b.say("SELECT 3\r\n") == "+OK\r\n");
   CHECK(shown("noeviction"));
+  CHECK(b.say("INFO memory\r\n").find("eviction_order:none\r\n")
+        != std::string::npos);
 }
 
 TEST_CASE("A policy that there is not is refused as Redis refuses it") {

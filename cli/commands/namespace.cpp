@@ -109,6 +109,9 @@ outcome run_set(context& ctx, const namespace_arguments& given) {
   found->settings = changed(found->settings, given);
   if (auto done = data->configure(found->id, found->settings); !done)
     return failed(done.error());
+  found = find(*data, given.name);
+  if (!found)
+    return failed(found.error());
   show_namespace(ctx, *found);
   return std::nullopt;
 }
