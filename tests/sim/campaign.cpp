@@ -9,6 +9,8 @@ namespace neuroplex::sim {
 
 namespace {
 
+std::uint64_t present_seed = 0;
+
 nanoseconds processor_time() {
   timespec spent{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
@@ -39,6 +41,10 @@ void report(const scenario& what, const run_request& asked,
 }
 
 } // namespace
+
+std::uint64_t seed_under_way() noexcept {
+  return present_seed;
+}
 
 std::string command_for(const scenario& what, const run_request& asked) {
   auto text = "sim --scenario " + std::string{what.name} + " --seed "
@@ -94,6 +100,7 @@ campaign_result run_campaign(const campaign_settings& settings) {
        ++number) {
     auto asked = settings.request;
     asked.seed = settings.first_seed + number;
+    present_seed = asked.seed;
     const auto one = settings.what.run(asked);
     ++result.runs;
     result.hash = mix(result.hash ^ one.hash);

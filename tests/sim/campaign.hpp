@@ -50,6 +50,9 @@ struct campaign_result {
 /// Prints failures as they come.
 [[nodiscard]] campaign_result run_campaign(const campaign_settings& settings);
 
+/// Of the run that goes on now, for who must tell why the process ends.
+[[nodiscard]] std::uint64_t seed_under_way() noexcept;
+
 void print_figures(const campaign_result& result);
 
 /// The smallest request found that breaks the same property.

@@ -3,6 +3,7 @@
 #include "tests/sim/raft/world.hpp"
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -160,6 +161,16 @@ bool read_flag(std::string_view name, command_line& result) {
   return false;
 }
 
+bool failure_is_wanted = false;
+
+// A broken promise inside of a component ends the process: say in which run.
+void tell_abort(int /*signal*/) {
+  std::printf("the process ended itself in seed %llu\n",
+              static_cast<unsigned long long>(seed_under_way()));
+  std::fflush(stdout);
+  std::_Exit(failure_is_wanted ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 int run_one(command_line& asked) {
   auto& request = asked.campaign.request;
   request.seed = asked.campaign.first_seed;
@@ -223,6 +234,10 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "sim: cannot use %s\n%s", name.data(), usage);
       return 2;
     }
+  }
+  failure_is_wanted = asked.must_fail;
+  if (std::signal(SIGABRT, tell_abort) == SIG_ERR) {
+    return EXIT_FAILURE;
   }
   const auto single = asked.campaign.seeds == 1 && !asked.must_fail;
   if (!single && (asked.verbose || asked.history != nullptr)) {

@@ -1,5 +1,6 @@
 #include "tests/sim/raft/host.hpp"
 
+#include "consensus/raft/codec.hpp"
 #include "tests/sim/raft/describe.hpp"
 
 #include <algorithm>
@@ -22,12 +23,13 @@ constexpr std::array<std::string_view, mistake_count> mistake_names{
   "snapshot_lacks_session",
   "forget_vote",
   "keep_incarnation",
-  "serve_before_applied",
+
 };
 
 constexpr auto longest_turn = 200us;
 constexpr auto retry_when_full = 20ms;
 constexpr auto longest_stop = 1s;
+constexpr std::size_t remembered_members = 4;
 
 } // namespace
 
@@ -93,7 +95,7 @@ void raft_host::boot() {
     return;
   }
   life_->node = std::make_unique<raft::core>(std::move(*made));
-  members_ = life_->node->state().members;
+  members_ = {life_->node->state().members};
   feed(raft::tick{});
 }
 
@@ -195,9 +197,9 @@ void raft_host::arm() {
 }
 
 bool raft_host::carry_out(raft::effects& wanted) {
-  members_before_ = members_;
   if (wanted.membership) {
-    members_ = wanted.membership->members;
+    members_.insert(members_.begin(), wanted.membership->members);
+    members_.resize(std::min(members_.size(), remembered_members));
     world_.tell([&] {
       return node_name(self().id) + " has members "
              + describe(wanted.membership->members);
@@ -263,6 +265,17 @@ void raft_host::send(const raft::message& what) {
   }
   const auto to = static_cast<network::end_point>(what.to - 1);
   auto shared = std::make_shared<const raft::message>(what);
+  if (settings_.through_codec) {
+    std::string bytes;
+    raft::encode_message(what, bytes);
+    auto read_back = raft::decode_message(raft::slice::copy_of(bytes));
+    if (!read_back || !(*read_back == what)) {
+      world_.fail("codec: this is read back as something else: "
+                  + describe(what));
+      return;
+    }
+    shared = std::make_shared<const raft::message>(std::move(*read_back));
+  }
   links_.send(box_.number(), to,
               [other = all_[to].get(), shared] { other->receive(*shared); });
 }
@@ -330,7 +343,7 @@ void raft_host::try_writes() {
 
 void raft_host::written(raft::write_id id, errc code) {
   if (code == errc::ok || settings_.wrong == mistake::sync_again) {
-    invariants_.saw_term(self(), life_->log.durable().hard.term);
+    invariants_.saw_promise(self(), life_->log.durable().hard);
     if (rare_.strikes("answer of the disk comes late", 50'000)) {
       // All up to a later one may be told at once; this one is then old news.
       box_.at_local(box_.local_now() + dice_.between(0ns, 5ms),
@@ -364,7 +377,7 @@ bool raft_host::apply_all(const std::vector<raft::entry>& entries) {
       return false;
     }
     if (leads()) {
-      invariants_.saw_commit(self().id, one, {&members_before_, &members_});
+      invariants_.saw_commit(self().id, one, members_);
     } else {
       invariants_.saw_commit(self().id, one, {});
     }
@@ -390,8 +403,8 @@ bool raft_host::apply_all(const std::vector<raft::entry>& entries) {
     }
   }
   const auto index = state.index();
-  if (rare_.strikes("application is told late", 100'000)) {
-    box_.at_local(box_.local_now() + dice_.between(0ns, 20ms),
+  if (rare_.strikes("application is told late", 200'000)) {
+    box_.at_local(box_.local_now() + dice_.between(0ns, 100ms),
                   [this, index] { feed(raft::applied{index}); });
   } else {
     feed(raft::applied{index});
@@ -426,9 +439,8 @@ void raft_host::told_answer(const raft::answer& what) {
 }
 
 void raft_host::serve_reads() {
-  const auto early = settings_.wrong == mistake::serve_before_applied;
   std::erase_if(life_->reads, [&](const waiting_read& one) {
-    if (one.index > life_->state.index() && !early) {
+    if (one.index > life_->state.index()) {
       return false;
     }
     one.wish.answer({outcome::ok, life_->state.get(one.wish.asked.key)},

@@ -40,10 +40,9 @@ enum class mistake : std::uint8_t {
   snapshot_lacks_session, ///< a client's command is applied a second time
   forget_vote,            ///< the vote is not read back after a restart
   keep_incarnation,       ///< an emptied disk runs under the old incarnation
-  serve_before_applied,   ///< a read does not wait for its index
 };
 
-inline constexpr unsigned mistake_count = 8;
+inline constexpr unsigned mistake_count = 7;
 
 [[nodiscard]] std::string_view name_of(mistake kind) noexcept;
 
@@ -115,7 +114,7 @@ public:
 
   /// What the newest configuration in its log is, as far as it ran.
   [[nodiscard]] const raft::configuration& members() const noexcept {
-    return members_;
+    return members_.front();
   }
 
   /// Damages what is durable, where the damage can be found. False if nothing
@@ -202,8 +201,7 @@ private:
   dice dice_;
   rarities rare_;
   raft::incarnation_number incarnation_ = 0;
-  raft::configuration members_;
-  raft::configuration members_before_; ///< the step that is carried out
+  std::vector<raft::configuration> members_{{}}; ///< the newest first
   std::uint64_t lives_ = 0;
   raft::request_id next_request_ = 1;
   bool rotten_ = false;

@@ -46,13 +46,22 @@ void raft_invariants::saw_role(raft::node_id node, std::uint64_t life,
   }
 }
 
-void raft_invariants::saw_term(raft::member node, raft::term_number term) {
-  auto& highest = terms_[node];
-  if (term < highest) {
+void raft_invariants::saw_promise(raft::member node,
+                                  const raft::hard_state& durable) {
+  auto& before = promises_[node];
+  if (durable.term < before.term) {
     world_.fail("terms only grow: " + node_text(node.id) + " went from term "
-                + std::to_string(highest) + " back to " + std::to_string(term));
+                + std::to_string(before.term) + " back to "
+                + std::to_string(durable.term));
   }
-  highest = term;
+  if (durable.term == before.term && before.vote != raft::nobody
+      && durable.vote != before.vote) {
+    world_.fail("one vote a term: " + node_text(node.id) + " voted for "
+                + node_text(before.vote) + " in term "
+                + std::to_string(durable.term) + " and then for "
+                + node_text(durable.vote));
+  }
+  before = durable;
 }
 
 void raft_invariants::saw_entries(raft::node_id node,
@@ -91,9 +100,8 @@ bool raft_invariants::is_safe_in(const raft::configuration& members,
          && majority_has(members.outgoing, one);
 }
 
-void raft_invariants::saw_commit(
-  raft::node_id node, const raft::entry& one,
-  std::initializer_list<const raft::configuration*> leading) {
+void raft_invariants::saw_commit(raft::node_id node, const raft::entry& one,
+                                 std::span<const raft::configuration> leading) {
   const auto hash = content_hash(one);
   if (one.index <= committed_.size()) {
     const auto& first = committed_[one.index - 1];
@@ -112,9 +120,9 @@ void raft_invariants::saw_commit(
   }
   const auto latest = leaders_.empty() ? one.term : leaders_.rbegin()->first;
   committed_.push_back({one.term, hash, std::max(latest, one.term)});
-  if (count_copies_ && leading.size() != 0
-      && std::none_of(leading.begin(), leading.end(), [&](const auto* members) {
-           return is_safe_in(*members, one);
+  if (count_copies_ && !leading.empty()
+      && std::none_of(leading.begin(), leading.end(), [&](const auto& members) {
+           return is_safe_in(members, one);
          })) {
     world_.fail("committed is durable: " + node_text(node) + " commits "
                 + entry_text(one.index, one.term)

@@ -2,7 +2,7 @@
 //
 // Purpose: the five properties of the protocol (Ongaro and Ousterhout, "In
 // search of an understandable consensus algorithm", figure 3), checked as
-// things happen, and two of durability:
+// things happen, and what they rest on:
 //
 //   election safety        one leader a term at most
 //   log matching           entries of equal index and term are equal, and so is
@@ -12,6 +12,7 @@
 //   state machine safety   no two nodes apply different entries at an index
 //   no gaps                each node applies index after index
 //   terms only grow        over the lives of a node too
+//   one vote a term        likewise
 //   committed is durable   on the disks of a majority, at the first commit
 //
 // Threads: none; belongs to the kernel.
@@ -24,9 +25,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,15 +46,16 @@ public:
 
   void saw_role(raft::node_id node, std::uint64_t life,
                 const raft::role_notice& notice, const raft::raft_log& log);
-  void saw_term(raft::member node, raft::term_number term);
+  /// What a node's disk says of its term and vote.
+  void saw_promise(raft::member node, const raft::hard_state& durable);
   /// Entries that a node writes; `prev_term` is that of the one before them.
   void saw_entries(raft::node_id node, const std::vector<raft::entry>& entries,
                    std::optional<raft::term_number> prev_term);
-  /// `leading` are the configurations that a node which leads had before and
-  /// after the step that committed, either of which may have counted; none if
-  /// it follows.
+  /// `leading` are the last configurations of a node that leads, any of which
+  /// may have counted: entries are handed out some time after they are
+  /// committed. None if it follows.
   void saw_commit(raft::node_id node, const raft::entry& one,
-                  std::initializer_list<const raft::configuration*> leading);
+                  std::span<const raft::configuration> leading);
   /// A state machine at an index, after an entry or a snapshot.
   void saw_state(raft::node_id node, raft::log_index index,
                  std::uint64_t digest);
@@ -97,7 +99,7 @@ private:
   durable_copy holds_;
   bool count_copies_ = true;
   std::map<raft::term_number, office> leaders_;
-  std::map<raft::member, raft::term_number> terms_;
+  std::map<raft::member, raft::hard_state> promises_;
   std::map<std::pair<raft::log_index, raft::term_number>, written> entries_;
   std::vector<fixed> committed_; ///< by index, from 1
   std::map<raft::log_index, std::uint64_t> digests_;

@@ -14,7 +14,13 @@ group_operator::group_operator(kernel& world,
 void group_operator::add_deeds_to(nemesis& bad) {
   bad.add_deed(fault::membership,
                [this](dice& thrown) { change_members(thrown); });
-  bad.add_deed(fault::transfer, [this](dice& thrown) { transfer(thrown); });
+  bad.add_deed(fault::transfer, [this](dice& thrown) {
+    if (thrown.coin()) {
+      transfer(thrown);
+    } else {
+      hurry_elections(thrown);
+    }
+  });
   bad.add_deed(fault::rot, [this](dice& thrown) {
     if (thrown.coin()) {
       rot(thrown);
@@ -96,6 +102,15 @@ void group_operator::transfer(dice& thrown) {
   const auto to = nodes_[thrown.below(nodes_.size())]->self().id;
   world_.note("transfer", leader->self().id, to);
   leader->order(raft::transfer_leadership{next_request_++, to});
+}
+
+// Several candidates at once, one of which perhaps does not survive its vote.
+void group_operator::hurry_elections(dice& thrown) {
+  for (auto count = thrown.between(1, std::uint64_t{3}); count > 0; --count) {
+    auto& one = *nodes_[thrown.below(nodes_.size())];
+    world_.note("campaign", one.self().id);
+    one.order(raft::campaign{});
+  }
 }
 
 void group_operator::rot(dice& thrown) {

@@ -40,6 +40,7 @@ private:
   [[nodiscard]] raft_host* some_leader(dice& thrown);
   void change_members(dice& thrown);
   void transfer(dice& thrown);
+  void hurry_elections(dice& thrown);
   void rot(dice& thrown);
   void replace_one(dice& thrown);
   [[nodiscard]] bool survives(const raft::configuration& members,

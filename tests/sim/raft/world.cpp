@@ -396,7 +396,7 @@ run_result run_raft(const run_request& asked) {
 
 std::string_view raft_mistakes() noexcept {
   return "answer_before_sync, sync_again, cut_damage, snapshot_lacks_session, "
-         "forget_vote, keep_incarnation, serve_before_applied";
+         "forget_vote, keep_incarnation";
 }
 
 } // namespace neuroplex::sim
