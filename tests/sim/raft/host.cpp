@@ -130,7 +130,8 @@ void raft_host::serve(const client_request& wish) {
     return;
   }
   const auto request = next_request_++;
-  life_->asked.emplace(request, wish);
+  life_->asked.emplace(request, wish).first->second.committed_before =
+    invariants_.committed();
   if (wish.asked.what == verb::get) {
     feed(raft::read{request});
     return;
@@ -430,6 +431,12 @@ void raft_host::told_answer(const raft::answer& what) {
       wish.answer({outcome::failed, absent}, what.leader);
       return;
     case raft::answer_kind::read_ready:
+      if (what.index < wish.committed_before) {
+        world_.fail("reads are fresh: node " + std::to_string(self().id)
+                    + " reads at " + std::to_string(what.index) + ", but "
+                    + std::to_string(wish.committed_before)
+                    + " was committed when it was asked");
+      }
       life_->reads.push_back({std::move(wish), what.index});
       return;
     case raft::answer_kind::outcome_unknown:

@@ -61,6 +61,8 @@ struct group_settings {
 struct client_request {
   command asked{};
   std::function<void(reply, raft::node_id leader)> answer;
+  /// How far the group had committed when the node was asked.
+  raft::log_index committed_before = 0;
 };
 
 struct host_counts {
