@@ -152,6 +152,10 @@ run 2 E-RANGE "general|training|inference|critical" \
 run 2 E-RANGE "off|adaptive" \
   namespace set default --compression zip --segment segment
 run 2 E-SIZE "0 B to 64 GiB" namespace set default --quota 65G --segment segment
+run 3 E-CONFIG "0 (none) or 128" \
+  namespace set default --share-from 127 --segment segment
+run 2 E-SIZE "--share-from" \
+  namespace set default --share-from 9G --segment segment
 run 2 E-USE "NAME: missing" namespace show --segment segment
 run 2 E-USE "DIRECTORY: missing" backup once --segment segment
 run 3 E-PATH "nosuch" backup once copy --segment nosuch

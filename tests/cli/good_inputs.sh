@@ -120,6 +120,23 @@ json 'x["compression"] == "adaptive" and x["default_ttl_ms"] == 120000' \
   namespace set young --compression adaptive --segment segment
 json 'x["priority"] == "critical" and x["quota_bytes"] == 65536' \
   namespace show default --segment segment
+json 'x["share_from"] == 200 and x["shared_entries"] == 0' \
+  namespace set young --share-from 200 --segment segment
+page=$(printf '%0300d' 7)
+is stored set one "$page" --namespace young --segment segment
+is stored set two "$page" --namespace young --segment segment
+is "$page" get two --namespace young --segment segment
+json 'x["shared_entries"] == 2 and x["shared_bytes"] == 600 and \
+  x["contents"] == 1 and 0 < x["content_block_bytes"] < 600' \
+  namespace show young --segment segment
+json 'x["share_from"] == 0 and x["contents"] == 1' \
+  namespace set young --share-from 0 --segment segment
+json 'x["policy"] == "adaptive" and x["order"] == "s3fifo"' \
+  namespace set young --policy adaptive --segment segment
+"$program" namespace show young --segment segment \
+  | grep -q 'policy.*adaptive, now s3fifo' || fail "show: no order of adaptive"
+json 'x["policy"] == "lru" and x["order"] == "lru"' \
+  namespace show default --segment segment
 json 'x["policy"] == "noeviction" and x["quota_bytes"] == 0' namespace set \
   default --policy noeviction --quota 0 --priority general --segment segment
 json 'x["checks"][0]["state"] == "ok"' doctor --segment segment
