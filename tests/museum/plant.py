@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plants a mutant: copies memory/ and puts one mistake into the copy.
+"""Plants a mutant: copies sources and puts one mistake into the copy.
 
 A mutant is a text file:
 
@@ -14,8 +14,11 @@ A mutant is a text file:
 Further pairs of old and new may follow; another `file:` line between them
 changes the file.
 
+A mutant of memory/ goes into a copy of its headers, one of any other folder
+into a copy of the folder's headers and sources, tests apart.
+
 usage: plant.py check <project root>
-         whether every mutant of tests/museum/mutants/ can be planted
+         whether every mutant of FOLDERS can be planted
        plant.py plant <project root> <mutant> <target directory>
          exit 0; a mutant that cannot be planted leaves the copy unchanged, so
          that its test fails rather than the build
@@ -25,6 +28,10 @@ usage: plant.py check <project root>
 import pathlib
 import re
 import sys
+
+
+# Folders of mutants.
+FOLDERS = ("tests/museum/mutants", "tests/sim/mutants")
 
 
 class Unplantable(Exception):
@@ -73,23 +80,32 @@ def apply(name, texts, hunks):
         if len(found) != 1:
             raise Unplantable(
                 f"{name}: {file} has its old text {len(found)} times, not once:"
-                f" adapt tests/museum/mutants/{name}")
+                f" adapt {name}")
         begin, end = found[0].span()
         texts[file] = texts[file][:begin] + new.strip() + texts[file][end:]
 
 
-def headers(root):
+def sources(root, hunks):
+    """What is copied: the folder of the first file that the mutant changes."""
+    folder = pathlib.PurePath(hunks[0][0]).parent
+    if folder.parts[0] == "memory":
+        found = (root / "memory").rglob("*.hpp")
+    else:
+        found = [path for path in (root / folder).glob("*.?pp")
+                 if not path.name.endswith((".test.cpp", ".test.hpp",
+                                            ".fuzz.cpp"))]
     return {str(path.relative_to(root)): path.read_text()
-            for path in sorted((root / "memory").rglob("*.hpp"))}
+            for path in sorted(found)}
 
 
 def check(root):
-    texts = headers(root)
-    mutants = sorted((root / "tests/museum/mutants").glob("*.txt"))
+    mutants = [mutant for folder in FOLDERS
+               for mutant in sorted((root / folder).glob("*.txt"))]
     wrong = 0
     for mutant in mutants:
         try:
-            apply(mutant.name, dict(texts), read_mutant(mutant)[1])
+            hunks = read_mutant(mutant)[1]
+            apply(str(mutant.relative_to(root)), sources(root, hunks), hunks)
         except Unplantable as reason:
             print(reason)
             wrong += 1
@@ -98,9 +114,10 @@ def check(root):
 
 
 def plant(root, mutant, target):
-    texts = headers(root)
+    hunks = read_mutant(mutant)[1]
+    texts = sources(root, hunks)
     try:
-        apply(mutant.name, texts, read_mutant(mutant)[1])
+        apply(mutant.name, texts, hunks)
     except Unplantable as reason:
         print(reason, file=sys.stderr)
     for file, text in texts.items():

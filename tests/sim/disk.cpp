@@ -78,7 +78,7 @@ void disk::remove(const std::string& file) {
   files_.erase(file);
 }
 
-void disk::prepare(const std::string& file, bytes content) {
+void disk::prepare(const std::string& file, const bytes& content) {
   files_[file] = {content, content, {}};
 }
 

@@ -53,7 +53,7 @@ public:
   void remove(const std::string& file);
 
   /// Puts a file there, durably, before the run begins.
-  void prepare(const std::string& file, bytes content);
+  void prepare(const std::string& file, const bytes& content);
 
   /// What the machine sees; empty where there is no such file.
   [[nodiscard]] const bytes& read(const std::string& file) const;
