@@ -484,6 +484,9 @@ TEST_CASE("eviction under many threads keeps every value whole",
     s.db, "high",
     {.policy = policy_kind::clock, .priority = priority_class::critical});
   constexpr std::size_t threads = 4;
+  // Few, since each thread keeps some blocks of each size, which would be all
+  // that there are in so small a segment.
+  constexpr std::size_t sizes = 8;
   const auto rounds = scaled(60'000);
   std::atomic<std::size_t> torn{0};
   std::atomic<std::size_t> refused{0};
@@ -499,7 +502,8 @@ TEST_CASE("eviction under many threads keeps every value whole",
           if (s.db.get(ns, key, value) == errc::ok
               && !describes_itself(key, value))
             ++torn;
-        } else if (s.db.set(ns, key, self_describing(key, i, number % 1'400))
+        } else if (s.db.set(ns, key,
+                            self_describing(key, i, number % sizes * 200))
                      != errc::ok
                    && ns == high) {
           ++refused; // the low class may find that the high one has it all
