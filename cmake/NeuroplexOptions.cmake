@@ -95,6 +95,12 @@ function(neuroplex_test_options target)
       $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds>
       $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
   endif()
+  # It pays from the third time on that it is parsed.
+  get_target_property(sources ${target} SOURCES)
+  list(LENGTH sources count)
+  if(NEUROPLEX_JOIN_SOURCES AND count LESS_EQUAL 16)
+    return()
+  endif()
   target_precompile_headers(${target} PRIVATE <catch2/catch.hpp>)
   target_compile_options(${target} PRIVATE
     $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)

@@ -117,7 +117,7 @@ build_packages=(
 )
 run_packages=(wordnet-base)
 
-install_hint='see the lines of apt above. Without a network, or on another system,
+install_hint='see the lines of apt or npm above. Without a network, or on another system,
   install the packages by other means and run again with --no-install'
 configure_hint='read the first error above. If this directory was moved or copied, or its
   cache is damaged, remove build/ and run again'
