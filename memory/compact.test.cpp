@@ -291,7 +291,8 @@ TEST_CASE("readers, writers, erasers and views go on while two attachments "
           "compact",
           "[compact][threads]") {
   segment s{{.segment_bytes = 8 * mebibyte, .bucket_count = 64}};
-  auto other = s.attach();
+  auto second = s.attach();
+  auto& other = beside(s.db, second);
   constexpr std::uint64_t keys = 4000;
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> wrong{0};

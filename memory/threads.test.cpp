@@ -190,7 +190,8 @@ TEST_CASE("everything at once keeps every value whole", "[threads][growth]") {
              .reserved_bytes = 64 * mebibyte,
              .bucket_count = 64,
              .huge_pages = false}};
-  auto other = s.attach();
+  auto second = s.attach();
+  auto& other = beside(s.db, second);
   auto rounds = scaled(60'000);
   constexpr std::size_t threads = 5;
   std::atomic<std::size_t> damaged{0};

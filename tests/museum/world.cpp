@@ -627,6 +627,9 @@ private:
         continue;
       if (damage_expected_)
         continue;
+      // What is given up hides what a mistake did to it.
+      if (slot.damage.load() != 0)
+        return who + " met a list or a slot that no mistake may make";
       if (slot.intent.load() != 0 || slot.pending.load() != 0
           || slot.recovering.load() != 0 || slot.sharing.load() % 2 != 0)
         return who + " leaves an intent, a count or a block in transit";
