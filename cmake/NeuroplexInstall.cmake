@@ -7,7 +7,7 @@ include(CMakePackageConfigHelpers)
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/neuroplex")
 
 set(installed_components "")
-foreach(folder IN ITEMS memory config consensus actors)
+foreach(folder IN ITEMS memory config storage consensus actors)
   if(NOT TARGET neuroplex_${folder})
     continue()
   endif()
@@ -22,8 +22,9 @@ foreach(folder IN ITEMS memory config consensus actors)
     FILE "neuroplex-${folder}.cmake" DESTINATION "${package_dir}")
   # Of memory/ only the interface: the layout of a segment is nobody's business.
   if(folder STREQUAL "memory")
-    install(FILES memory/backup.hpp memory/backup_medium.hpp
-        memory/bus_guard.hpp memory/checked_open.hpp memory/compact_report.hpp
+    install(FILES memory/backup.hpp memory/bus_guard.hpp
+        memory/checked_open.hpp memory/compact_report.hpp
+        memory/disk_directory.hpp
         memory/inline_namespace.hpp
         memory/latency_recorder.hpp memory/limits.hpp memory/lower_tier.hpp
         memory/numa.hpp memory/raw_blocks.hpp memory/status.hpp memory/store.hpp

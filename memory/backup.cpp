@@ -20,14 +20,14 @@ expected<void> backup_options::validate() const {
 expected<backup_writer> backup_writer::open(store& source,
                                             const std::string& directory,
                                             const backup_options& options) {
-  auto medium = open_backup_directory(directory, true);
+  auto medium = open_disk_directory(directory, true, "backup");
   if (!medium)
     return medium.error();
   return open(source, std::move(*medium), options);
 }
 
 expected<backup_writer>
-backup_writer::open(store& source, std::unique_ptr<backup_medium> medium,
+backup_writer::open(store& source, std::unique_ptr<disk_directory> medium,
                     const backup_options& options) {
   auto impl = backup_writer_impl::open(detail::store_impl::of(source),
                                        std::move(medium), options);

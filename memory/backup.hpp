@@ -25,7 +25,7 @@
 // writer may be called again: it takes up the changes that it could not write.
 #pragma once
 
-#include "memory/backup_medium.hpp"
+#include "memory/disk_directory.hpp"
 #include "memory/store.hpp"
 
 #include <cstdint>
@@ -73,7 +73,7 @@ public:
 
   /// The same on any medium.
   static expected<backup_writer> open(store& source,
-                                      std::unique_ptr<backup_medium> medium,
+                                      std::unique_ptr<disk_directory> medium,
                                       const backup_options& options = {});
 
   backup_writer(backup_writer&&) noexcept;
@@ -150,7 +150,7 @@ struct restore_report {
 expected<restore_report> restore_backup(const std::string& directory,
                                         const std::string& path,
                                         const restore_options& options = {});
-expected<restore_report> restore_backup(backup_medium& medium,
+expected<restore_report> restore_backup(disk_directory& medium,
                                         const std::string& path,
                                         const restore_options& options = {});
 
@@ -158,7 +158,7 @@ expected<restore_report> restore_backup(backup_medium& medium,
 /// the report; fails only where there is nothing to read.
 expected<restore_report> verify_backup(const std::string& directory,
                                        const backup_progress& progress = {});
-expected<restore_report> verify_backup(backup_medium& medium,
+expected<restore_report> verify_backup(disk_directory& medium,
                                        const backup_progress& progress = {});
 
 } // namespace neuroplex::memory

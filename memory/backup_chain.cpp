@@ -25,7 +25,7 @@ constexpr std::uint64_t most_namespace_bytes =
 /// One file of a backup on its way through the scan.
 class scanner {
 public:
-  scanner(const backup_file& file, const format::file_header& header,
+  scanner(const disk_file& file, const format::file_header& header,
           std::uint64_t file_bytes)
     : file_{file}, header_{header}, end_{file_bytes} {
   }
@@ -128,7 +128,7 @@ private:
     return false;
   }
 
-  const backup_file& file_;
+  const disk_file& file_;
   const format::file_header& header_;
   std::uint64_t end_;
   std::vector<format::region_row> rows_;
@@ -154,7 +154,7 @@ bool decode_namespaces(const std::string& payload,
 }
 
 /// Reads and checks a file's own header. False: damaged.
-expected<bool> read_header(const backup_file& file, const std::string& what,
+expected<bool> read_header(const disk_file& file, const std::string& what,
                            file_kind kind, format::file_header& header) {
   auto whole =
     read_fully(file, 0, {reinterpret_cast<char*>(&header), sizeof header});
@@ -351,7 +351,7 @@ std::uint64_t generation_in(const std::string& name, std::string_view prefix) {
   return error == std::errc{} && stop == end ? generation : 0;
 }
 
-expected<bool> read_table(const backup_file& file,
+expected<bool> read_table(const disk_file& file,
                           const format::file_header& header,
                           const backup_frame& frame,
                           std::vector<format::region_row>& rows) {
@@ -377,7 +377,7 @@ expected<bool> read_table(const backup_file& file,
          || payload == frame.header.payload_bytes;
 }
 
-expected<backup_chain> backup_chain::open(backup_medium& medium) {
+expected<backup_chain> backup_chain::open(disk_directory& medium) {
   auto names = medium.list();
   if (!names)
     return names.error();

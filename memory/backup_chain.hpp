@@ -12,7 +12,7 @@
 #pragma once
 
 #include "memory/backup_format.hpp"
-#include "memory/backup_medium.hpp"
+#include "memory/disk_directory.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -35,8 +35,8 @@ struct backup_frame {
 
 struct backup_chain {
   backup_format::file_header header{}; ///< of the base
-  std::unique_ptr<backup_file> base;
-  std::unique_ptr<backup_file> log; ///< null when there is none
+  std::unique_ptr<disk_file> base;
+  std::unique_ptr<disk_file> log; ///< null when there is none
   std::string log_name;
   std::vector<backup_frame> base_frames;
   std::vector<backup_frame> log_frames; ///< of whole generations, in order
@@ -54,11 +54,11 @@ struct backup_chain {
 
   /// Opens the newest base of the directory. `not_found` when there is none,
   /// `version`, `corrupt` when not even its header is good.
-  static expected<backup_chain> open(backup_medium& medium);
+  static expected<backup_chain> open(disk_directory& medium);
 };
 
 /// Reads and checks the table of a frame. False: damaged.
-expected<bool> read_table(const backup_file& file,
+expected<bool> read_table(const disk_file& file,
                           const backup_format::file_header& header,
                           const backup_frame& frame,
                           std::vector<backup_format::region_row>& rows);

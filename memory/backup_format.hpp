@@ -48,7 +48,6 @@ inline constexpr std::string_view base_prefix = "base-";
 inline constexpr std::string_view log_prefix = "log-";
 inline constexpr std::string_view suffix = ".npb";
 inline constexpr std::string_view unfinished_name = "base.tmp";
-inline constexpr std::string_view lock_name = "lock";
 
 enum class file_kind : std::uint32_t { base = 1, log = 2 };
 

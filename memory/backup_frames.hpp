@@ -9,7 +9,7 @@
 
 #include "memory/backup_buffer.hpp"
 #include "memory/backup_format.hpp"
-#include "memory/backup_medium.hpp"
+#include "memory/disk_directory.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -21,7 +21,7 @@ public:
   static constexpr std::size_t frame_bytes = std::size_t{1} << 20;
 
   /// Appends at `offset` of `file`, which must outlive this.
-  backup_frames(backup_file& file, backup_format::file_kind kind,
+  backup_frames(disk_file& file, backup_format::file_kind kind,
                 std::uint64_t chain_id, std::uint64_t generation,
                 std::uint64_t offset) noexcept
     : file_{&file}, kind_{kind}, chain_id_{chain_id},
@@ -85,7 +85,7 @@ private:
     return backup_format::place_seed(chain_id_, kind_, offset_);
   }
 
-  backup_file* file_;
+  disk_file* file_;
   backup_format::file_kind kind_;
   std::uint64_t chain_id_;
   std::uint64_t generation_;

@@ -163,7 +163,7 @@ private:
     stop_.store(true, std::memory_order_relaxed);
   }
 
-  void read_frame(const backup_file& file, const format::file_header& header,
+  void read_frame(const disk_file& file, const format::file_header& header,
                   const backup_frame& frame, std::vector<char>& buffer,
                   tally& counted) {
     std::vector<format::region_row> rows;
@@ -472,7 +472,7 @@ std::int64_t since(std::chrono::steady_clock::time_point began) {
 
 } // namespace
 
-expected<restore_report> restore_backup(backup_medium& medium,
+expected<restore_report> restore_backup(disk_directory& medium,
                                         const std::string& path,
                                         const restore_options& options) {
   auto began = std::chrono::steady_clock::now();
@@ -513,13 +513,13 @@ expected<restore_report> restore_backup(backup_medium& medium,
 expected<restore_report> restore_backup(const std::string& directory,
                                         const std::string& path,
                                         const restore_options& options) {
-  auto medium = open_backup_directory(directory, false);
+  auto medium = open_disk_directory(directory, false, "backup");
   if (!medium)
     return medium.error();
   return restore_backup(**medium, path, options);
 }
 
-expected<restore_report> verify_backup(backup_medium& medium,
+expected<restore_report> verify_backup(disk_directory& medium,
                                        const backup_progress& progress) {
   auto began = std::chrono::steady_clock::now();
   auto chain = backup_chain::open(medium);
@@ -537,7 +537,7 @@ expected<restore_report> verify_backup(backup_medium& medium,
 
 expected<restore_report> verify_backup(const std::string& directory,
                                        const backup_progress& progress) {
-  auto medium = open_backup_directory(directory, false);
+  auto medium = open_disk_directory(directory, false, "backup");
   if (!medium)
     return medium.error();
   return verify_backup(**medium, progress);

@@ -67,7 +67,7 @@ std::string encode_rows(const basic_arena<native_sync>& arena,
 // -- opening ------------------------------------------------------------------
 
 backup_writer_impl::backup_writer_impl(store_impl& source, mapping guard,
-                                       std::unique_ptr<backup_medium> medium,
+                                       std::unique_ptr<disk_directory> medium,
                                        const backup_options& options)
   : source_{source}, guard_{std::move(guard)}, medium_{std::move(medium)},
     options_{options}, capture_{source} {
@@ -75,7 +75,7 @@ backup_writer_impl::backup_writer_impl(store_impl& source, mapping guard,
 
 expected<std::unique_ptr<backup_writer_impl>>
 backup_writer_impl::open(store_impl& source,
-                         std::unique_ptr<backup_medium> medium,
+                         std::unique_ptr<disk_directory> medium,
                          const backup_options& options) {
   if (auto valid = options.validate(); !valid)
     return valid.error();

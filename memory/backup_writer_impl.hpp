@@ -26,7 +26,7 @@ inline constexpr std::uint32_t backup_lock = namespace_lock + 16;
 class backup_writer_impl {
 public:
   static expected<std::unique_ptr<backup_writer_impl>>
-  open(store_impl& source, std::unique_ptr<backup_medium> medium,
+  open(store_impl& source, std::unique_ptr<disk_directory> medium,
        const backup_options& options);
 
   backup_writer_impl(const backup_writer_impl&) = delete;
@@ -43,7 +43,7 @@ private:
   using namespace_words = std::array<std::uint32_t, limits::max_namespaces>;
 
   backup_writer_impl(store_impl& source, mapping guard,
-                     std::unique_ptr<backup_medium> medium,
+                     std::unique_ptr<disk_directory> medium,
                      const backup_options& options);
 
   expected<void> go_on_with_what_is_there();
@@ -67,7 +67,7 @@ private:
 
   store_impl& source_;
   mapping guard_; ///< holds the segment's backup lock
-  std::unique_ptr<backup_medium> medium_;
+  std::unique_ptr<disk_directory> medium_;
   backup_options options_;
   backup_capture capture_;
 
@@ -77,7 +77,7 @@ private:
   std::uint64_t base_bytes_ = 0;
   std::uint64_t generation_ = 0; ///< the last that was committed
   std::uint64_t highest_ = 0;    ///< numbers up to here are used up
-  std::unique_ptr<backup_file> log_;
+  std::unique_ptr<disk_file> log_;
   std::uint64_t log_end_ = 0;
   std::uint64_t fold_at_ = 0; ///< length of the log that calls for a base
   std::string rows_;          ///< namespaces as they were last written
@@ -85,7 +85,7 @@ private:
 
   // The generation that is being written.
   std::optional<backup_frames> frames_;
-  std::unique_ptr<backup_file> base_; ///< while a base is written
+  std::unique_ptr<disk_file> base_; ///< while a base is written
   std::uint64_t new_chain_id_ = 0;
   bool new_log_ = false; ///< its name is not on the disk yet
   bool broken_ = false;  ///< what is on the disk cannot be told any more

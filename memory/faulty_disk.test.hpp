@@ -3,7 +3,7 @@
 // not flushed, from some point on.
 #pragma once
 
-#include "memory/backup_medium.hpp"
+#include "memory/disk_directory.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -109,7 +109,7 @@ public:
   }
 
   /// A medium on this disk, which must outlive it.
-  std::unique_ptr<backup_medium> medium();
+  std::unique_ptr<disk_directory> medium();
 
 private:
   friend class faulty_file;
@@ -156,7 +156,7 @@ private:
   bool dead_ = false;
 };
 
-class faulty_file final : public backup_file {
+class faulty_file final : public disk_file {
 public:
   faulty_file(faulty_disk& disk, std::shared_ptr<faulty_disk::inode> file)
     : disk_{disk}, file_{std::move(file)} {
@@ -227,7 +227,7 @@ private:
   std::shared_ptr<faulty_disk::inode> file_;
 };
 
-class faulty_medium final : public backup_medium {
+class faulty_medium final : public disk_directory {
 public:
   explicit faulty_medium(faulty_disk& disk) : disk_{disk} {
   }
@@ -239,22 +239,22 @@ public:
     return result;
   }
 
-  expected<std::unique_ptr<backup_file>> open(const std::string& name,
-                                              bool) override {
+  expected<std::unique_ptr<disk_file>> open(const std::string& name,
+                                            bool) override {
     auto found = disk_.names_.find(name);
     if (found == disk_.names_.end())
       return failure{errc::not_found, name + ": not there"};
-    return std::unique_ptr<backup_file>{
+    return std::unique_ptr<disk_file>{
       std::make_unique<faulty_file>(disk_, found->second)};
   }
 
-  expected<std::unique_ptr<backup_file>>
+  expected<std::unique_ptr<disk_file>>
   create(const std::string& name) override {
-    return change<std::unique_ptr<backup_file>>(
+    return change<std::unique_ptr<disk_file>>(
       faulty_disk::step_kind::room, [&] {
         auto& file = disk_.names_[name];
         file = std::make_shared<faulty_disk::inode>();
-        return std::unique_ptr<backup_file>{
+        return std::unique_ptr<disk_file>{
           std::make_unique<faulty_file>(disk_, file)};
       });
   }
@@ -316,7 +316,7 @@ private:
   faulty_disk& disk_;
 };
 
-inline std::unique_ptr<backup_medium> faulty_disk::medium() {
+inline std::unique_ptr<disk_directory> faulty_disk::medium() {
   return std::make_unique<faulty_medium>(*this);
 }
 

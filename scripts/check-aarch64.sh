@@ -8,7 +8,7 @@ usage() {
   cat <<'TEXT'
 usage: scripts/check-aarch64.sh [BUILD_DIR]
 
-Compiles memory/, config/ and consensus/ with aarch64-linux-gnu-g++ into
+Compiles memory/, config/, storage/ and consensus/ with aarch64-linux-gnu-g++ into
 BUILD_DIR (build/aarch64). Nothing is run. The compiler comes with
   apt-get install g++-aarch64-linux-gnu
 TEXT

@@ -34,6 +34,7 @@ FOLDERS = {
 # and how it is worked on; only tests and benchmarks may look at that.
 MEMORY_PUBLIC = {"memory/backup.hpp", "memory/bus_guard.hpp",
                  "memory/checked_open.hpp",
+                 "memory/disk_directory.hpp",
                  "memory/inline_namespace.hpp",
                  "memory/latency_recorder.hpp", "memory/limits.hpp",
                  "memory/lower_tier.hpp", "memory/numa.hpp",

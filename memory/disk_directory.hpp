@@ -1,9 +1,9 @@
-// The directory that a backup lies in, behind an interface as small as it can
-// be, so that tests can let every single step fail, stop half-way or be the
-// last one before a crash.
+// The directory that a backup or a log lies in, behind an interface as small as
+// it can be, so that tests can let every single step fail, stop half-way or be
+// the last one before a crash.
 //
-// Threads: a medium and its files are used by one thread, except read_at, which
-// any number of threads may call at once.
+// Threads: a directory and its files are used by one thread, except read_at,
+// which any number of threads may call at once.
 #pragma once
 
 #include "memory/status.hpp"
@@ -13,13 +13,14 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace neuroplex::memory {
 
-class backup_file {
+class disk_file {
 public:
-  virtual ~backup_file() = default;
+  virtual ~disk_file() = default;
 
   /// Writes some of `bytes` at `offset` and answers how many, at least one.
   virtual expected<std::size_t> write_at(std::uint64_t offset,
@@ -37,19 +38,19 @@ public:
   virtual expected<void> sync() = 0;
 };
 
-class backup_medium {
+class disk_directory {
 public:
-  virtual ~backup_medium() = default;
+  virtual ~disk_directory() = default;
 
   /// Names of all files.
   virtual expected<std::vector<std::string>> list() = 0;
 
   /// Opens `name`, to be written too if `writable`. `not_found`.
-  virtual expected<std::unique_ptr<backup_file>> open(const std::string& name,
-                                                      bool writable) = 0;
+  virtual expected<std::unique_ptr<disk_file>> open(const std::string& name,
+                                                    bool writable) = 0;
 
   /// Makes `name`, empty, in the place of any that is there.
-  virtual expected<std::unique_ptr<backup_file>>
+  virtual expected<std::unique_ptr<disk_file>>
   create(const std::string& name) = 0;
 
   virtual expected<void> rename(const std::string& from,
@@ -59,7 +60,7 @@ public:
   /// Has all names on the disk as they are now.
   virtual expected<void> sync_names() = 0;
 
-  /// Keeps other writers out for as long as the medium lives. `locked`.
+  /// Keeps other writers out for as long as the directory is open. `locked`.
   virtual expected<void> lock() = 0;
 
   /// Where it is, for messages.
@@ -67,15 +68,16 @@ public:
 };
 
 /// A directory of the file system; made if there is none and `make` is set.
-expected<std::unique_ptr<backup_medium>>
-open_backup_directory(const std::string& path, bool make);
+/// Messages call it `kind`.
+expected<std::unique_ptr<disk_directory>>
+open_disk_directory(const std::string& path, bool make, std::string_view kind);
 
 /// Writes all of `bytes`, in as many steps as it takes.
-expected<void> write_fully(backup_file& file, std::uint64_t offset,
+expected<void> write_fully(disk_file& file, std::uint64_t offset,
                            std::span<const char> bytes);
 
 /// Fills `bytes`; answers false when the file ends before.
-expected<bool> read_fully(const backup_file& file, std::uint64_t offset,
+expected<bool> read_fully(const disk_file& file, std::uint64_t offset,
                           std::span<char> bytes);
 
 } // namespace neuroplex::memory

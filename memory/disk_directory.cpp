@@ -1,6 +1,4 @@
-#include "memory/backup_medium.hpp"
-
-#include "memory/backup_format.hpp"
+#include "memory/disk_directory.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -15,8 +13,11 @@ namespace neuroplex::memory {
 
 namespace {
 
-failure medium_failure(const std::string& path, std::string_view what,
-                       int error) {
+constexpr std::string_view lock_name = "lock";
+
+/// `where` is what it is and its path, as a message names it.
+failure disk_failure(const std::string& where, std::string_view what,
+                     int error) {
   auto code = errc::io;
   if (error == ENOSPC || error == EDQUOT || error == EFBIG)
     code = errc::no_space;
@@ -26,8 +27,7 @@ failure medium_failure(const std::string& path, std::string_view what,
            || error == ELOOP || error == EROFS || error == ENAMETOOLONG
            || error == EPERM)
     code = errc::bad_path;
-  return {code, "backup " + path + ": " + std::string{what} + ": "
-                  + std::strerror(error)};
+  return {code, where + ": " + std::string{what} + ": " + std::strerror(error)};
 }
 
 /// A descriptor that is closed at the end.
@@ -67,10 +67,11 @@ auto uninterrupted(Call&& call) {
   }
 }
 
-class directory_file final : public backup_file {
+class directory_file final : public disk_file {
 public:
-  directory_file(descriptor fd, std::string path)
-    : fd_{std::move(fd)}, path_{std::move(path)} {
+  /// `where` is its kind and path, for messages.
+  directory_file(descriptor fd, std::string where)
+    : fd_{std::move(fd)}, where_{std::move(where)} {
   }
 
   expected<std::size_t> write_at(std::uint64_t offset,
@@ -80,9 +81,9 @@ public:
                       static_cast<off_t>(offset));
     });
     if (written < 0)
-      return medium_failure(path_, "cannot write", errno);
+      return disk_failure(where_, "cannot write", errno);
     if (written == 0)
-      return medium_failure(path_, "cannot write", ENOSPC);
+      return disk_failure(where_, "cannot write", ENOSPC);
     return static_cast<std::size_t>(written);
   }
 
@@ -93,14 +94,14 @@ public:
                      static_cast<off_t>(offset));
     });
     if (read < 0)
-      return medium_failure(path_, "cannot read", errno);
+      return disk_failure(where_, "cannot read", errno);
     return static_cast<std::size_t>(read);
   }
 
   [[nodiscard]] expected<std::uint64_t> size() const override {
     struct stat info {};
     if (::fstat(fd_.get(), &info) != 0)
-      return medium_failure(path_, "cannot examine", errno);
+      return disk_failure(where_, "cannot examine", errno);
     return static_cast<std::uint64_t>(info.st_size);
   }
 
@@ -108,25 +109,26 @@ public:
     if (uninterrupted(
           [&] { return ::ftruncate(fd_.get(), static_cast<off_t>(bytes)); })
         != 0)
-      return medium_failure(path_, "cannot shorten", errno);
+      return disk_failure(where_, "cannot shorten", errno);
     return {};
   }
 
   expected<void> sync() override {
     if (uninterrupted([&] { return ::fdatasync(fd_.get()); }) != 0)
-      return medium_failure(path_, "cannot flush", errno);
+      return disk_failure(where_, "cannot flush", errno);
     return {};
   }
 
 private:
   descriptor fd_;
-  std::string path_;
+  std::string where_;
 };
 
-class directory final : public backup_medium {
+class directory final : public disk_directory {
 public:
-  directory(descriptor fd, std::string path)
-    : fd_{std::move(fd)}, path_{std::move(path)} {
+  directory(descriptor fd, std::string path, std::string_view kind)
+    : fd_{std::move(fd)}, path_{std::move(path)}, named_{std::string{kind} + " "
+                                                         + path_} {
   }
 
   expected<std::vector<std::string>> list() override {
@@ -135,7 +137,7 @@ public:
       ::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     auto* stream = own.get() < 0 ? nullptr : ::fdopendir(::dup(own.get()));
     if (stream == nullptr)
-      return medium_failure(path_, "cannot list", errno);
+      return disk_failure(named_, "cannot list", errno);
     std::vector<std::string> names;
     errno = 0;
     while (auto* entry = ::readdir(stream))
@@ -143,16 +145,16 @@ public:
     int error = errno;
     ::closedir(stream);
     if (error != 0)
-      return medium_failure(path_, "cannot list", error);
+      return disk_failure(named_, "cannot list", error);
     return names;
   }
 
-  expected<std::unique_ptr<backup_file>> open(const std::string& name,
-                                              bool writable) override {
+  expected<std::unique_ptr<disk_file>> open(const std::string& name,
+                                            bool writable) override {
     return open_with(name, writable ? O_RDWR : O_RDONLY);
   }
 
-  expected<std::unique_ptr<backup_file>>
+  expected<std::unique_ptr<disk_file>>
   create(const std::string& name) override {
     return open_with(name, O_RDWR | O_CREAT | O_TRUNC);
   }
@@ -160,33 +162,32 @@ public:
   expected<void> rename(const std::string& from,
                         const std::string& to) override {
     if (::renameat(fd_.get(), from.c_str(), fd_.get(), to.c_str()) != 0)
-      return medium_failure(path_ + "/" + from, "cannot rename", errno);
+      return disk_failure(named_ + "/" + from, "cannot rename", errno);
     return {};
   }
 
   expected<void> remove(const std::string& name) override {
     if (::unlinkat(fd_.get(), name.c_str(), 0) != 0)
-      return medium_failure(path_ + "/" + name, "cannot remove", errno);
+      return disk_failure(named_ + "/" + name, "cannot remove", errno);
     return {};
   }
 
   expected<void> sync_names() override {
     if (uninterrupted([&] { return ::fsync(fd_.get()); }) != 0)
-      return medium_failure(path_, "cannot flush", errno);
+      return disk_failure(named_, "cannot flush", errno);
     return {};
   }
 
   expected<void> lock() override {
-    std::string name{backup_format::lock_name};
+    std::string name{lock_name};
     descriptor fd{open_descriptor(name, O_RDWR | O_CREAT)};
     if (fd.get() < 0)
-      return medium_failure(path_ + "/" + name, "cannot open", errno);
+      return disk_failure(named_ + "/" + name, "cannot open", errno);
     struct flock request {};
     request.l_type = F_WRLCK;
     request.l_whence = SEEK_SET;
     if (::fcntl(fd.get(), F_OFD_SETLK, &request) != 0)
-      return failure{errc::locked,
-                     "backup " + path_ + ": another process writes it"};
+      return failure{errc::locked, named_ + ": another process writes it"};
     lock_ = std::move(fd);
     return {};
   }
@@ -205,59 +206,62 @@ private:
     });
   }
 
-  expected<std::unique_ptr<backup_file>> open_with(const std::string& name,
-                                                   int flags) {
-    auto path = path_ + "/" + name;
+  expected<std::unique_ptr<disk_file>> open_with(const std::string& name,
+                                                 int flags) {
+    auto where = named_ + "/" + name;
     descriptor fd{open_descriptor(name, flags)};
     if (fd.get() < 0)
-      return medium_failure(path, "cannot open", errno);
+      return disk_failure(where, "cannot open", errno);
     struct stat info {};
     if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
-      return failure{errc::bad_path, "backup " + path + ": not a regular file"};
-    return std::unique_ptr<backup_file>{
-      std::make_unique<directory_file>(std::move(fd), std::move(path))};
+      return failure{errc::bad_path, where + ": not a regular file"};
+    return std::unique_ptr<disk_file>{
+      std::make_unique<directory_file>(std::move(fd), std::move(where))};
   }
 
   descriptor fd_;
   descriptor lock_{-1};
   std::string path_;
+  std::string named_; ///< its kind and path, for messages
 };
 
 /// Has the name of a directory that was just made on the disk.
-expected<void> sync_parent(const std::string& path) {
+expected<void> sync_parent(const std::string& path, std::string_view kind) {
   auto end = path.find_last_not_of('/');
   auto slash = path.rfind('/', end);
   auto parent =
     slash == std::string::npos ? std::string{"."} : path.substr(0, slash + 1);
   descriptor fd{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (fd.get() < 0 || uninterrupted([&] { return ::fsync(fd.get()); }) != 0)
-    return medium_failure(parent, "cannot flush", errno);
+    return disk_failure(std::string{kind} + " " + parent, "cannot flush",
+                        errno);
   return {};
 }
 
 } // namespace
 
-expected<std::unique_ptr<backup_medium>>
-open_backup_directory(const std::string& path, bool make) {
+expected<std::unique_ptr<disk_directory>>
+open_disk_directory(const std::string& path, bool make, std::string_view kind) {
+  auto named = std::string{kind} + " " + path;
   constexpr mode_t only_ours = 0700;
   if (make) {
     if (::mkdir(path.c_str(), only_ours) == 0) {
-      if (auto synced = sync_parent(path); !synced)
+      if (auto synced = sync_parent(path, kind); !synced)
         return synced.error();
     } else if (errno != EEXIST) {
-      return failure{errc::bad_path, "backup " + path + ": cannot make it: "
-                                       + std::strerror(errno)};
+      return failure{errc::bad_path,
+                     named + ": cannot make it: " + std::strerror(errno)};
     }
   }
   descriptor fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (fd.get() < 0)
-    return failure{errc::bad_path, "backup " + path + ": cannot open it: "
-                                     + std::strerror(errno)};
-  return std::unique_ptr<backup_medium>{
-    std::make_unique<directory>(std::move(fd), path)};
+    return failure{errc::bad_path,
+                   named + ": cannot open it: " + std::strerror(errno)};
+  return std::unique_ptr<disk_directory>{
+    std::make_unique<directory>(std::move(fd), path, kind)};
 }
 
-expected<void> write_fully(backup_file& file, std::uint64_t offset,
+expected<void> write_fully(disk_file& file, std::uint64_t offset,
                            std::span<const char> bytes) {
   while (!bytes.empty()) {
     auto written = file.write_at(offset, bytes);
@@ -269,7 +273,7 @@ expected<void> write_fully(backup_file& file, std::uint64_t offset,
   return {};
 }
 
-expected<bool> read_fully(const backup_file& file, std::uint64_t offset,
+expected<bool> read_fully(const disk_file& file, std::uint64_t offset,
                           std::span<char> bytes) {
   while (!bytes.empty()) {
     auto read = file.read_at(offset, bytes);
