@@ -104,8 +104,7 @@ private:
   std::uint64_t written_ = 0;
 };
 
-constexpr std::uint64_t segment_size =
-  (under_tsan || under_asan ? 8 : 32) * mebibyte;
+constexpr std::uint64_t segment_size = 32 * mebibyte;
 
 } // namespace
 
@@ -133,9 +132,7 @@ TEST_CASE("compaction step by step loses, doubles and resurrects nothing",
   CHECK(steps > 10);
   auto after = *s.db.utilization();
   CHECK(after.live_block_bytes == before.live_block_bytes);
-  // A part-filled span for each class weighs more in a small segment.
-  CHECK(after.fragmentation()
-        < before.fragmentation() * (under_asan ? 0.75 : 0.5));
+  CHECK(after.fragmentation() < before.fragmentation() * 0.5);
   entries.check();
 }
 
