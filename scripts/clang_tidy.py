@@ -4,10 +4,10 @@
 A file that passed is not read again until it, a header of the project that it
 includes, its flags, .clang-tidy or clang-tidy itself changes.
 
-Most of the time of a file goes into the headers of libraries, so files of one
-folder with the same flags are read as one translation unit, which
-includes them one after the other. Files that use a name of an earlier one for
-another thing, and so do not compile with it, are read together apart.
+Most of the time of a file goes into the headers of libraries, so files that
+need the same ones are read as one translation unit, which includes them one
+after the other. Files that use a name of an earlier one for another thing, and
+so do not compile with it, are read together apart.
 
 usage: clang_tidy.py [--cache DIR] [--jobs N] [FILE...]
 """
@@ -27,19 +27,21 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 QUOTED = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
-# Flags of GCC that clang 14 does not know, and flags of no use to it. Two files
-# whose other flags are alike may be read together.
+# Flags of GCC that clang 14 does not know, and flags of no use to it.
 DROPPED = {"-fpch-preprocess", "-Winvalid-pch", "-Wno-tsan",
            "-Wno-maybe-uninitialized", "-Wno-restrict",
            "-Wno-stringop-overflow", "-c", "-w",
            "-fPIC", "-fPIE", "-O0", "-O1", "-O3"}
 DROPPED_WITH_VALUE = {"-o", "-include", "-MF", "-MT", "-MQ"}
 
-# Two programs do not compile together.
+# Two programs compile together under other names of their main functions.
 PROGRAM = re.compile(r"^int main\(", re.MULTILINE)
 
+# Its headers are the largest by far.
+CAF = re.compile(r"^\s*#\s*include\s*<caf/", re.MULTILINE)
+
 # Files read together: more save more, fewer share the cores out more evenly.
-GROUP_FILES = 40
+GROUP_FILES = 60
 
 COMPILE_ERROR = re.compile(r"^(\S+?):\d+:\d+: error: .*"
                            r"\[clang-diagnostic-error\]$", re.MULTILINE)
@@ -92,10 +94,18 @@ class Unit:
         self.flags = clang_flags(entry["command"])
         digest = hashlib.sha256(salt)
         digest.update("\0".join(self.flags).encode())
+        self.uses_caf = False
         for source in closure(self.path, set()):
             digest.update(str(source.relative_to(ROOT)).encode() + b"\0")
             digest.update(source.read_bytes())
+            self.uses_caf |= bool(CAF.search(
+                source.read_text(encoding="utf-8")))
         self.key = digest.hexdigest()
+
+    def macros(self):
+        """What the flags define, by name."""
+        return dict(flag[2:].partition("=")[::2] for flag in self.flags
+                    if flag.startswith("-D"))
 
 
 def clang_tidy(path, flags, checks=None):
@@ -117,17 +127,34 @@ def joined(group, cache):
         return group[0].path
     names = "".join(unit.name for unit in group)
     path = cache / (hashlib.sha256(names.encode()).hexdigest() + ".cpp")
-    path.write_text("".join(
-        f'#include "{unit.name}" // NOLINT(bugprone-suspicious-include)\n'
-        for unit in group), encoding="utf-8")
+    path.write_text("".join(included(unit, number)
+                            for number, unit in enumerate(group)),
+                    encoding="utf-8")
     return path
+
+
+def included(unit, number):
+    line = f'#include "{unit.name}" // NOLINT(bugprone-suspicious-include)\n'
+    if not PROGRAM.search(unit.path.read_text(encoding="utf-8")):
+        return line
+    return (f"#define main program_{number} // NOLINT\n" + line
+            + "#undef main\n")
+
+
+def flags_of(group):
+    """All flags of all members, each once."""
+    # A main function need not return a value; under another name it need.
+    flags = [flag for unit in group for flag in unit.flags]
+    return list(dict.fromkeys([*flags, "-Wno-return-type"]))
 
 
 def misfits(group, cache):
     """The members that do not compile with those before them."""
+    if len(group) == 1:
+        return []
     # For the errors of the compiler, which takes a fraction of the time; there
     # has to be one check.
-    _, output = clang_tidy(joined(group, cache), group[0].flags,
+    _, output = clang_tidy(joined(group, cache), flags_of(group),
                            "-*,bugprone-suspicious-include")
     named = set(COMPILE_ERROR.findall(output))
     return [unit for unit in group[1:] if str(unit.path) in named]
@@ -135,13 +162,7 @@ def misfits(group, cache):
 
 def check(group, cache):
     """Answers the number of files that passed and what the others got."""
-    apart = misfits(group, cache) if len(group) > 1 else []
-    if apart:
-        parts = [check([unit for unit in group if unit not in apart], cache),
-                 check(apart, cache)]
-        return (sum(count for count, _ in parts),
-                "\n".join(said for _, said in parts if said))
-    passed, output = clang_tidy(joined(group, cache), group[0].flags)
+    passed, output = clang_tidy(joined(group, cache), flags_of(group))
     if passed:
         for unit in group:
             (cache / unit.key).touch()
@@ -149,27 +170,49 @@ def check(group, cache):
     return 0, f"{' '.join(unit.name for unit in group)}: refused\n{output}"
 
 
+def fitting_groups(units, cache, pool):
+    """The units in groups whose members compile together, largest first."""
+    groups = []
+    while units:
+        candidates = groups_of(units)
+        units = []
+        for group, apart in zip(candidates, pool.map(
+                lambda group: misfits(group, cache), candidates)):
+            groups.append([unit for unit in group if unit not in apart])
+            units += apart
+    return sorted(groups, key=len, reverse=True)
+
+
 def groups_of(units):
-    """The units by folder and flags, programs and tests alone, largest groups
-    first."""
+    """The units in groups that need the same headers."""
     alike = {}
     for unit in units:
-        text = unit.path.read_text(encoding="utf-8")
-        if PROGRAM.search(text):
-            where = unit.name
-        else:
-            # Tests of one program have names of their own.
-            test = unit.name.endswith(".test.cpp")
-            where = (test, *unit.name.split("/")[:-1][:2 if test else 1])
-        alike.setdefault((where, *unit.flags), []).append(unit)
+        kind = (unit.uses_caf, unit.name.endswith(".test.cpp"))
+        alike.setdefault(kind, []).append(unit)
     groups = []
     for members in alike.values():
         members.sort(key=lambda unit: unit.name)
         parts = -(-len(members) // GROUP_FILES)
         size = -(-len(members) // parts)
-        groups += [members[begin:begin + size]
-                   for begin in range(0, len(members), size)]
-    return sorted(groups, key=len, reverse=True)
+        for begin in range(0, len(members), size):
+            groups += of_one_meaning(members[begin:begin + size])
+    return groups
+
+
+def of_one_meaning(units):
+    """The units in groups, each without a macro that is defined in two ways."""
+    groups = []
+    for unit in units:
+        for group, macros in groups:
+            mine = unit.macros()
+            if all(macros.get(name, value) == value
+                   for name, value in mine.items()):
+                group.append(unit)
+                macros.update(mine)
+                break
+        else:
+            groups.append(([unit], unit.macros()))
+    return [group for group, _ in groups]
 
 
 def compile_database(cache):
@@ -228,7 +271,7 @@ def main():
     passed = 0
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         for done in [pool.submit(check, group, cache)
-                     for group in groups_of(todo)]:
+                     for group in fitting_groups(todo, cache, pool)]:
             count, output = done.result()
             passed += count
             if output:
