@@ -2,7 +2,7 @@
 
 #include "consensus/raft/config_change.hpp"
 #include "consensus/raft/limits.hpp"
-#include "consensus/raft/wire.hpp"
+#include "consensus/wire.hpp"
 
 namespace neuroplex::raft {
 

@@ -18,7 +18,9 @@
 #pragma once
 
 #include "consensus/raft/types.hpp"
+
 #include "memory/status.hpp"
+#include <span>
 
 namespace neuroplex::raft {
 

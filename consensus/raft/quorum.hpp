@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <span>
 
 namespace neuroplex::raft {
 

@@ -1,6 +1,6 @@
 #include "consensus/raft/session_table.hpp"
 
-#include "consensus/raft/wire.hpp"
+#include "consensus/wire.hpp"
 
 #include <algorithm>
 

@@ -3,29 +3,25 @@
 // Purpose: plain values that the core, its driver, the codec and the simulator
 // share.
 //
-// Threads: plain values. A `slice` shares immutable bytes and may be copied to
-// other threads.
+// Threads: plain values.
 //
 // Invariants:
-//  1. The bytes of a slice never change; they live as long as any copy of it.
-//  2. Node 0 is nobody; term 0 and index 0 lie before the first of each.
-//  3. The members of each list of a configuration are sorted by id and unique.
+//  1. Node 0 is nobody; term 0 and index 0 lie before the first of each.
+//  2. The members of each list of a configuration are sorted by id and unique.
 //
 // Failure behaviour: nothing here fails.
 #pragma once
 
+#include "consensus/slice.hpp"
+
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <memory>
-#include <span>
-#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace neuroplex::raft {
+
+using neuroplex::slice;
 
 using node_id = std::uint64_t;
 using term_number = std::uint64_t;
@@ -41,54 +37,6 @@ using incarnation_number = std::uint64_t;
 using time = std::chrono::nanoseconds;
 
 inline constexpr node_id nobody = 0;
-
-/// Immutable bytes that are shared, not copied.
-class slice {
-public:
-  slice() = default;
-
-  /// A slice of bytes that `owner` keeps alive.
-  slice(std::shared_ptr<const void> owner, const char* data, std::size_t size)
-    : owner_{std::move(owner)}, data_{data}, size_{size} {
-  }
-
-  /// Copies `bytes`, once.
-  [[nodiscard]] static slice copy_of(std::string_view bytes) {
-    if (bytes.empty())
-      return {};
-    auto owner = std::make_shared<const std::string>(bytes);
-    const auto* data = owner->data();
-    return {std::move(owner), data, bytes.size()};
-  }
-
-  /// A part of these bytes, `part` being a view into them.
-  [[nodiscard]] slice part(std::string_view part) const {
-    if (part.empty())
-      return {};
-    return {owner_, part.data(), part.size()};
-  }
-
-  [[nodiscard]] std::string_view view() const noexcept {
-    return {data_, size_};
-  }
-
-  [[nodiscard]] std::size_t size() const noexcept {
-    return size_;
-  }
-
-  [[nodiscard]] bool empty() const noexcept {
-    return size_ == 0;
-  }
-
-  friend bool operator==(const slice& x, const slice& y) noexcept {
-    return x.view() == y.view();
-  }
-
-private:
-  std::shared_ptr<const void> owner_;
-  const char* data_ = "";
-  std::size_t size_ = 0;
-};
 
 enum class entry_kind : std::uint8_t {
   nothing,       ///< what a leader appends to commit in its own term

@@ -1,6 +1,6 @@
 // Little-endian reading and writing with every length checked.
 //
-// Purpose: what the formats of this folder share.
+// Purpose: what the formats of the protocol cores share.
 //
 // Threads: one at a time.
 //
@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-namespace neuroplex::raft {
+namespace neuroplex {
 
 class wire_writer {
 public:
@@ -109,4 +109,4 @@ private:
   bool failed_ = false;
 };
 
-} // namespace neuroplex::raft
+} // namespace neuroplex
