@@ -32,6 +32,8 @@ build=$(realpath -m "${1:-build/aarch64}")
 mkdir -p "$build/include"
 ln -sfn /usr/include/xxhash.h "$build/include/xxhash.h"
 ln -sfn /usr/include/lz4.h "$build/include/lz4.h"
+ln -sfn /usr/include/sodium.h "$build/include/sodium.h"
+ln -sfn /usr/include/sodium "$build/include/sodium"
 ln -sfn /usr/include/nlohmann "$build/include/nlohmann"
 
 cmake -S scripts/aarch64 -B "$build" -G Ninja \

@@ -112,8 +112,8 @@ install_packages() {
 # What is needed to build and to run. Tests need more: test.sh.
 build_packages=(
   build-essential ccache cmake mold ninja-build
-  libcaf-dev libcli11-dev liblz4-dev libssl-dev libxxhash-dev libzstd-dev
-  nlohmann-json3-dev
+  libcaf-dev libcli11-dev liblz4-dev libsodium-dev libssl-dev libxxhash-dev
+  libzstd-dev nlohmann-json3-dev
 )
 run_packages=(wordnet-base)
 
