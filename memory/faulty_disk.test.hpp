@@ -26,6 +26,9 @@ struct disk_fault {
     no_space,     ///< this step, and nothing else, is refused
     out_of_space, ///< this step and all that need room are refused
     io_error,     ///< this step is refused; a flush loses what it was to flush
+    /// As io_error, but what was lost can be read until the power goes, and no
+    /// later flush writes it.
+    io_error_unseen,
   };
 
   kind what = kind::none;
@@ -140,6 +143,7 @@ private:
       case disk_fault::kind::out_of_space:
         return needs_room ? verdict::refuse_space : verdict::go;
       case disk_fault::kind::io_error:
+      case disk_fault::kind::io_error_unseen:
         return number == fault_.at ? verdict::refuse_io : verdict::go;
     }
     return verdict::go;
@@ -209,20 +213,30 @@ public:
     auto verdict = disk_.step(faulty_disk::step_kind::flush);
     if (verdict == faulty_disk::verdict::refuse_io) {
       // What could not be written is marked clean, and lost.
-      if (disk_.fault_.what == disk_fault::kind::io_error) {
+      if (disk_.fault_.what == disk_fault::kind::io_error)
         file_->now = file_->flushed;
+      if (disk_.fault_.what == disk_fault::kind::io_error
+          || disk_.fault_.what == disk_fault::kind::io_error_unseen)
         file_->pending.clear();
-      }
       return failure{errc::io, "the disk is gone"};
     }
-    file_->flushed = file_->now;
-    file_->pending.clear();
+    flush();
     if (verdict == faulty_disk::verdict::half)
       return failure{errc::io, "the disk is gone"};
     return {};
   }
 
 private:
+  void flush() {
+    auto& flushed = file_->flushed;
+    for (const auto& each : file_->pending) {
+      if (each.cut || flushed.size() < each.offset + each.bytes.size())
+        flushed.resize(each.offset + each.bytes.size());
+      flushed.replace(each.offset, each.bytes.size(), each.bytes);
+    }
+    file_->pending.clear();
+  }
+
   faulty_disk& disk_;
   std::shared_ptr<faulty_disk::inode> file_;
 };

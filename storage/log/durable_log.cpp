@@ -25,8 +25,12 @@ std::span<const char> bytes_of(const T& value) noexcept {
 
 } // namespace
 
+std::size_t record_bytes(std::size_t payload_bytes) noexcept {
+  return sizeof(record_head) + payload_bytes;
+}
+
 errc log_batch::add(const log_record& record) {
-  auto size = sizeof(record_head) + record.payload.size();
+  auto size = record_bytes(record.payload.size());
   if (size > max_bytes_)
     return errc::value_size;
   if (bytes_.size() + size > max_bytes_)
@@ -73,8 +77,13 @@ durable_log::open(std::unique_ptr<memory::disk_directory> where,
   return log;
 }
 
-/// Reads all that is there, and changes nothing but names of files that hold
-/// nothing.
+/// Reads all that is there, and then changes no more than names of files that
+/// hold nothing.
+///
+/// Whose last flush failed, or never came, may have left a batch that can be
+/// read and is not on the disk: the kernel takes for clean what it could not
+/// write. So the last batch is written once more before it is believed, and the
+/// names are flushed.
 expected<void> durable_log::recover(const visitor& tell, log_recovery& found) {
   auto names = where_->list();
   if (!names)
@@ -115,8 +124,17 @@ expected<void> durable_log::recover(const visitor& tell, log_recovery& found) {
       return end.error();
     end_ = *end;
     next_batch_ = opened->next_batch();
-    if (i + 1 == numbers.size())
-      file_ = opened->take_file();
+    if (i + 1 < numbers.size())
+      continue;
+    auto torn = opened->check_tail(end_);
+    if (!torn)
+      return torn.error();
+    found.cut_bytes = *torn;
+    if (auto done = opened->write_last_again(end_); !done)
+      return done.error();
+    if (auto done = where_->sync_names(); !done)
+      return done.error();
+    file_ = opened->take_file();
   }
   found.segments = numbers.size();
   if (!numbers.empty())

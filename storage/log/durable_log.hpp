@@ -18,9 +18,10 @@
 // Failure behaviour: after a failed write or flush what the disk holds is
 // unknown, and the log takes nothing more until it is opened again; a flush is
 // never repeated. `no_space` before anything was written leaves the log as it
-// was. At a start, a torn tail is cut off and told; damage that a later batch
-// vouches against, a missing segment, or another node's log is refused, and
-// nothing is changed. Damage to the last batch of all cannot be told from a
+// was. At a start, a torn tail is cut off and told, and the batch before it is
+// written once more, since a flush of it may have failed; damage that a later
+// batch vouches against, a missing segment, or another node's log is refused,
+// and nothing is changed. Damage to the last batch of all cannot be told from a
 // torn tail: an empty batch after it (`vouch`) makes that so.
 #pragma once
 
@@ -68,6 +69,9 @@ struct log_record {
   std::string_view payload{};
 };
 
+/// What a record with such a payload takes of a batch.
+[[nodiscard]] std::size_t record_bytes(std::size_t payload_bytes) noexcept;
+
 /// Records that are to become durable at once.
 class log_batch {
 public:
@@ -89,6 +93,11 @@ public:
 
   [[nodiscard]] std::uint64_t bytes() const noexcept {
     return bytes_.size();
+  }
+
+  /// How many bytes of records may still be added.
+  [[nodiscard]] std::uint64_t room() const noexcept {
+    return max_bytes_ - bytes_.size();
   }
 
   /// Its memory is used again.

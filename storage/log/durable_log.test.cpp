@@ -298,6 +298,66 @@ TEST_CASE("whoever is killed or loses power at any step keeps what was durable",
       }
 }
 
+TEST_CASE("what was read back after a flush that failed or never came is there "
+          "after the power went, too",
+          "[log][faults]") {
+  using kind = disk_fault::kind;
+  for (auto what : {kind::killed, kind::killed_after, kind::io_error,
+                    kind::io_error_unseen})
+    for (std::uint64_t at = 0; at < 70; ++at) {
+      CAPTURE(static_cast<int>(what), at);
+      faulty_disk disk;
+      {
+        auto log = open_log(disk);
+        REQUIRE(log.log);
+        disk.set({what, at});
+        client writer;
+        (void)writer.work(*log.log, 12, 3);
+      }
+      disk.go_on();
+      auto again = open_log(disk);
+      REQUIRE(again.log);
+      // What was told may have been promised to others since.
+      again.log = errc::internal;
+      disk.lose_power(static_cast<std::uint32_t>(at));
+      auto at_last = open_log(disk);
+      REQUIRE(at_last.log);
+      REQUIRE(at_last.records == again.records);
+    }
+}
+
+TEST_CASE(
+  "a batch that landed elsewhere in its segment is not taken for a torn "
+  "tail",
+  "[log][faults]") {
+  constexpr std::size_t batch_bytes = 48 + 32 + 432;
+  constexpr std::size_t first_at = 80;
+  // The batch that is misdirected, and the place where it lands.
+  for (std::size_t which = 0; which < 4; ++which)
+    for (std::size_t place = 0; place < 7; ++place) {
+      if (place == which)
+        continue;
+      CAPTURE(which, place);
+      faulty_disk disk;
+      {
+        auto log = open_log(disk);
+        REQUIRE(log.log);
+        for (std::uint64_t i = 0; i < 4; ++i)
+          REQUIRE(
+            log.log->append(batch_of({{1, 0, 1, i, std::string(432, 'x')}})));
+      }
+      auto& bytes = disk.files().at(segment_name(1))->now;
+      const auto moved =
+        bytes.substr(first_at + which * batch_bytes, batch_bytes);
+      bytes.replace(first_at + which * batch_bytes, batch_bytes, batch_bytes,
+                    '\0');
+      bytes.replace(first_at + place * batch_bytes, batch_bytes, moved);
+      auto again = open_log(disk);
+      REQUIRE(!again.log);
+      CHECK(again.log.error().code() == errc::corrupt);
+    }
+}
+
 TEST_CASE("a full disk is told before anything is written, and met again",
           "[log][faults]") {
   using kind = disk_fault::kind;

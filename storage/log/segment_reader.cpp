@@ -125,6 +125,7 @@ expected<void> segment_reader::check_head(std::uint64_t number,
 expected<std::uint64_t> segment_reader::read(const durable_log::visitor& tell,
                                              log_recovery& found) {
   auto at = padded(sizeof(segment_head));
+  last_begin_ = 0;
   batch_head batch{};
   for (;;) {
     auto whole = read_batch(at, batch);
@@ -140,19 +141,37 @@ expected<std::uint64_t> segment_reader::read(const durable_log::visitor& tell,
     ++next_batch_;
     ++found.batches;
     found.records += batch.records;
+    last_begin_ = at;
     at += padded(sizeof(batch_head) + batch.bytes);
   }
-  auto follows = batch_follows(at + unit);
+  return at;
+}
+
+expected<std::uint64_t> segment_reader::check_tail(std::uint64_t end) {
+  auto follows = batch_from(end);
   if (!follows)
     return follows.error();
   if (*follows)
-    return damaged(at, "damage before what was written later");
-  auto torn = read_head(at, batch);
+    return damaged(end, "damage before what was written later");
+  batch_head batch{};
+  auto torn = read_head(end, batch);
   if (!torn)
     return torn.error();
-  if (*torn)
-    found.cut_bytes = sizeof(batch_head) + batch.bytes;
-  return at;
+  return *torn ? sizeof batch + batch.bytes : 0;
+}
+
+expected<void> segment_reader::write_last_again(std::uint64_t end) {
+  if (last_begin_ == 0)
+    return {};
+  records_.resize(end - last_begin_);
+  auto whole = memory::read_fully(*file_, last_begin_, records_);
+  if (!whole)
+    return whole.error();
+  if (!*whole)
+    return damaged(last_begin_, "the file was cut");
+  if (auto done = memory::write_fully(*file_, last_begin_, records_); !done)
+    return done.error();
+  return file_->sync();
 }
 
 /// Whether the head of a batch of this segment stands at `at`. It has a
@@ -202,8 +221,9 @@ segment_reader::tell_records(const batch_head& batch,
   return rest.empty();
 }
 
-/// Whether a later batch of this segment is whole, from `from` on.
-expected<bool> segment_reader::batch_follows(std::uint64_t from) {
+/// Whether the batch that is to come next, or one after it, lies anywhere from
+/// `from` on, where it does not begin. A torn one would be whole nowhere.
+expected<bool> segment_reader::batch_from(std::uint64_t from) {
   std::string piece;
   while (from + sizeof(batch_head) <= head_.bytes) {
     piece.resize(std::min(searched_at_once, head_.bytes - from));
@@ -222,7 +242,7 @@ expected<bool> segment_reader::batch_follows(std::uint64_t from) {
       auto good = read_batch(from + at, batch);
       if (!good)
         return good.error();
-      if (*good && batch.number > next_batch_)
+      if (*good && batch.number >= next_batch_)
         return true;
     }
     from += piece.size();

@@ -44,10 +44,18 @@ public:
     return head_;
   }
 
-  /// Tells the records of all batches, and answers where they end. `corrupt`
-  /// when a whole batch of the segment lies behind one that is not.
+  /// Tells the records of all batches, and answers where they end.
   expected<std::uint64_t> read(const durable_log::visitor& tell,
                                log_recovery& found);
+
+  /// Of the last segment, which ends at `end`: how many bytes a batch has there
+  /// that never became durable. `corrupt` when the next batch or a later one
+  /// lies behind: then it is no torn tail.
+  expected<std::uint64_t> check_tail(std::uint64_t end);
+
+  /// Writes the last batch once more, the same bytes to the same place, and
+  /// waits until it is durable.
+  expected<void> write_last_again(std::uint64_t end);
 
   /// The number of the batch that is to come next.
   [[nodiscard]] batch_number next_batch() const noexcept {
@@ -68,14 +76,15 @@ private:
   expected<bool> read_batch(std::uint64_t at, log_format::batch_head& batch);
   expected<bool> tell_records(const log_format::batch_head& batch,
                               const durable_log::visitor& tell) const;
-  expected<bool> batch_follows(std::uint64_t from);
+  expected<bool> batch_from(std::uint64_t from);
   [[nodiscard]] failure damaged(std::uint64_t at, std::string_view what) const;
 
   std::unique_ptr<memory::disk_file> file_;
   std::string path_;
   log_format::segment_head head_{};
   batch_number next_batch_ = 0;
-  std::string records_; ///< of the batch that was read last
+  std::uint64_t last_begin_ = 0; ///< of the last whole batch; 0 if none
+  std::string records_;          ///< of the batch that was read last
 };
 
 } // namespace neuroplex::storage
