@@ -77,8 +77,7 @@ durable_log::open(std::unique_ptr<memory::disk_directory> where,
   return log;
 }
 
-/// Reads all that is there, and then changes no more than names of files that
-/// hold nothing.
+/// Reads all that is there, and then removes the files that hold nothing.
 ///
 /// Whose last flush failed, or never came, may have left a batch that can be
 /// read and is not on the disk: the kernel takes for clean what it could not
@@ -139,24 +138,17 @@ expected<void> durable_log::recover(const visitor& tell, log_recovery& found) {
   found.segments = numbers.size();
   if (!numbers.empty())
     next_file_ = numbers.back() + 1;
-  return sort_spares(*names);
+  return remove_spares(*names);
 }
 
-/// Keeps the blank files that can be used, and removes the others.
-expected<void> durable_log::sort_spares(const std::vector<std::string>& names) {
+/// A blank file may be left of a start of a segment that failed: its zeros can
+/// be read and are not on the disk, nor is its size.
+expected<void>
+durable_log::remove_spares(const std::vector<std::string>& names) {
   for (const auto& name : names) {
     if (!name.starts_with(spare_prefix))
       continue;
-    auto file = where_->open(name, false);
-    if (!file)
-      return file.error();
-    auto size = (*file)->size();
-    if (!size)
-      return size.error();
-    if (*size == options_.segment_bytes
-        && spares_.size() < options_.spare_segments)
-      spares_.push_back(name);
-    else if (auto removed = where_->remove(name); !removed)
+    if (auto removed = where_->remove(name); !removed)
       return removed.error();
   }
   return {};

@@ -192,7 +192,7 @@ private:
               const log_identity& whose, const log_options& options);
 
   expected<void> recover(const visitor& tell, log_recovery& found);
-  expected<void> sort_spares(const std::vector<std::string>& names);
+  expected<void> remove_spares(const std::vector<std::string>& names);
   expected<void> begin_segment();
   expected<std::unique_ptr<memory::disk_file>>
   blank_file(const std::string& name);
