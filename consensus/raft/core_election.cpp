@@ -234,15 +234,19 @@ void core::enter_term(term_number term) {
 }
 
 // The vote stays when the term does: a candidate or a leader that steps down
-// within its term has voted in it.
+// within its term has voted in it. And so does the election timer, as the paper
+// has it: if a candidate that cannot win put it off by its mere term, who can
+// win might never stand.
 void core::become_follower(term_number term, node_id leader) {
+  auto timer_runs = !leads();
   leader_ = leader;
   if (term > term_)
     enter_term(term);
   leave_office();
   role_ = role::follower;
   votes_.clear();
-  restart_election_timer();
+  if (!timer_runs)
+    restart_election_timer();
 }
 
 // Ends what only a leader can carry on.

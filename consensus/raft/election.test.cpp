@@ -52,6 +52,20 @@ TEST_CASE("a leader that hears from no majority steps down, its vote cast") {
   CHECK_FALSE(sent<vote_reply>(one.out.messages, 2)->granted);
 }
 
+TEST_CASE("who cannot win does not put off the election of who can") {
+  durable_state disk;
+  disk.hard.term = 2;
+  disk.log = {command(1, 1), command(2, 2)};
+  lone_core one{{.pre_vote = false}, disk};
+  auto deadline = one.brain->next_deadline();
+  one.now += 10ms;
+  one.hear(2, 5, vote_request{false, false, 1, 1});
+  one.sync();
+  CHECK(one.state().term == 5);
+  CHECK(one.state().vote == nobody);
+  CHECK(one.brain->next_deadline() == deadline);
+}
+
 TEST_CASE("a candidate that lost votes for nobody else in that term") {
   lone_core one{{.pre_vote = false}};
   one.give(campaign{});
