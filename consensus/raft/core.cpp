@@ -77,7 +77,8 @@ core::core(const options& settings, durable_state state, time now)
         members_.append(what.index, *decode_configuration(what.data.view()));
       log_.append(std::move(what));
     }
-  } else if (!state.log.empty()) {
+  } else if (!state.log.empty() || state.snapshot.index > 0) {
+    // Said even where there is no log: it may begin elsewhere, too.
     reset_to_ = state.snapshot.index;
   }
   tracker_ = write_tracker{log_.last_index()};

@@ -146,6 +146,7 @@ void core::broadcast_heartbeat() {
     rounds_.pop_front();
   for (auto& peer : peers_) {
     peer.moved = false;
+    peer.went_back = false;
     // Not above what this follower is known to have: its log may differ there.
     send(peer.id, heartbeat{std::min(peer.match, commit_), round_}, 0);
   }

@@ -77,6 +77,8 @@ struct progress {
   bool probe_sent = false;
   /// It acknowledged something since the last heartbeat.
   bool moved = false;
+  /// A refusal ended its stream since the last heartbeat.
+  bool went_back = false;
   /// Send an append even if it is empty: an answer is needed.
   bool nudge = false;
   /// Highest commit index it was told.
@@ -137,12 +139,15 @@ struct progress {
 
   /// An append after `rejected` was refused; the logs agree at `agree` at the
   /// most. A refusal that was overtaken by an acceptance, or answers an older
-  /// probe, says nothing. Answers whether it counted.
+  /// probe, says nothing. A stream goes back once between two heartbeats: where
+  /// messages overtake each other, each one that came too early is refused, and
+  /// to stream anew for each would breed ever more. Answers whether it counted.
   bool refused(log_index rejected, log_index agree) {
     if (rejected <= match)
       return false;
-    if (state == progress_state::probe && rejected != next - 1)
+    if (state == progress_state::probe ? rejected != next - 1 : went_back)
       return false;
+    went_back = went_back || state == progress_state::replicate;
     auto from = (agree < rejected ? agree : rejected - 1) + 1;
     become_probe(from);
     return true;

@@ -252,3 +252,40 @@ TEST_CASE("a follower commits only what the append shows to be the same") {
   one.hear(2, 2, append_request{0, 0, 2, {command(1, 1)}});
   CHECK(one.state().commit == 1);
 }
+
+TEST_CASE("refusals of what came too early do not breed streams") {
+  lone_core one{{.max_append_entries = 1}};
+  one.lead();
+  auto term = one.state().term;
+  auto match = one.state().last_index;
+  one.hear(2, term, append_reply{false, match, 0, 0});
+  for (int i = 0; i < 20; ++i)
+    propose_one(one);
+  // All twenty are under way; each that overtakes the first is refused.
+  std::size_t sent_again = 0;
+  for (log_index early = match + 2; early < match + 20; ++early) {
+    one.hear(2, term, append_reply{true, early, match, term});
+    sent_again += one.out.messages.size();
+    one.hear(2, term, append_reply{false, match, 0, 0});
+    sent_again += one.out.messages.size();
+  }
+  CHECK(sent_again > 0);
+  CHECK(sent_again < 30);
+  // With the next heartbeat it may go back again.
+  one.now += 50ms;
+  one.give(tick{});
+  one.hear(2, term, append_reply{true, match + 2, match, term});
+  CHECK(sent<append_request>(one.out.messages, 2)->prev_index == match);
+}
+
+TEST_CASE("a log that begins after the snapshot is said to do so") {
+  durable_state disk;
+  disk.hard.term = 2;
+  disk.snapshot.index = 9;
+  disk.snapshot.term = 2;
+  disk.snapshot.members = voters_of({1, 2, 3});
+  lone_core one{{}, disk};
+  one.give(tick{});
+  REQUIRE(one.out.write);
+  CHECK(one.out.write->reset_to == 9);
+}
