@@ -23,6 +23,10 @@ std::size_t record_bytes_of(const entry& what) noexcept {
   return storage::record_bytes(what.data.size());
 }
 
+log_index base_after(log_index base, const disk_write& write) noexcept {
+  return std::max(write.reset_to.value_or(base), write.compact_to.value_or(0));
+}
+
 } // namespace
 
 std::size_t record_bytes(const disk_write& write) noexcept {
@@ -67,13 +71,8 @@ failure log_image::corrupt(log_index index, std::string_view what) const {
                                   + ": restore the node from its peers"};
 }
 
-log_index log_image::base_after(const disk_write& write) const noexcept {
-  auto base = write.reset_to.value_or(base_);
-  return std::max(base, write.compact_to.value_or(0));
-}
-
-void log_image::add_to(storage::log_batch& batch,
-                       const disk_write& write) const {
+void log_image::add_to(storage::log_batch& batch, const disk_write& write) {
+  base_said_ = base_after(base_said_, write);
   auto hard = write.hard.value_or(hard_);
   std::string head;
   head.reserve(head_payload_bytes);
@@ -84,7 +83,7 @@ void log_image::add_to(storage::log_batch& batch,
                               | (write.truncate_from ? says_truncate : 0)));
   out.put(hard.vote);
   out.put(hard.commit);
-  out.put(base_after(write));
+  out.put(base_said_);
   out.put(write.reset_to.value_or(0));
   out.put(write.truncate_from.value_or(0));
   auto added = batch.add({group_, head_record, hard.term, 0, head});
@@ -117,7 +116,8 @@ void log_image::cut(std::optional<log_index> reset_to,
 }
 
 void log_image::wrote(const disk_write& write, storage::batch_number batch) {
-  cut(write.reset_to, write.truncate_from, base_after(write));
+  cut(write.reset_to, write.truncate_from, base_after(base_, write));
+  base_said_ = std::max(base_said_, base_);
   for (const auto& what : write.entries) {
     entries_.push_back(what);
     batches_.push_back(batch);
@@ -157,6 +157,7 @@ expected<void> log_image::read_head(const storage::log_record& record,
   cut(said((says & says_reset) != 0, reset_to),
       said((says & says_truncate) != 0, truncate_from), base);
   hard_ = hard;
+  base_said_ = base_;
   last_batch_ = batch;
   return {};
 }

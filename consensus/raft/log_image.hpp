@@ -52,8 +52,9 @@ public:
   [[nodiscard]] expected<void> check() const;
 
   /// Adds a write, which must fit into the room that is left. It counts only
-  /// from `wrote` on.
-  void add_to(storage::log_batch& batch, const disk_write& write) const;
+  /// from `wrote` on. Writes are added and become durable in the same order;
+  /// one that never does ends the use of the image.
+  void add_to(storage::log_batch& batch, const disk_write& write);
 
   /// A write that was added, or a piece of it, is durable in `batch`.
   void wrote(const disk_write& write, storage::batch_number batch);
@@ -91,12 +92,12 @@ private:
                             storage::batch_number batch);
   void cut(std::optional<log_index> reset_to,
            std::optional<log_index> truncate_from, log_index base);
-  [[nodiscard]] log_index base_after(const disk_write& write) const noexcept;
   [[nodiscard]] failure corrupt(log_index index, std::string_view what) const;
 
   std::uint64_t group_;
   hard_state hard_{};
   log_index base_ = 0;
+  log_index base_said_ = 0; ///< by the last write that was added
   std::deque<entry> entries_;
   std::deque<storage::batch_number> batches_; ///< of each entry
   storage::batch_number last_batch_ = 0;

@@ -118,6 +118,33 @@ TEST_CASE("a log that is read back says what its writes said, whatever was cut "
   }
 }
 
+TEST_CASE("writes of one batch each begin where the one before has put the "
+          "beginning") {
+  log_image image{our_group};
+  disk_write compacts;
+  compacts.hard = hard_state{1, 0, 4};
+  compacts.compact_to = 4;
+  disk_write follows;
+  follows.hard = hard_state{1, 0, 5};
+  follows.entries = {image_entry(1, 5)};
+  memory::testing::faulty_disk disk;
+  auto log = storage::durable_log::open(disk.medium(), {}, little,
+                                        [](const auto&, auto) {});
+  REQUIRE(log);
+  storage::log_batch batch{log->max_batch_bytes()};
+  image.add_to(batch, compacts);
+  image.add_to(batch, follows);
+  auto number = log->append(batch);
+  REQUIRE(number);
+  image.wrote(compacts, *number);
+  image.wrote(follows, *number);
+  image_reader again{disk};
+  REQUIRE(again.problem);
+  REQUIRE(again.image.check());
+  REQUIRE(again.image.base() == 4);
+  REQUIRE(same_image(again.image, image));
+}
+
 TEST_CASE("a write that no batch holds is cut into pieces that say the same") {
   log_image whole{our_group};
   log_image pieces{our_group};

@@ -73,7 +73,7 @@ void machine::start() {
   }
 }
 
-void machine::crash() {
+void machine::crash(stop how) {
   if (!up_) {
     return;
   }
@@ -81,10 +81,10 @@ void machine::crash() {
   stop_untold_ = true;
   ++life_;
   ++crashes_;
-  world_.note("crash", number_);
+  world_.note("crash", number_, static_cast<std::uint64_t>(how));
   paused_until_ = nanoseconds{0};
   waiting_.clear();
-  disk_.crash();
+  disk_.crash(how);
   // The component may be on the stack: it goes when that has unwound.
   world_.after(nanoseconds{0}, [this] { tell_stopped(); });
 }
@@ -120,7 +120,7 @@ void machine::end_pause() {
 
 bool machine::survives() {
   if (up_ && dice_.chance_ppm(crash_ppm_)) {
-    crash();
+    crash(dice_.coin() ? stop::power_loss : stop::kill);
   }
   return up_;
 }

@@ -67,7 +67,7 @@ public:
   void deliver(action what);
 
   void start();
-  void crash();
+  void crash(stop how = stop::power_loss);
 
   /// Nothing runs on it for a while; its clocks go on.
   void pause(nanoseconds length);

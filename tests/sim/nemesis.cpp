@@ -13,7 +13,9 @@ nemesis::nemesis(kernel& world, const plan& faults, network& links,
   add_deed(fault::partition, [this](dice&) { split(); });
   add_deed(fault::one_way, [this](dice&) { cut_one_way(); });
   add_deed(fault::partial, [this](dice&) { cut_some_pairs(); });
-  add_deed(fault::crash, [this](dice&) { any_machine().crash(); });
+  add_deed(fault::crash, [this](dice& thrown) {
+    any_machine().crash(thrown.coin() ? stop::power_loss : stop::kill);
+  });
   add_deed(fault::pause, [this](dice& thrown) {
     any_machine().pause(thrown.mostly_low(1ms, faults_.longest_fault));
   });

@@ -7,10 +7,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::array<std::string_view, fault_count> fault_names{
-  "loss",    "duplication", "reordering", "delay",       "partition",
-  "one_way", "partial",     "crash",      "torn_write",  "failed_sync",
-  "rot",     "slow_disk",   "full_disk",  "clock_drift", "clock_jump",
-  "pause",   "membership",  "transfer",   "snapshot",    "rare_branch",
+  "loss",        "duplication", "reordering", "delay",       "partition",
+  "one_way",     "partial",     "crash",      "torn_write",  "failed_sync",
+  "rot",         "slow_disk",   "full_disk",  "clock_drift", "clock_jump",
+  "pause",       "membership",  "transfer",   "snapshot",    "rare_branch",
+  "misdirected",
 };
 
 } // namespace

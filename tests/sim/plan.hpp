@@ -42,9 +42,10 @@ enum class fault : std::uint8_t {
   transfer,    ///< the leader is told to hand over
   snapshot,    ///< state is saved and logs are cut at any time
   rare_branch, ///< code takes a path that it seldom takes
+  misdirected, ///< a write landed elsewhere in its file
 };
 
-inline constexpr unsigned fault_count = 20;
+inline constexpr unsigned fault_count = 21;
 
 /// A set of kinds.
 class fault_set {

@@ -18,16 +18,13 @@ namespace {
 constexpr std::array<std::string_view, mistake_count> mistake_names{
   "none",
   "answer_before_sync",
-  "sync_again",
-  "cut_damage",
+  "install_before_sync",
   "snapshot_lacks_session",
   "forget_vote",
   "keep_incarnation",
-
 };
 
 constexpr auto longest_turn = 200us;
-constexpr auto retry_when_full = 20ms;
 constexpr auto longest_stop = 1s;
 constexpr std::size_t remembered_members = 4;
 
@@ -46,12 +43,17 @@ raft_host::raft_host(kernel& world, machine& box, network& links,
     rare_{world.stream("host", box.number()), settings.rare_branches} {
   box_.on_start = [this] { boot(); };
   box_.on_stop = [this] {
-    life_.reset();
-    left_.emplace(box_);
-    if (left_->load() == wal::found::damaged) {
-      left_.reset();
+    if (life_) {
+      counts_.batches_logged += life_->log->batches();
+      left_ = std::move(life_->log);
     }
+    life_.reset();
   };
+}
+
+std::unique_ptr<node_files> raft_host::files() {
+  return std::make_unique<node_files>(box_, dice_.fork("files", lives_),
+                                      settings_.segment_bytes);
 }
 
 void raft_host::boot() {
@@ -59,27 +61,43 @@ void raft_host::boot() {
     return;
   }
   ++lives_;
-  left_.reset();
-  life_ = std::make_unique<life>(box_);
-  life_->log.cuts_damage = settings_.wrong == mistake::cut_damage;
-  if (life_->log.load() == wal::found::damaged) {
+  life_ = std::make_unique<life>();
+  life_->log = files();
+  life_->log->told = [this](raft::write_id id, errc code) {
+    written(id, code);
+  };
+  life_->log->answers_before_flush =
+    settings_.wrong == mistake::answer_before_sync;
+  const auto result = life_->log->load();
+  if (result == node_files::found::damaged) {
     world_.note("damage found", box_.number());
+    world_.tell([&] { return life_->log->problem(); });
     ++counts_.damage_found;
     damaged_ = true;
     if (!rotten_) {
       world_.fail("recovery: the log of node " + std::to_string(self().id)
-                  + " is damaged, though nothing damaged it");
+                  + " is damaged, though nothing damaged it: "
+                  + life_->log->problem());
     }
     life_.reset();
     return;
   }
+  if (result == node_files::found::failed) {
+    box_.storage().when_flushed([this] { crash_soon(); });
+    return;
+  }
   rotten_ = false;
-  if (!life_->log.snapshot().state.empty()
-      && !life_->state.load(life_->log.snapshot().state)) {
+  box_.storage().when_flushed([this] { begin_node(); });
+}
+
+void raft_host::begin_node() {
+  left_.reset();
+  const auto& saved = life_->log->snapshot().state;
+  if (!saved.empty() && !life_->state.load(saved)) {
     world_.fail("recovery: a snapshot cannot be read back");
     return;
   }
-  auto durable = life_->log.image();
+  auto durable = life_->log->state();
   if (settings_.wrong == mistake::forget_vote) {
     durable.hard.vote = raft::nobody;
   }
@@ -101,14 +119,11 @@ void raft_host::boot() {
 
 bool raft_host::holds_durably(raft::log_index index,
                               raft::term_number term) const {
-  // Of a machine that is down, the bytes are read.
-  if (life_) {
-    return life_->log.holds_durably(index, term);
-  }
   if (damaged_) {
     return true;
   }
-  return !left_ || left_->holds_durably(index, term);
+  const auto* files = life_ && life_->node ? life_->log.get() : left_.get();
+  return files == nullptr || files->holds_durably(index, term);
 }
 
 void raft_host::receive(const raft::message& what) {
@@ -283,21 +298,22 @@ void raft_host::send(const raft::message& what) {
 
 // Whatever a message promises must be on the disk before it leaves.
 void raft_host::check_promise(const raft::message& what) {
-  const auto& durable = life_->log.durable();
+  const auto& durable = life_->log->durable();
+  const auto& snapshot = life_->log->snapshot().meta;
   const auto* request = std::get_if<raft::vote_request>(&what.body);
   const auto* vote = std::get_if<raft::vote_reply>(&what.body);
   const auto* accepted = std::get_if<raft::append_reply>(&what.body);
   const auto is_pre = (request != nullptr && request->pre)
                       || (vote != nullptr && vote->pre && vote->granted);
-  auto kept = is_pre || what.term <= durable.hard.term
-              || what.term <= durable.snapshot.term;
+  auto kept =
+    is_pre || what.term <= durable.hard().term || what.term <= snapshot.term;
   if (vote != nullptr && vote->granted && !vote->pre) {
-    kept =
-      kept && durable.hard.term == what.term && durable.hard.vote == what.to;
+    kept = kept && durable.hard().term == what.term
+           && durable.hard().vote == what.to;
   }
   if (accepted != nullptr && !accepted->rejected) {
-    const auto last = durable.log.empty() ? 0 : durable.log.back().index;
-    kept = kept && accepted->index <= std::max(last, durable.snapshot.index);
+    kept =
+      kept && accepted->index <= std::max(durable.last_index(), snapshot.index);
   }
   if (!kept) {
     world_.fail("promises are durable: this left before it was: "
@@ -315,36 +331,13 @@ bool raft_host::write(const raft::disk_write& what) {
     invariants_.saw_entries(self().id, what.entries,
                             life_->node->log().term_of(first - 1));
   }
-  life_->unwritten.push_back(what);
-  if (life_->unwritten.size() == 1) {
-    try_writes();
-  }
+  life_->log->store(what);
   return true;
 }
 
-void raft_host::try_writes() {
-  while (!life_->unwritten.empty()) {
-    const auto id = life_->unwritten.front().id;
-    const auto code =
-      life_->log.store(life_->unwritten.front(),
-                       [this, id](errc result) { written(id, result); });
-    if (code != errc::ok) {
-      box_.at_local(box_.local_now() + retry_when_full,
-                    [this] { try_writes(); });
-      return;
-    }
-    life_->unwritten.pop_front();
-    if (settings_.wrong == mistake::answer_before_sync) {
-      // Not from within the core's own step.
-      box_.at_local(box_.local_now(),
-                    [this, id] { feed(raft::persisted{id}); });
-    }
-  }
-}
-
 void raft_host::written(raft::write_id id, errc code) {
-  if (code == errc::ok || settings_.wrong == mistake::sync_again) {
-    invariants_.saw_promise(self(), life_->log.durable().hard);
+  if (code == errc::ok) {
+    invariants_.saw_promise(self(), life_->log->durable().hard());
     if (rare_.strikes("answer of the disk comes late", 50'000)) {
       // All up to a later one may be told at once; this one is then old news.
       box_.at_local(box_.local_now() + dice_.between(0ns, 5ms),
@@ -361,12 +354,17 @@ void raft_host::disk_failed() {
   ++counts_.stopped_by_disk;
   world_.note("disk failed", box_.number());
   feed(raft::persist_failed{});
-  box_.at_local(box_.local_now() + dice_.between(10ms, longest_stop),
-                [this] { box_.crash(); });
+  crash_soon();
+}
+
+void raft_host::crash_soon() {
+  box_.at_local(box_.local_now() + dice_.between(10ms, longest_stop), [this] {
+    box_.crash(dice_.coin() ? stop::power_loss : stop::kill);
+  });
 }
 
 void raft_host::crash_if_stopped() {
-  if (life_ && life_->role == raft::role::stopped) {
+  if (life_ && (life_->role == raft::role::stopped || !life_->node)) {
     box_.crash();
   }
 }
@@ -457,7 +455,7 @@ void raft_host::serve_reads() {
 }
 
 void raft_host::read_chunk(const raft::chunk_wanted& wanted) {
-  const auto& kept = life_->log.snapshot();
+  const auto& kept = life_->log->snapshot();
   if (kept.meta.index != wanted.meta.index
       || rare_.strikes("snapshot is gone", 50'000)) {
     feed(raft::chunk_unavailable{wanted.to, wanted.meta.index});
@@ -495,32 +493,39 @@ void raft_host::install(const raft::snapshot_meta& meta) {
     feed(raft::snapshot_failed{meta.index});
     return;
   }
-  const auto code =
-    life_->log.store_snapshot({meta, incoming}, [this, meta](errc result) {
+  const auto early = settings_.wrong == mistake::install_before_sync;
+  const auto code = life_->log->store_snapshot(
+    {meta, incoming}, [this, early, meta, incoming](errc result) {
       if (result != errc::ok) {
         disk_failed();
-        return;
+      } else if (!early) {
+        installed(meta, incoming);
       }
-      if (!life_->state.load(life_->log.snapshot().state)) {
-        world_.fail("a snapshot that was received cannot be read");
-        return;
-      }
-      ++counts_.snapshots_installed;
-      world_.note("installed", self().id, meta.index);
-      invariants_.saw_state(self().id, life_->state.index(),
-                            life_->state.digest());
-      feed(raft::snapshot_installed{meta.index});
     });
   if (code != errc::ok) {
     feed(raft::snapshot_failed{meta.index});
+  } else if (early) {
+    installed(meta, incoming);
   }
+}
+
+void raft_host::installed(const raft::snapshot_meta& meta,
+                          std::string_view state) {
+  if (!life_->state.load(state)) {
+    world_.fail("a snapshot that was received cannot be read");
+    return;
+  }
+  ++counts_.snapshots_installed;
+  world_.note("installed", self().id, meta.index);
+  invariants_.saw_state(self().id, life_->state.index(), life_->state.digest());
+  feed(raft::snapshot_installed{meta.index});
 }
 
 void raft_host::maybe_save() {
   const auto& state = life_->state;
   if (life_->saving
       || state.index()
-           < life_->log.snapshot().meta.index + settings_.snapshot_every) {
+           < life_->log->snapshot().meta.index + settings_.snapshot_every) {
     return;
   }
   auto meta = life_->node->snapshot_meta_at(state.index());
@@ -530,7 +535,7 @@ void raft_host::maybe_save() {
   auto saved = state.save(settings_.wrong != mistake::snapshot_lacks_session);
   meta->bytes = saved.size();
   meta->checksum = XXH3_64bits(saved.data(), saved.size());
-  const auto code = life_->log.store_snapshot(
+  const auto code = life_->log->store_snapshot(
     {*meta, std::move(saved)}, [this, taken = *meta](errc result) {
       life_->saving = false;
       if (result != errc::ok) {
@@ -544,18 +549,31 @@ void raft_host::maybe_save() {
 }
 
 bool raft_host::rot(dice& thrown) {
-  if (damaged_ || rotten_ || !life_ || !life_->log.rot_somewhere(thrown)) {
-    return false;
+  return may_damage() && damaged(life_->log->rot_somewhere(thrown), "rot");
+}
+
+bool raft_host::misdirect(dice& thrown) {
+  return may_damage()
+         && damaged(box_.storage().misdirect(thrown), "misdirected");
+}
+
+bool raft_host::may_damage() const noexcept {
+  return !damaged_ && !rotten_ && life_ && life_->node;
+}
+
+bool raft_host::damaged(bool is, std::string_view how) {
+  if (is) {
+    world_.note(how, box_.number());
+    rotten_ = true;
   }
-  world_.note("rot", box_.number());
-  rotten_ = true;
-  return true;
+  return is;
 }
 
 void raft_host::replace_disk() {
   box_.crash();
   box_.storage().wipe();
   life_.reset();
+  left_.reset();
   world_.note("new disk", box_.number());
   ++incarnation_;
   ++counts_.disks_replaced;

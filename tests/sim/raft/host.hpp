@@ -18,8 +18,8 @@
 #include "tests/sim/machine.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/raft/invariants.hpp"
+#include "tests/sim/raft/node_files.hpp"
 #include "tests/sim/raft/register_map.hpp"
-#include "tests/sim/raft/wal.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -35,14 +35,13 @@ namespace neuroplex::sim {
 enum class mistake : std::uint8_t {
   none,
   answer_before_sync,     ///< a write is told durable when it was only issued
-  sync_again,             ///< a failed sync is tried again and believed
-  cut_damage,             ///< damage in the middle is taken for a torn tail
+  install_before_sync,    ///< a snapshot counts before it is durable
   snapshot_lacks_session, ///< a client's command is applied a second time
   forget_vote,            ///< the vote is not read back after a restart
   keep_incarnation,       ///< an emptied disk runs under the old incarnation
 };
 
-inline constexpr unsigned mistake_count = 7;
+inline constexpr unsigned mistake_count = 6;
 
 [[nodiscard]] std::string_view name_of(mistake kind) noexcept;
 
@@ -50,6 +49,7 @@ inline constexpr unsigned mistake_count = 7;
 struct group_settings {
   raft::options core{};
   std::uint64_t snapshot_every = 1'000; ///< entries
+  std::uint64_t segment_bytes = 4'096;  ///< of the durable log
   bool batches = false; ///< several inputs are absorbed, then one flush
   bool messages_first = true;
   bool through_codec = false; ///< messages are encoded and decoded
@@ -71,6 +71,7 @@ struct host_counts {
   std::uint64_t snapshots_installed = 0;
   std::uint64_t damage_found = 0;
   std::uint64_t stopped_by_disk = 0;
+  std::uint64_t batches_logged = 0;
   std::uint64_t disks_replaced = 0;
   std::uint64_t lease_reads = 0;
 };
@@ -89,7 +90,7 @@ public:
   }
 
   void found_group(const raft::configuration& members) {
-    wal{box_}.found_group(members);
+    files()->found_group(members);
   }
 
   void receive(const raft::message& what);
@@ -119,9 +120,10 @@ public:
     return members_.front();
   }
 
-  /// Damages what is durable, where the damage can be found. False if nothing
-  /// can be damaged now.
+  /// Damages what is durable, where the damage can be found: a bit, or a write
+  /// that landed elsewhere. False if nothing can be damaged now.
   bool rot(dice& thrown);
+  bool misdirect(dice& thrown);
 
   /// Whether rot was placed that no start has found harmless since.
   [[nodiscard]] bool may_be_damaged() const noexcept {
@@ -154,16 +156,12 @@ private:
   };
 
   struct life {
-    explicit life(machine& box) : log{box} {
-    }
-
-    wal log;
+    std::unique_ptr<node_files> log;
     std::unique_ptr<raft::core> node;
     raft::role role = raft::role::follower; ///< as it last told
     register_map state;
     std::deque<raft::input> inputs;
     bool draining = false;
-    std::deque<raft::disk_write> unwritten; ///< no room on the disk
     nanoseconds armed_for{nanoseconds::max()};
     std::map<raft::request_id, client_request> asked;
     std::map<std::pair<std::uint32_t, std::uint64_t>, client_request> proposed;
@@ -173,7 +171,9 @@ private:
     bool saving = false;
   };
 
+  [[nodiscard]] std::unique_ptr<node_files> files();
   void boot();
+  void begin_node();
   void feed(raft::input what);
   void drain();
   void arm();
@@ -182,17 +182,19 @@ private:
   void send(const raft::message& what);
   void check_promise(const raft::message& what);
   bool write(const raft::disk_write& what);
-  void try_writes();
   void written(raft::write_id id, errc code);
-  void told_durable(raft::write_id id);
   bool apply_all(const std::vector<raft::entry>& entries);
   void told_answer(const raft::answer& what);
   void serve_reads();
   void read_chunk(const raft::chunk_wanted& wanted);
   void store_chunk(const raft::chunk_to_store& chunk);
   void install(const raft::snapshot_meta& meta);
+  void installed(const raft::snapshot_meta& meta, std::string_view state);
   void maybe_save();
   void disk_failed();
+  void crash_soon();
+  [[nodiscard]] bool may_damage() const noexcept;
+  bool damaged(bool is, std::string_view how);
 
   kernel& world_;
   machine& box_;
@@ -209,7 +211,7 @@ private:
   bool rotten_ = false;
   bool damaged_ = false;
   std::unique_ptr<life> life_;
-  std::optional<wal> left_; ///< of a machine that is down
+  std::unique_ptr<node_files> left_; ///< what a machine knew when it stopped
   host_counts counts_;
 };
 

@@ -6,6 +6,12 @@
 
 namespace neuroplex::sim {
 
+namespace {
+
+constexpr std::size_t remembered_wishes = 8;
+
+} // namespace
+
 group_operator::group_operator(kernel& world,
                                std::vector<std::unique_ptr<raft_host>>& nodes)
   : world_{world}, nodes_{nodes} {
@@ -23,7 +29,14 @@ void group_operator::add_deeds_to(nemesis& bad) {
   });
   bad.add_deed(fault::rot, [this](dice& thrown) {
     if (thrown.coin()) {
-      rot(thrown);
+      damage(thrown, &raft_host::rot, counts_.rotten);
+    } else {
+      replace_one(thrown);
+    }
+  });
+  bad.add_deed(fault::misdirected, [this](dice& thrown) {
+    if (thrown.coin()) {
+      damage(thrown, &raft_host::misdirect, counts_.misdirected);
     } else {
       replace_one(thrown);
     }
@@ -87,6 +100,10 @@ void group_operator::change_members(dice& thrown) {
       return;
     }
   }
+  asked_.push_back(*next);
+  if (asked_.size() > remembered_wishes) {
+    asked_.pop_front();
+  }
   ++counts_.changes;
   world_.note("membership", leader->self().id, wish.changes.size());
   world_.tell([&] { return "asks for " + describe(*next); });
@@ -113,14 +130,19 @@ void group_operator::hurry_elections(dice& thrown) {
   }
 }
 
-void group_operator::rot(dice& thrown) {
+void group_operator::damage(dice& thrown, bool (raft_host::*how)(dice&),
+                            std::uint64_t& count) {
   auto* victim = nodes_[thrown.below(nodes_.size())].get();
   const auto bearable =
-    std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& one) {
-      return survives(one->members(), victim);
-    });
-  if (bearable && victim->rot(thrown)) {
-    ++counts_.rotten;
+    std::all_of(
+      nodes_.begin(), nodes_.end(),
+      [&](const auto& one) { return survives(one->members(), victim); })
+    // What was asked for may come to be at any time.
+    && std::all_of(asked_.begin(), asked_.end(), [&](const auto& members) {
+         return survives(members, victim);
+       });
+  if (bearable && (victim->*how)(thrown)) {
+    ++count;
     // Seen only by who reads it again.
     victim->box().crash();
   }

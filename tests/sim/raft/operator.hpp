@@ -30,6 +30,7 @@ public:
     std::uint64_t changes = 0;
     std::uint64_t transfers = 0;
     std::uint64_t rotten = 0;
+    std::uint64_t misdirected = 0;
   };
 
   [[nodiscard]] const counts& seen() const noexcept {
@@ -41,7 +42,8 @@ private:
   void change_members(dice& thrown);
   void transfer(dice& thrown);
   void hurry_elections(dice& thrown);
-  void rot(dice& thrown);
+  void damage(dice& thrown, bool (raft_host::*how)(dice&),
+              std::uint64_t& count);
   void replace_one(dice& thrown);
   [[nodiscard]] bool survives(const raft::configuration& members,
                               const raft_host* also_damaged) const;
@@ -51,6 +53,7 @@ private:
   kernel& world_;
   std::vector<std::unique_ptr<raft_host>>& nodes_;
   raft::request_id next_request_ = raft::request_id{1} << 40;
+  std::deque<raft::configuration> asked_; ///< for, lately
   counts counts_;
 };
 

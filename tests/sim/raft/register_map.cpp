@@ -1,31 +1,32 @@
 #include "tests/sim/raft/register_map.hpp"
 
-#include "tests/sim/packing.hpp"
+#include "consensus/wire.hpp"
 
 #include <xxhash.h>
 
 namespace neuroplex::sim {
 
 std::string pack_command(const command& asked, std::size_t ballast_bytes) {
-  packer out;
-  out.number(asked.client);
-  out.number(asked.sequence);
-  out.number(asked.what);
-  out.number(asked.key);
-  out.number(asked.value);
-  out.number(asked.expect);
-  return std::string{out.view()} + std::string(ballast_bytes, 'b');
+  std::string text;
+  wire_writer out{text};
+  out.put(asked.client);
+  out.put(asked.sequence);
+  out.put(static_cast<std::uint8_t>(asked.what));
+  out.put(asked.key);
+  out.put(asked.value);
+  out.put(asked.expect);
+  return text.append(ballast_bytes, 'b');
 }
 
 command unpack_command(std::string_view bytes) {
-  unpacker in{bytes};
+  wire_reader in{bytes};
   command asked;
-  asked.client = in.number<std::uint32_t>();
-  asked.sequence = in.number<std::uint64_t>();
-  asked.what = in.number<verb>();
-  asked.key = in.number<std::uint32_t>();
-  asked.value = in.number<register_value>();
-  asked.expect = in.number<register_value>();
+  asked.client = in.take<std::uint32_t>();
+  asked.sequence = in.take<std::uint64_t>();
+  asked.what = static_cast<verb>(in.take<std::uint8_t>());
+  asked.key = in.take<std::uint32_t>();
+  asked.value = in.take<register_value>();
+  asked.expect = in.take<register_value>();
   return asked;
 }
 
@@ -72,44 +73,45 @@ const reply* register_map::answer_to(std::uint32_t client,
 }
 
 std::string register_map::save(bool with_sessions) const {
-  packer out;
-  out.number(index_);
-  out.number(term_);
-  out.number(digest_);
-  out.number(static_cast<std::uint32_t>(registers_.size()));
+  std::string text;
+  wire_writer out{text};
+  out.put(index_);
+  out.put(term_);
+  out.put(digest_);
+  out.put(static_cast<std::uint32_t>(registers_.size()));
   for (const auto& [key, value] : registers_) {
-    out.number(key);
-    out.number(value);
+    out.put(key);
+    out.put(value);
   }
-  out.number(static_cast<std::uint32_t>(with_sessions ? sessions_.size() : 0));
+  out.put(static_cast<std::uint32_t>(with_sessions ? sessions_.size() : 0));
   if (with_sessions) {
     for (const auto& [client, known] : sessions_) {
-      out.number(client);
-      out.number(known.sequence);
-      out.number(known.last.result);
-      out.number(known.last.value);
+      out.put(client);
+      out.put(known.sequence);
+      out.put(static_cast<std::uint8_t>(known.last.result));
+      out.put(known.last.value);
     }
   }
-  return std::string{out.view()};
+  return text;
 }
 
 bool register_map::load(std::string_view saved) {
-  unpacker in{saved};
+  wire_reader in{saved};
   *this = {};
-  index_ = in.number<raft::log_index>();
-  term_ = in.number<raft::term_number>();
-  digest_ = in.number<std::uint64_t>();
-  for (auto left = in.number<std::uint32_t>(); left > 0 && in.good(); --left) {
-    const auto key = in.number<std::uint32_t>();
-    registers_[key] = in.number<register_value>();
+  index_ = in.take<raft::log_index>();
+  term_ = in.take<raft::term_number>();
+  digest_ = in.take<std::uint64_t>();
+  for (auto left = in.take<std::uint32_t>(); left > 0 && !in.failed(); --left) {
+    const auto key = in.take<std::uint32_t>();
+    registers_[key] = in.take<register_value>();
   }
-  for (auto left = in.number<std::uint32_t>(); left > 0 && in.good(); --left) {
-    auto& known = sessions_[in.number<std::uint32_t>()];
-    known.sequence = in.number<std::uint64_t>();
-    known.last.result = in.number<outcome>();
-    known.last.value = in.number<register_value>();
+  for (auto left = in.take<std::uint32_t>(); left > 0 && !in.failed(); --left) {
+    auto& known = sessions_[in.take<std::uint32_t>()];
+    known.sequence = in.take<std::uint64_t>();
+    known.last.result = static_cast<outcome>(in.take<std::uint8_t>());
+    known.last.value = in.take<register_value>();
   }
-  return in.good();
+  return !in.failed();
 }
 
 } // namespace neuroplex::sim

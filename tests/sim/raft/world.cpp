@@ -85,6 +85,8 @@ setup draw_setup(dice thrown, const plan& faults, const run_request& asked) {
   const auto seldom = thrown.between(100, std::uint64_t{1'000});
   result.group.snapshot_every =
     faults.kinds.has(fault::snapshot) ? often : seldom;
+  constexpr std::array<std::uint64_t, 3> segments{4'096, 4'096, 16'384};
+  result.group.segment_bytes = segments[thrown.below(segments.size())];
   result.group.batches = thrown.coin();
   result.group.messages_first = thrown.coin();
   result.group.through_codec = thrown.below(8) == 0;
@@ -253,6 +255,13 @@ void raft_world::mend() {
     mended_at_ = std::max(mended_at_, box->storage().busy_until());
   }
   world_.run_until(mended_at_);
+  // And some of it was that it failed.
+  for (const auto& one : nodes_) {
+    one->crash_if_stopped();
+  }
+  for (const auto& box : machines_) {
+    box->start();
+  }
 }
 
 void raft_world::probe() {
@@ -366,18 +375,24 @@ void raft_world::count(run_result& result) const {
   counts["membership changes asked for"] = operator_.seen().changes;
   counts["transfers asked for"] = operator_.seen().transfers;
   counts["bits rotten"] = operator_.seen().rotten;
+  counts["writes misdirected"] = operator_.seen().misdirected;
   for (const auto& one : nodes_) {
     counts["snapshots taken"] += one->seen().snapshots_taken;
     counts["snapshots installed"] += one->seen().snapshots_installed;
     counts["damage found"] += one->seen().damage_found;
     counts["disks replaced"] += one->seen().disks_replaced;
     counts["nodes stopped by their disk"] += one->seen().stopped_by_disk;
+    counts["batches logged"] += one->seen().batches_logged;
   }
   for (const auto& box : machines_) {
     counts["crashes"] += box->crashes();
     counts["writes torn"] += box->storage().seen().torn;
     counts["writes refused"] += box->storage().seen().refused;
+    counts["writes lost"] += box->storage().seen().lost;
+    counts["names lost"] += box->storage().seen().names_lost;
     counts["syncs"] += box->storage().seen().syncs;
+    counts["syncs failed"] += box->storage().seen().failed_syncs;
+    counts["syncs stalled"] += box->storage().seen().stalls;
   }
   counts["operations"] = history_.operations().size();
   counts["operations of unknown outcome"] =
@@ -395,7 +410,7 @@ run_result run_raft(const run_request& asked) {
 }
 
 std::string_view raft_mistakes() noexcept {
-  return "answer_before_sync, sync_again, cut_damage, snapshot_lacks_session, "
+  return "answer_before_sync, install_before_sync, snapshot_lacks_session, "
          "forget_vote, keep_incarnation";
 }
 
