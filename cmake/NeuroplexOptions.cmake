@@ -124,7 +124,7 @@ endfunction()
 # neighbours need as well.
 function(neuroplex_join target)
   set_target_properties(${target} PROPERTIES
-    UNITY_BUILD ${NEUROPLEX_JOIN_SOURCES} UNITY_BUILD_BATCH_SIZE 8)
+    UNITY_BUILD ${NEUROPLEX_JOIN_SOURCES} UNITY_BUILD_BATCH_SIZE 16)
 endfunction()
 
 # neuroplex_library(<folder> <link arguments>...): a static library of the
