@@ -36,8 +36,7 @@ std::string pack_snapshot(const stored_snapshot& taken) {
 }
 
 std::optional<stored_snapshot> unpack_snapshot(const disk::bytes& bytes) {
-  wire_reader file{
-    {reinterpret_cast<const char*>(bytes.data()), bytes.size()}};
+  wire_reader file{{reinterpret_cast<const char*>(bytes.data()), bytes.size()}};
   const auto checksum = file.take<std::uint64_t>();
   const auto body = file.take_bytes(bytes.size());
   if (file.failed() || XXH3_64bits(body.data(), body.size()) != checksum) {
