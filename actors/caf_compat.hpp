@@ -149,6 +149,13 @@ void tell_anonymously(const Handle& target, Ts&&... parts) {
   caf::anon_send(target, std::forward<Ts>(parts)...);
 }
 
+/// As tell_urgently, from any thread.
+template <class Handle, class... Ts>
+void tell_anonymously_urgently(const Handle& target, Ts&&... parts) {
+  caf::anon_send<caf::message_priority::high>(target,
+                                              std::forward<Ts>(parts)...);
+}
+
 /// An answer that comes later. One that is given up without being delivered
 /// answers with an error.
 template <class T>

@@ -65,13 +65,30 @@ using node_actor = interface_of<
   answers<node_report>(stats_atom),
   // The child actor of this name, for diagnosis and tuning: "router", "store",
   // "shard-7", "expiry", "recovery", "pressure", "compaction", "backup", "gc",
-  // "optimizer", "pool". `not_found`.
+  // "optimizer", "pool", "raft". `not_found`.
   answers<caf::strong_actor_ptr>(child_atom, std::string),
   // Starts the children whose restart was put off. Sent by itself; harmless at
   // any other time.
   answers<void>(pulse_atom),
   // Stops all children in order, then itself.
   answers<void>(halt_atom)>;
+
+/// Gets answers for the namespaces that nodes agree on, whoever leads.
+using raft_peer_actor = interface_of<
+  // One operation on one key. As router_actor; `bad_argument` with the reason
+  // for what cannot be given on such a namespace.
+  answers<reply>(apply_atom, request),
+  // As router_actor; all items or none, and no other request in between.
+  answers<batch_reply>(batch_atom, batch_request),
+  // An operator's wish, asked of the node that leads: "add" or "remove" a node
+  // (by id), "transfer" the office to it, or take a "snapshot" here. Why not is
+  // in `value`.
+  answers<reply>(member_atom, std::string, std::uint32_t),
+  // What became of a request of this number: its code and encoded results.
+  // Sent by the thread that agrees.
+  answers<void>(agreed_atom, std::uint64_t, std::uint8_t, std::string),
+  // As node_report::agreement.
+  answers<agreement_report>(stats_atom)>;
 
 /// Finds the owner of a key and gets the answer from it, wherever it lives.
 using router_actor = interface_of<
@@ -94,6 +111,8 @@ using router_actor = interface_of<
   answers<void>(shard_atom, std::uint32_t, caf::strong_actor_ptr),
   // The segment of this node is served by this store_actor from now on.
   answers<void>(store_atom, caf::strong_actor_ptr),
+  // What is agreed on is served by this raft_peer_actor from now on.
+  answers<void>(agreed_atom, caf::strong_actor_ptr),
   // What it has done so far, and its peers.
   answers<router_report>(stats_atom)>;
 

@@ -114,7 +114,8 @@ auto inspect(Inspector& f, node_bounds& x) {
     f, x, "node_bounds", field("message_bytes", x.message_bytes),
     field("batch_keys", x.batch_keys), field("frame_bytes", x.frame_bytes),
     field("heartbeat_ms", x.heartbeat_ms),
-    field("connection_timeout_ms", x.connection_timeout_ms));
+    field("connection_timeout_ms", x.connection_timeout_ms),
+    field("raft_port", x.raft_port));
 }
 
 template <class Inspector>
@@ -226,6 +227,38 @@ auto inspect(Inspector& f, tunnel_report& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, agreement_member& x) {
+  return inspect_as(f, x, "agreement_member",
+                    field("replica_id", x.replica_id), field("kind", x.kind),
+                    field("present", x.present),
+                    field("connected", x.connected), field("match", x.match));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, agreement_group_report& x) {
+  return inspect_as(
+    f, x, "agreement_group_report", field("group", x.group),
+    field("role", x.role), field("voter", x.voter), field("leader", x.leader),
+    field("term", x.term), field("last_index", x.last_index),
+    field("commit", x.commit), field("applied", x.applied),
+    field("snapshot", x.snapshot), field("log_bytes", x.log_bytes),
+    field("commands", x.commands), field("reads", x.reads),
+    field("elections", x.elections), field("odd_messages", x.odd_messages),
+    field("members", x.members), field("problem", x.problem));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, agreement_report& x) {
+  return inspect_as(
+    f, x, "agreement_report", field("enabled", x.enabled),
+    field("formed", x.formed), field("port", x.port),
+    field("spaces", x.spaces), field("groups", x.groups),
+    field("log_batches", x.log_batches), field("log_writes", x.log_writes),
+    field("log_bytes", x.log_bytes), field("log_full", x.log_full),
+    field("problem", x.problem));
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, node_report& x) {
   return inspect_as(
     f, x, "node_report", field("status", x.status), field("cluster", x.cluster),
@@ -236,7 +269,8 @@ auto inspect(Inspector& f, node_report& x) {
     field("start", x.start), field("segment", x.segment),
     field("router", x.router), field("requests", x.requests),
     field("gateway", x.gateway), field("tunnel", x.tunnel),
-    field("upkeep", x.upkeep));
+    field("upkeep", x.upkeep),
+    field("agreement", x.agreement));
 }
 
 } // namespace neuroplex::actors
@@ -264,6 +298,7 @@ NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::pool_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::performance_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::lease)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::cache_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::agreement_report)
 
 NEUROPLEX_ADD_ATOM(neuroplex, apply_atom, "apply")
 NEUROPLEX_ADD_ATOM(neuroplex, batch_atom, "batch")
@@ -296,5 +331,7 @@ NEUROPLEX_ADD_ATOM(neuroplex, get_atom, "get")
 NEUROPLEX_ADD_ATOM(neuroplex, set_atom, "set")
 NEUROPLEX_ADD_ATOM(neuroplex, erase_atom, "erase")
 NEUROPLEX_ADD_ATOM(neuroplex, flush_atom, "flush")
+NEUROPLEX_ADD_ATOM(neuroplex, agreed_atom, "agreed")
+NEUROPLEX_ADD_ATOM(neuroplex, member_atom, "member")
 
 NEUROPLEX_END_TYPES(neuroplex)

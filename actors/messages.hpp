@@ -191,6 +191,7 @@ struct node_bounds {
   std::uint64_t frame_bytes = 0; ///< tunnel.max_frame_bytes; 0: no tunnel
   std::uint32_t heartbeat_ms = 250;
   std::uint32_t connection_timeout_ms = 1'000;
+  std::uint16_t raft_port = 0; ///< where agreement listens; 0: nowhere
 };
 
 /// How a node presents itself to another before anything else.
@@ -338,6 +339,49 @@ struct tunnel_report {
   std::string last_failure;
 };
 
+/// A member of a group, as the node that leads sees it.
+struct agreement_member {
+  std::uint32_t replica_id = 0;
+  std::string kind; ///< voter, leaving or learner
+  bool present = false;     ///< its disk is the one that the group counts
+  bool connected = false;   ///< in both directions, from here
+  std::uint64_t match = 0;  ///< it has the log up to here; known to the leader
+};
+
+/// A node's part in one Raft group.
+struct agreement_group_report {
+  std::uint64_t group = 0;
+  std::string role; ///< as raft::role_name
+  bool voter = false;
+  std::uint32_t leader = 0; ///< 0: nobody is known to lead
+  std::uint64_t term = 0;
+  std::uint64_t last_index = 0;
+  std::uint64_t commit = 0;
+  std::uint64_t applied = 0;
+  std::uint64_t snapshot = 0; ///< the last entry that it stands for
+  std::uint64_t log_bytes = 0;
+  std::uint64_t commands = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t elections = 0; ///< terms in which this node led
+  std::uint64_t odd_messages = 0;
+  std::vector<agreement_member> members;
+  std::string problem; ///< why this node takes no further part
+};
+
+/// What a node does for the namespaces that are agreed on.
+struct agreement_report {
+  bool enabled = false;
+  bool formed = false; ///< the first members have met
+  std::uint16_t port = 0;
+  std::vector<std::string> spaces;
+  std::vector<agreement_group_report> groups;
+  std::uint64_t log_batches = 0; ///< flushes of the log
+  std::uint64_t log_writes = 0;
+  std::uint64_t log_bytes = 0;
+  bool log_full = false;
+  std::string problem; ///< of the disk
+};
+
 /// A node at one moment.
 struct node_report {
   errc status = errc::ok;
@@ -357,6 +401,7 @@ struct node_report {
   gateway_report gateway;
   tunnel_report tunnel;
   upkeep::upkeep_report upkeep;
+  agreement_report agreement;
 };
 
 /// What one node takes in a message, as its operator has set it.

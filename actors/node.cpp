@@ -12,6 +12,7 @@
 #include <caf/scoped_actor.hpp>
 
 #include <mutex>
+#include <random>
 #include <utility>
 
 namespace neuroplex::actors {
@@ -91,6 +92,8 @@ public:
   }
 
   expected<void> start() {
+    if (auto begun = start_agreement(); !begun)
+      return begun;
     auto upkeep = upkeep::parts::make(store_, options_);
     if (!upkeep)
       return upkeep.error();
@@ -121,7 +124,11 @@ public:
       halt();
     handle_ = nullptr;
     tunnel_->stop();
+    // Before the actors that it answers cannot be reached any more.
+    if (agreement_)
+      agreement_->host->stop();
     system_.reset();
+    agreement_.reset();
     if (upkeep_)
       upkeep_->close();
     store_.close();
@@ -154,6 +161,37 @@ public:
 private:
   friend class node;
 
+  expected<void> start_agreement() {
+    auto spaces = options_.agreed_namespaces();
+    if (spaces.empty())
+      return {};
+    const auto& raft = options_.raft;
+    agreement::host_options how;
+    how.cluster = options_.cluster;
+    how.self = options_.replica_id;
+    how.members.push_back(options_.replica_id);
+    for (const auto& peer : options_.peers)
+      how.members.push_back(peer.replica_id);
+    how.directory = options_.raft_path();
+    how.listen_host = options_.basp.host;
+    how.port = raft.port.bind_number();
+    how.spaces = spaces;
+    how.election_timeout = milliseconds{raft.election_timeout_ms};
+    how.heartbeat = milliseconds{raft.heartbeat_ms};
+    how.lease_reads = raft.lease_reads;
+    how.snapshot_after_bytes = raft.snapshot_after_bytes;
+    how.seed = std::random_device{}();
+    auto opened = agreement::host::open(how, store_);
+    if (!opened)
+      return opened.error();
+    agreement_ = std::make_shared<agreement_access>(
+      agreement_access{std::move(*opened), {spaces.begin(), spaces.end()}});
+    agreement_->host->start();
+    if (gateway_)
+      gateway_->use(agreement_);
+    return {};
+  }
+
   node_setup setup() {
     node_setup result;
     const message_limits most{.batch_keys = options_.limits.batch_keys,
@@ -168,7 +206,12 @@ private:
       .frame_bytes =
         options_.tunnel.enabled ? options_.tunnel.max_frame_bytes : 0,
       .heartbeat_ms = options_.timeouts.heartbeat_ms,
-      .connection_timeout_ms = options_.timeouts.connection_timeout_ms};
+      .connection_timeout_ms = options_.timeouts.connection_timeout_ms,
+      .raft_port = agreement_ ? agreement_->host->port() : std::uint16_t{0}};
+    result.agreement = agreement_;
+    for (const auto& peer : options_.peers)
+      result.peer_hosts[peer.replica_id] =
+        peer.host == "localhost" ? "127.0.0.1" : peer.host;
     result.store = &store_;
     result.found = found_;
     for (placement::shard_index i = 0; i < table_->shard_count(); ++i)
@@ -209,6 +252,7 @@ private:
   placement::placement_ptr table_;
   std::unique_ptr<node_tunnel> tunnel_;
   std::shared_ptr<upkeep::parts> upkeep_;
+  std::shared_ptr<agreement_access> agreement_; // null for none
   std::shared_ptr<resp_gateway> gateway_; // null for none
   system_config config_;
   std::unique_ptr<caf::actor_system> system_;

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 #include <utility>
 
 namespace neuroplex::actors {
@@ -80,6 +81,12 @@ struct node_state {
   void halt();
   void stop_stage();
 
+  [[nodiscard]] std::set<std::string, std::less<>> agreed_spaces() const {
+    if (setup.agreement)
+      return setup.agreement->spaces;
+    return {};
+  }
+
   // -- messages ---------------------------------------------------------------
 
   welcome greet(const hello& who, const caf::strong_actor_ptr& handle);
@@ -96,6 +103,7 @@ struct node_state {
   store_actor store;
   std::map<placement::shard_index, shard_actor> shards;
   gc_actor gc;
+  raft_peer_actor agreement;
   std::map<placement::replica_id, acquainted_peer> peers;
   std::map<std::uint64_t, caf::strong_actor_ptr> streams;
   std::uint64_t last_stream = 0;
@@ -133,6 +141,15 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
       [this, shard = shard](const auto& handle) {
         tell_router(shard_atom_v, shard, handle);
       });
+  if (setup.agreement)
+    add(
+      "raft", stage::shards,
+      [this, system] {
+        agreement = spawn_raft_peer(*system, setup.agreement,
+                                    setup.mailbox_messages, setup.most);
+        return pointer_to(agreement);
+      },
+      [this](const auto& handle) { tell_router(agreed_atom_v, handle); });
   add(
     "router", stage::router,
     [this, system] {
@@ -143,7 +160,9 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
                                .mailbox_messages = setup.mailbox_messages,
                                .most = setup.most,
                                .shards = shards,
-                               .store = store});
+                               .store = store,
+                               .agreement = agreement,
+                               .agreed_spaces = agreed_spaces()});
       return pointer_to(router);
     },
     [this](const auto&) {
@@ -338,6 +357,10 @@ welcome node_state::greet(const hello& who,
     lose(id, "connection lost: " + render(reason), false);
   });
   tell_router(met_atom_v, who, handle);
+  if (auto host = setup.peer_hosts.find(id);
+      setup.agreement && who.bounds.raft_port != 0
+      && host != setup.peer_hosts.end())
+    setup.agreement->host->set_peer(id, host->second, who.bounds.raft_port);
   return answer;
 }
 
@@ -368,6 +391,7 @@ caf::result<node_report> node_state::report() {
   result.upkeep = setup.upkeep->report();
   if (setup.report_tunnel)
     result.tunnel = setup.report_tunnel();
+  result.agreement = report_of(setup.agreement);
   if (failed)
     result.status = errc::internal;
   auto answer = make_promise<node_report>(self);

@@ -20,11 +20,13 @@
 #include "actors/interfaces.hpp"
 #include "actors/peer_link.hpp"
 #include "actors/pool_actor.hpp"
+#include "actors/raft_peer.hpp"
 #include "actors/resp_gateway.hpp"
 #include "actors/shard_core.hpp"
 #include "actors/upkeep/parts.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -52,6 +54,12 @@ struct node_setup {
 
   /// The gateway for Redis clients; null for none.
   std::shared_ptr<resp_gateway> gateway;
+
+  /// The agreement of the node; null when no namespace needs it.
+  std::shared_ptr<agreement_access> agreement;
+
+  /// Host of each peer, where its agreement is reached.
+  std::map<std::uint32_t, std::string> peer_hosts;
 
   std::vector<peer_address> dial; ///< peers that this node has to dial
 

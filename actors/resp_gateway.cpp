@@ -105,6 +105,10 @@ expected<void> resp_gateway::open(const node_access& here) {
   return started;
 }
 
+void resp_gateway::use(std::shared_ptr<agreement_access> agreement) {
+  agreement_ = std::move(agreement);
+}
+
 // The lock is for what others may look at, and never held while something is
 // waited for: whoever asks for a report must not wait for us.
 expected<void> resp_gateway::start(const node_access& here) {
@@ -126,15 +130,23 @@ expected<void> resp_gateway::start(const node_access& here) {
       return made.error();
     cluster = std::move(*made);
   }
-  auto server =
-    resp::server::start(segment_, std::move(*options), cluster.get());
+  std::unique_ptr<resp_agreement> agreed;
+  if (agreement_)
+    agreed = std::make_unique<resp_agreement>(agreement_, cluster.get(),
+                                              options_.timeouts.request_ms);
+  auto* ways = agreed ? static_cast<resp::remote*>(agreed.get())
+                      : static_cast<resp::remote*>(cluster.get());
+  auto server = resp::server::start(segment_, std::move(*options), ways);
   if (!server)
     return server.error();
   if (cluster)
     cluster->attach(**server);
+  if (agreed)
+    agreed->attach(**server);
   std::lock_guard guard{mutex_};
   server_ = std::move(*server);
   cluster_ = std::move(cluster);
+  agreed_ = std::move(agreed);
   port_ = server_->port();
   ++past_.openings;
   return {};
@@ -146,6 +158,8 @@ void resp_gateway::close() noexcept {
   server_->stop();
   if (cluster_)
     cluster_->stop();
+  if (agreed_)
+    agreed_->stop();
   std::unique_ptr<resp::server> server;
   {
     std::lock_guard guard{mutex_};
@@ -153,6 +167,7 @@ void resp_gateway::close() noexcept {
     server = std::move(server_);
   }
   server.reset();
+  agreed_.reset();
   cluster_.reset();
 }
 

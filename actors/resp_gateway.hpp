@@ -22,6 +22,7 @@
 #include "actors/messages.hpp"
 #include "actors/node_access.hpp"
 #include "actors/resp/server.hpp"
+#include "actors/resp_agreement.hpp"
 #include "actors/resp_cluster.hpp"
 #include "config/node_options.hpp"
 #include "consensus/placement/placement.hpp"
@@ -51,6 +52,9 @@ public:
   resp_gateway(const resp_gateway&) = delete;
   resp_gateway& operator=(const resp_gateway&) = delete;
 
+  /// Commands for what is agreed on go there. Before the first `open`.
+  void use(std::shared_ptr<agreement_access> agreement);
+
   /// Listens. `config`, `bad_path` or `denied` for the password file, `io` when
   /// the port is taken.
   expected<void> open(const node_access& here);
@@ -77,7 +81,9 @@ private:
 
   // Changed by the actor's thread alone; the server under the mutex, since
   // others look at its figures.
+  std::shared_ptr<agreement_access> agreement_; // null for none
   std::unique_ptr<resp_cluster> cluster_; // null when this node is alone
+  std::unique_ptr<resp_agreement> agreed_; // null without agreement_
   std::unique_ptr<resp::server> server_;  // null while closed
 
   mutable std::mutex mutex_; // for all that follows

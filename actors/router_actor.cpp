@@ -109,6 +109,14 @@ caf::result<reply> router_state::apply(request& what) {
     return refused(taken.error());
   if (auto code = admit(what.header, check(what)); code != errc::ok)
     return refusal<reply>(code);
+  if (agreed(what.space)) {
+    if (!options.agreement) {
+      ++counters.unavailable;
+      return refusal<reply>(errc::unavailable);
+    }
+    ++counters.local;
+    return delegate(self, options.agreement, apply_atom_v, std::move(what));
+  }
   auto group = group_of(what.key);
   if (group < foreign) {
     auto& shard = shards[group];
@@ -145,6 +153,14 @@ caf::result<batch_reply> router_state::apply(batch_request& what) {
   auto items = what.items.size();
   if (items == 0)
     return batch_reply{};
+  if (agreed(what.space)) {
+    if (!options.agreement) {
+      ++counters.unavailable;
+      return refusal<batch_reply>(errc::unavailable);
+    }
+    ++counters.local;
+    return delegate(self, options.agreement, batch_atom_v, std::move(what));
+  }
   auto forwarded = what.header.forwarded;
   auto parts = split(std::move(what), [this](std::string_view key) { //
     return group_of(key);
@@ -210,8 +226,13 @@ caf::result<scan_page> router_state::scan(scan_request& what) {
     return refusal<scan_page>(code);
   auto from = what.from;
   auto answer = make_promise<scan_page>(self);
-  auto done = [from, count = members.size(), answer](scan_page page) mutable {
+  // Every node has all of what is agreed on: this one's copy is shown.
+  auto whole = agreed(what.space);
+  auto done = [from, whole, count = members.size(),
+               answer](scan_page page) mutable {
     page.member = from.member;
+    if (whole && page.next.member != from.member)
+      page.next.member = static_cast<std::uint32_t>(count);
     // A node that cannot be read is left out, which `status` tells; one that
     // is busy can be asked again.
     if (page.status == errc::busy)
@@ -222,7 +243,7 @@ caf::result<scan_page> router_state::scan(scan_request& what) {
     answer.deliver(std::move(page));
   };
   auto owner = members[from.member];
-  if (owner == options.self) {
+  if (owner == options.self || whole) {
     auto patience = remaining(what.header.deadline_ms);
     ask(self, store, std::max(patience, milliseconds{1}), scan_atom_v,
         std::move(what))
@@ -245,7 +266,13 @@ caf::result<scan_page> router_state::scan(scan_request& what) {
 caf::result<reply> router_state::apply_to_spaces(space_request& what) {
   if (auto code = admit(what.header, check(what)); code != errc::ok)
     return refusal<reply>(code);
-  if (what.header.forwarded)
+  if (agreed(what.space) && what.op != space_operation::count) {
+    auto refused = refusal<reply>(errc::bad_argument);
+    refused.value = "namespace \"" + what.space
+                    + "\" is agreed on: erase its keys instead";
+    return refused;
+  }
+  if (what.header.forwarded || agreed(what.space))
     return delegate(self, store, space_atom_v, std::move(what));
   auto members = options.table->members();
   for (auto member : members)
@@ -308,6 +335,9 @@ router_actor::behavior_type router(router_state::self_pointer self) {
     },
     [state](store_atom, const caf::strong_actor_ptr& handle) {
       state->store = caf::actor_cast<store_actor>(handle);
+    },
+    [state](agreed_atom, const caf::strong_actor_ptr& handle) {
+      state->options.agreement = caf::actor_cast<raft_peer_actor>(handle);
     },
     [state](stats_atom) { return state->report(); },
   };

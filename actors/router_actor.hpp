@@ -20,6 +20,8 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
+#include <string>
 
 namespace neuroplex::actors {
 
@@ -34,6 +36,10 @@ struct router_options {
   /// could come between.
   std::map<placement::shard_index, shard_actor> shards = {};
   store_actor store = {};
+
+  /// Serves the namespaces named beside it; null for none.
+  raft_peer_actor agreement = {};
+  std::set<std::string, std::less<>> agreed_spaces = {};
 };
 
 /// Peers, and shards and a store that were started again, are told by messages

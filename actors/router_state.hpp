@@ -57,6 +57,12 @@ struct router_state {
   caf::result<reply> apply_to_spaces(space_request& what);
 
   errc admit(request_header& header, errc checked);
+
+  /// Whether nodes agree on a namespace, rather than one of them owning a key.
+  [[nodiscard]] bool agreed(std::string_view space) const {
+    return options.agreed_spaces.contains(space);
+  }
+
   /// Whether the node that `group` names takes a message like that.
   template <class Message>
   expected<void> fits(const Message& what, std::uint64_t group) {

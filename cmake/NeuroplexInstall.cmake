@@ -14,7 +14,8 @@ foreach(folder IN ITEMS memory config storage consensus actors)
   list(APPEND installed_components ${folder})
   set(targets neuroplex_${folder})
   if(folder STREQUAL "actors")
-    list(APPEND targets neuroplex_resp neuroplex_tunnel neuroplex_upkeep)
+    list(APPEND targets neuroplex_agreement neuroplex_resp neuroplex_tunnel
+      neuroplex_upkeep)
   endif()
   install(TARGETS ${targets} EXPORT neuroplex_${folder}
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")

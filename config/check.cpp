@@ -115,11 +115,65 @@ maybe_violation check_peers(const node_options& options) {
   return std::nullopt;
 }
 
+// What is agreed on is the same everywhere and is not given up.
+maybe_violation check_agreed_namespace(const namespace_options& space) {
+  auto wrong = [&space](const std::string& what, const std::string& expected) {
+    return violation{problem::config, "namespaces", space.name + ": " + what,
+                     expected + ", since its consistency is "
+                       + std::string{to_string(space.consistency)}};
+  };
+  const memory::namespace_settings plain;
+  const auto& settings = space.settings;
+  if (settings.policy != plain.policy)
+    return wrong("policy=" + std::string{to_string(settings.policy)},
+                 "policy=noeviction");
+  if (settings.default_ttl_ms != 0)
+    return wrong("ttl=" + std::to_string(settings.default_ttl_ms), "ttl=0");
+  if (settings.quota_bytes != 0)
+    return wrong("quota=" + std::to_string(settings.quota_bytes), "quota=0");
+  return std::nullopt;
+}
+
+maybe_violation check_raft(const node_options& options) {
+  auto election_ms = options.raft.election_timeout_ms;
+  if (options.raft.heartbeat_ms > election_ms / 2)
+    return violation{problem::timing, "raft.heartbeat_ms",
+                     std::to_string(options.raft.heartbeat_ms) + " ms",
+                     "at most half of raft.election_timeout_ms, which is "
+                       + std::to_string(election_ms) + " ms"};
+  auto agreed = false;
+  for (const auto& space : options.namespaces) {
+    if (!space.agreed())
+      continue;
+    agreed = true;
+    if (auto found = check_agreed_namespace(space))
+      return found;
+  }
+  if (!agreed)
+    return std::nullopt;
+  if (options.raft_path().empty())
+    return violation{problem::config, "raft.directory", "none",
+                     "a directory, or node.data_dir, since a namespace is "
+                     "agreed on"};
+  if (options.raft.port.mode == listen_port::kind::off)
+    return violation{problem::config, "raft.port", "off",
+                     "a port or auto, since a namespace is agreed on"};
+  if (options.peers.size() == 1)
+    return violation{problem::topology, "peers", "2 nodes",
+                     "1, 3 or more nodes, since a namespace is agreed on and "
+                     "2 survive the loss of none"};
+  if (options.tunnel.enabled)
+    return violation{problem::config, "tunnel.enabled", "true",
+                     "false, since a namespace is agreed on: agreement does "
+                     "not pass the tunnel in this version"};
+  return std::nullopt;
+}
+
 } // namespace
 
 std::optional<violation> check(const node_options& options) {
   for (auto rule : {check_ranges, check_segment, check_timing, check_tunnel,
-                    check_message, check_ports, check_peers})
+                    check_message, check_ports, check_peers, check_raft})
     if (auto found = rule(options))
       return found;
   return std::nullopt;

@@ -336,11 +336,11 @@ TEST_CASE("namespaces are read from files and flags alike", "[config]") {
   CHECK(merged.namespaces[2].settings.quota_bytes == 1U << 20);
   CHECK(display_value(row, options.value_of(row).value)
         == "x:policy=lfu:priority=general:quota=0:ttl=2000:compression=off:"
-           "share_from=0,"
+           "share_from=0:consistency=single_copy,"
            "y:policy=noeviction:priority=general:quota=0:ttl=0:compression=off:"
-           "share_from=0,"
+           "share_from=0:consistency=single_copy,"
            "z:policy=noeviction:priority=general:quota=1048576:ttl=0:"
-           "compression=adaptive:share_from=1024");
+           "compression=adaptive:share_from=1024:consistency=single_copy");
   layered_options again;
   found = again.read_text(to_file(options), "g");
   CHECK((found ? found->to_string() : "none") == "none");

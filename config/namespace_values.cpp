@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view form =
   "NAME:policy=P:priority=CLASS:quota=SIZE:ttl=TIME:compression=MODE:"
-  "share_from=SIZE";
+  "share_from=SIZE:consistency=LEVEL";
 
 // The row of a table would read these values in the same way.
 constexpr setting quota_range{.name = "namespaces.quota_bytes",
@@ -79,6 +79,17 @@ expected<void> set_compression(namespace_options& space,
   return {};
 }
 
+expected<void> set_consistency(namespace_options& space,
+                               std::string_view name) {
+  auto found = std::find(namespace_consistencies.begin(),
+                         namespace_consistencies.end(), name);
+  if (found == namespace_consistencies.end())
+    return expected_text(choice_text(namespace_consistencies));
+  space.consistency =
+    static_cast<consistency_level>(found - namespace_consistencies.begin());
+  return {};
+}
+
 bool is_share_from(std::uint64_t bytes) {
   return bytes == 0
          || (bytes >= limits::least_shared_bytes && bytes <= share_range.most);
@@ -119,6 +130,8 @@ expected<void> set_namespace_field(namespace_options& space,
     return set_compression(space, value);
   if (key == "share_from")
     return set_share_from(space, value);
+  if (key == "consistency")
+    return set_consistency(space, value);
   if (key == "quota" || key == "quota_bytes") {
     auto bytes = read_number(quota_range, value);
     if (!bytes)
@@ -186,6 +199,7 @@ bool are_namespaces(const std::vector<namespace_options>& spaces) {
            && each.settings.priority <= memory::priority_class::critical
            && each.settings.compression <= memory::compression_mode::adaptive
            && is_share_from(each.settings.share_from)
+           && each.consistency <= consistency_level::linearizable
            && each.settings.quota_bytes <= quota_range.most
            && each.settings.default_ttl_ms >= 0
            && each.settings.default_ttl_ms <= limits::max_ttl_ms;
@@ -201,7 +215,8 @@ std::string display_namespaces(const std::vector<namespace_options>& spaces) {
               + ":quota=" + std::to_string(each.settings.quota_bytes) + ":ttl="
               + std::to_string(each.settings.default_ttl_ms) + ":compression="
               + std::string{to_string(each.settings.compression)}
-              + ":share_from=" + std::to_string(each.settings.share_from);
+              + ":share_from=" + std::to_string(each.settings.share_from)
+              + ":consistency=" + std::string{to_string(each.consistency)};
   }
   return result.empty() ? "none" : result;
 }
@@ -219,7 +234,9 @@ std::string file_namespaces(const std::vector<namespace_options>& spaces) {
       + ", \"default_ttl_ms\": " + std::to_string(each.settings.default_ttl_ms)
       + ",\n     \"compression\": \""
       + std::string{to_string(each.settings.compression)}
-      + "\", \"share_from\": " + std::to_string(each.settings.share_from) + "}";
+      + "\", \"share_from\": " + std::to_string(each.settings.share_from)
+      + ", \"consistency\": \"" + std::string{to_string(each.consistency)}
+      + "\"}";
   }
   return result + (result.size() > 1 ? "\n  ]" : "]");
 }

@@ -60,6 +60,18 @@ std::string_view to_string(optimizer_mode value) noexcept {
   return "invalid";
 }
 
+std::string_view to_string(consistency_level value) noexcept {
+  switch (value) {
+    case consistency_level::single_copy:
+      return "single_copy";
+    case consistency_level::sequential:
+      return "sequential";
+    case consistency_level::linearizable:
+      return "linearizable";
+  }
+  return "invalid";
+}
+
 std::string to_string(listen_port value) {
   switch (value.mode) {
     case listen_port::kind::off:
@@ -112,6 +124,20 @@ std::string node_options::segment_path() const {
   if (!data_dir.empty())
     return data_dir + "/segment";
   return "/dev/shm/neuroplex-" + cluster + "-" + std::to_string(replica_id);
+}
+
+std::string node_options::raft_path() const {
+  if (!raft.directory.empty() || data_dir.empty())
+    return raft.directory;
+  return data_dir + "/raft";
+}
+
+std::vector<std::string> node_options::agreed_namespaces() const {
+  std::vector<std::string> names;
+  for (const auto& each : namespaces)
+    if (each.agreed())
+      names.push_back(each.name);
+  return names;
 }
 
 std::string node_options::lock_path() const {

@@ -108,6 +108,13 @@ enum class optimizer_mode : std::uint8_t {
   apply,  ///< changes it
 };
 
+/// What a namespace promises to those who use it through nodes.
+enum class consistency_level : std::uint8_t {
+  single_copy,  ///< one copy, on the node that owns the key; gone with it
+  sequential,   ///< as linearizable
+  linearizable, ///< agreed on by a majority of nodes, and on their disks
+};
+
 /// Where another node is met.
 struct peer_options {
   /// The peer's replica id: 1 to 4294967295, not ours, each once.
@@ -283,6 +290,33 @@ struct upkeep_options {
   std::uint32_t backup_interval_ms = 1'000;
 };
 
+/// Agreement among the nodes on the namespaces that are linearizable or
+/// sequential. This node and its peers are the first members.
+struct raft_options {
+  /// Directory of log and snapshots; empty: "<data_dir>/raft". It must be one
+  /// that outlives the machine's power when there is such a namespace.
+  std::string directory;
+
+  /// Where peers reach it, on basp.host: 1 to 65535, or "auto"; "auto".
+  listen_port port = listen_port::any();
+
+  /// A leader that is not heard of for so long is replaced: 50 to 60000 ms,
+  /// alike on all nodes; 300.
+  std::uint32_t election_timeout_ms = 300;
+
+  /// How often a leader speaks: 5 to 30000 ms, at most half the election
+  /// timeout; 50.
+  std::uint32_t heartbeat_ms = 50;
+
+  /// Answer reads by the leader's lease instead of a round of messages. Needs
+  /// clocks that run at the same rate, give or take 1 %; false.
+  bool lease_reads = false;
+
+  /// A snapshot is taken when so much was written since the last one: 64 KiB
+  /// to 4 GiB; 64 MiB.
+  std::uint64_t snapshot_after_bytes = std::uint64_t{64} << 20;
+};
+
 /// What a namespace is to be like from the start of the node on. It is made
 /// when there is none.
 struct namespace_options {
@@ -292,6 +326,16 @@ struct namespace_options {
   /// A policy that namespaces can have (memory/store_policies.hpp); any class;
   /// a quota up to 64 GiB.
   memory::namespace_settings settings;
+
+  /// single_copy, sequential or linearizable; single_copy. What is agreed on
+  /// is not given up: the other two need policy noeviction, and no lifetime,
+  /// quota or sharing.
+  consistency_level consistency = consistency_level::single_copy;
+
+  /// Whether Raft keeps it.
+  [[nodiscard]] bool agreed() const noexcept {
+    return consistency != consistency_level::single_copy;
+  }
 
   friend bool operator==(const namespace_options&,
                          const namespace_options&) = default;
@@ -326,6 +370,7 @@ struct node_options {
   upkeep_options upkeep;
   std::vector<namespace_options> namespaces; ///< each name once; none
   resp_options resp;
+  raft_options raft;
 
   /// What a node that is a server of its own begins with: the same, at ports
   /// that clients can know.
@@ -339,6 +384,12 @@ struct node_options {
   /// cluster and replica id.
   [[nodiscard]] std::string segment_path() const;
 
+  /// Directory of log and snapshots of what is agreed on.
+  [[nodiscard]] std::string raft_path() const;
+
+  /// Names of the namespaces that are agreed on.
+  [[nodiscard]] std::vector<std::string> agreed_namespaces() const;
+
   /// File whose lock says that a node runs on this segment.
   [[nodiscard]] std::string lock_path() const;
 };
@@ -349,6 +400,7 @@ struct node_options {
 [[nodiscard]] std::string_view to_string(balancing_strategy value) noexcept;
 [[nodiscard]] std::string_view to_string(gc_strategy value) noexcept;
 [[nodiscard]] std::string_view to_string(optimizer_mode value) noexcept;
+[[nodiscard]] std::string_view to_string(consistency_level value) noexcept;
 
 /// "off", "auto" or the number.
 [[nodiscard]] std::string to_string(listen_port value);

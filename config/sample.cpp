@@ -85,7 +85,8 @@ private:
                         "\"policy\": \"lru\", \"priority\": "
                         "\"general\", \"quota_bytes\": \"64M\", "
                         "\"default_ttl_ms\": 0, \"compression\": \"off\", "
-                        "\"share_from\": 0}; all but the name may be left "
+                        "\"share_from\": 0, \"consistency\": "
+                        "\"single_copy\"}; all but the name may be left "
                         "out.");
     text_ += comment(indent, "Flag " + std::string{row.flag} + ", variable "
                                + environment_name(row) + ".");

@@ -491,10 +491,12 @@ constexpr std::array setting_rows{
     .most = max_configured_namespaces,
     .rule =
       "NAME:policy=P:priority=CLASS:quota=SIZE:ttl=TIME:"
-      "compression=MODE:share_from=SIZE, each name once; P is noeviction, "
+      "compression=MODE:share_from=SIZE:consistency=LEVEL, each name once; "
+      "P is noeviction, "
       "clock, fifo, lru, lfu, s3fifo or adaptive, CLASS is general, training, "
-      "inference or critical, MODE is off or adaptive, 0 means no quota, no "
-      "lifetime and nothing shared",
+      "inference or critical, MODE is off or adaptive, LEVEL is single_copy, "
+      "sequential or linearizable, 0 means no quota, no lifetime and nothing "
+      "shared",
     .doc = "Namespaces that are set up as the node starts",
     .accepts = is_namespace_list,
     NEUROPLEX_FIELD(namespaces)},
@@ -544,6 +546,50 @@ constexpr std::array setting_rows{
           .rule = "0 (never) to 86400000 ms",
           .doc = "A client idle for so long is closed",
           NEUROPLEX_NUMBER(resp.idle_timeout_ms)},
+
+  setting{.name = "raft.directory",
+          .flag = "--raft-dir",
+          .kind = text,
+          .most = max_path_bytes,
+          .rule = "a directory on a disk, made if there is none, or empty for "
+                  "the directory raft in node.data_dir",
+          .doc = "Where what nodes agree on is kept: log and snapshots",
+          .accepts = is_path,
+          NEUROPLEX_FIELD(raft.directory)},
+  setting{.name = "raft.port",
+          .flag = "--raft-port",
+          .kind = port,
+          .least = 0,
+          .doc = "Port for the agreement of peers",
+          NEUROPLEX_FIELD(raft.port)},
+  setting{.name = "raft.election_timeout_ms",
+          .flag = "--election-timeout",
+          .kind = milliseconds,
+          .least = 50,
+          .most = 60'000,
+          .doc = "A leader that is silent for so long is replaced",
+          NEUROPLEX_NUMBER(raft.election_timeout_ms)},
+  setting{.name = "raft.heartbeat_ms",
+          .flag = "--raft-heartbeat",
+          .kind = milliseconds,
+          .least = 5,
+          .most = 30'000,
+          .rule = "5 to 30000 ms, at most half of raft.election_timeout_ms",
+          .doc = "How often a leader speaks",
+          NEUROPLEX_NUMBER(raft.heartbeat_ms)},
+  setting{.name = "raft.lease_reads",
+          .flag = "--lease-reads",
+          .kind = boolean,
+          .doc = "Leaders answer reads by their lease, without a round of "
+                 "messages; needs clocks that run alike",
+          NEUROPLEX_FIELD(raft.lease_reads)},
+  setting{.name = "raft.snapshot_after_bytes",
+          .flag = "--snapshot-after",
+          .kind = bytes,
+          .least = 64 * kib,
+          .most = 4 * gib,
+          .doc = "A snapshot is taken when so much was written since the last",
+          NEUROPLEX_NUMBER(raft.snapshot_after_bytes)},
 };
 
 #undef NEUROPLEX_FIELD

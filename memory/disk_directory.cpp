@@ -273,6 +273,25 @@ expected<void> write_fully(disk_file& file, std::uint64_t offset,
   return {};
 }
 
+expected<void> replace_file(disk_directory& where, const std::string& name,
+                            std::string_view bytes) {
+  const auto unfinished = name + ".unfinished";
+  auto file = where.create(unfinished);
+  if (!file) {
+    return file.error();
+  }
+  if (auto done = write_fully(**file, 0, bytes); !done) {
+    return done;
+  }
+  if (auto done = (*file)->sync(); !done) {
+    return done;
+  }
+  if (auto done = where.rename(unfinished, name); !done) {
+    return done;
+  }
+  return where.sync_names();
+}
+
 expected<bool> read_fully(const disk_file& file, std::uint64_t offset,
                           std::span<char> bytes) {
   while (!bytes.empty()) {

@@ -76,6 +76,11 @@ open_disk_directory(const std::string& path, bool make, std::string_view kind);
 expected<void> write_fully(disk_file& file, std::uint64_t offset,
                            std::span<const char> bytes);
 
+/// Puts `bytes` in the place of the file `name`, durably: after a crash there
+/// is the one or the other, whole.
+expected<void> replace_file(disk_directory& where, const std::string& name,
+                            std::string_view bytes);
+
 /// Fills `bytes`; answers false when the file ends before.
 expected<bool> read_fully(const disk_file& file, std::uint64_t offset,
                           std::span<char> bytes);

@@ -56,6 +56,12 @@ public:
   /// the members do not.
   [[nodiscard]] virtual std::vector<owner_id> others() const = 0;
 
+  /// Whether all nodes have all keys of `database`, and change them only by
+  /// what `owner_of` names: nothing may be changed past it.
+  [[nodiscard]] virtual bool agreed(std::uint32_t /*database*/) const {
+    return false;
+  }
+
   /// Has `command` executed at `owner`.
   virtual void submit(owner_id owner, remote_command command,
                       remote_completion completion) = 0;

@@ -143,6 +143,17 @@ void session::send_split(const command_row& row, arguments args) {
 }
 
 bool session::sent_everywhere(const command_row& row, arguments args) {
+  auto& cluster = *shared_.cluster();
+  for (std::uint32_t each = 0; each < bounds::databases; ++each)
+    if ((row.flags & flag_write) != 0 && cluster.agreed(each)
+        && (each == database || row.handler == handle_flushall)) {
+      submit_part(cluster.owner_of(each, {}), copy_of(args),
+                  new_gathering(merge_rule::none, 1), 0);
+      return true;
+    }
+  // What this node has applied is shown.
+  if (cluster.agreed(database))
+    return false;
   auto others = shared_.cluster()->others();
   if (others.empty())
     return false;

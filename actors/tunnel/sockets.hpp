@@ -1,5 +1,5 @@
 // The few socket calls that the relay needs, with errors as values.
-// Included by sources of this folder only.
+// Included by sources of this folder and of actors/agreement only.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,103 @@
+// What the agreement parts of two nodes say to each other, as bytes.
+//
+// Purpose: frames on a connection that one node has opened to another, and
+// which carries what the opener sends. A frame is a 32-bit length, a type and a
+// body; all numbers are little-endian.
+//
+//   greeting = version u32, cluster, from u64, to u64, incarnation u64,
+//              has begun u8, first configuration
+//   raft     = group u64, a message of consensus/raft/codec.hpp
+//   request  = group u64, tag u64, read u8, session u64, sequence u64,
+//              acknowledged u64, batch (empty: open a session)
+//   reply    = group u64, tag u64, verdict u8, code u8, leader u64, bytes
+//
+// Threads: pure functions on plain values.
+//
+// Invariants: a connection begins with a greeting, and is closed at the first
+// thing that is not a frame.
+//
+// Failure behaviour: `protocol` for what is malformed, `version` for a greeting
+// of another version.
+#pragma once
+
+#include "actors/agreement/log_records.hpp"
+#include "consensus/raft/message.hpp"
+#include "consensus/store_machine/command.hpp"
+#include "memory/status.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace neuroplex::agreement {
+
+inline constexpr std::uint32_t frame_version = 1;
+
+/// Length of the head: the length of the rest, and the type.
+inline constexpr std::size_t frame_head_bytes = 5;
+
+struct greeting {
+  std::string cluster;
+  raft::node_id from = raft::nobody;
+  raft::node_id to = raft::nobody;
+  raft::incarnation_number incarnation = 0;
+  std::optional<raft::configuration> first{}; ///< as formation::first
+};
+
+struct raft_frame {
+  group_id group = 0;
+  raft::message what{};
+};
+
+/// A client's wish, sent to the node that leads the group.
+struct request_frame {
+  group_id group = 0;
+  std::uint64_t tag = 0; ///< the sender's, for the reply
+  bool read = false;     ///< changes nothing; needs no session
+  raft::session_id session = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t acknowledged = 0;
+  std::string batch{}; ///< empty: open a session
+};
+
+enum class reply_verdict : std::uint8_t {
+  done,       ///< `bytes` are the results
+  try_again,  ///< not done, and will not be; `leader` may know better
+  lost_track, ///< perhaps done: ask again with the same number
+  no_session, ///< the session is not known any more: not done by this request
+  forgotten,  ///< done before, and its answer is not kept
+  refused,    ///< not done for the reason in `code`
+};
+
+inline constexpr std::uint8_t reply_verdict_count =
+  static_cast<std::uint8_t>(reply_verdict::refused) + 1;
+
+struct reply_frame {
+  group_id group = 0;
+  std::uint64_t tag = 0;
+  reply_verdict verdict = reply_verdict::try_again;
+  errc code = errc::ok;
+  raft::node_id leader = raft::nobody;
+  raft::session_id session = 0; ///< of a request that opened one
+  std::string bytes{};
+};
+
+using frame = std::variant<greeting, raft_frame, request_frame, reply_frame>;
+
+/// Appends a whole frame.
+void append_frame(const greeting& what, std::string& out);
+void append_frame(const request_frame& what, std::string& out);
+void append_frame(const reply_frame& what, std::string& out);
+void append_raft_frame(group_id group, const raft::message& what,
+                       std::string& out);
+
+/// Length of the frame that begins here, its head included; nothing while the
+/// head is not whole. `protocol` when it is longer than any frame may be.
+[[nodiscard]] expected<std::optional<std::size_t>>
+frame_bytes(std::string_view bytes);
+
+/// Reads a whole frame. Entries of a message share its bytes.
+[[nodiscard]] expected<frame> decode_frame(const raft::slice& bytes);
+
+} // namespace neuroplex::agreement

@@ -1,0 +1,343 @@
+#include "actors/raft_peer.hpp"
+
+#include "actors/clock.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace neuroplex::actors {
+
+namespace {
+
+using store_operation_kind = store_machine::operation_kind;
+
+constexpr const char* by_version =
+  "compare_and_swap by version is not offered on a namespace that is agreed "
+  "on: give the expected value";
+constexpr const char* too_long =
+  "more than a namespace that is agreed on takes in one request: send less";
+
+store_operation_kind kind_of(operation op) {
+  switch (op) {
+    case operation::get:
+    case operation::info:
+      return store_operation_kind::get;
+    case operation::set:
+      return store_operation_kind::set;
+    case operation::set_if_absent:
+      return store_operation_kind::set_if_absent;
+    case operation::set_if_present:
+      return store_operation_kind::set_if_present;
+    case operation::exchange:
+      return store_operation_kind::exchange;
+    case operation::compare_and_swap:
+      return store_operation_kind::compare_and_swap;
+    case operation::increment:
+      return store_operation_kind::increment;
+    case operation::append:
+      return store_operation_kind::append;
+    case operation::erase:
+      return store_operation_kind::erase;
+    case operation::take:
+      return store_operation_kind::take;
+    case operation::expire:
+      return store_operation_kind::expire;
+    case operation::persist:
+      return store_operation_kind::persist;
+  }
+  return store_operation_kind::get;
+}
+
+reply refusal(errc code, std::string why = {}) {
+  reply answer;
+  answer.status = code;
+  answer.value = std::move(why);
+  return answer;
+}
+
+reply reply_of(operation op, store_machine::result what) {
+  reply answer;
+  answer.status = what.status;
+  answer.number = what.number;
+  answer.expires_at_ms = what.expires_at_ms;
+  answer.found = what.found;
+  if (op == operation::get || op == operation::info)
+    answer.number = static_cast<std::int64_t>(what.value.size());
+  if (op != operation::info)
+    answer.value = std::move(what.value);
+  return answer;
+}
+
+// What remains of a deadline, on the clock of the host.
+raft::time deadline_of(const request_header& header) {
+  auto left = std::max<std::int64_t>(header.deadline_ms - unix_ms(), 0);
+  return std::chrono::steady_clock::now().time_since_epoch()
+         + milliseconds{left};
+}
+
+struct raft_peer_state {
+  using self_pointer = actor_pointer<raft_peer_actor, raft_peer_state>;
+
+  struct waiting {
+    operation op = operation::get;
+    std::size_t items = 1;
+    promise_of<reply> single{};
+    promise_of<batch_reply> batch{};
+    bool is_batch = false;
+  };
+
+  caf::result<reply> apply(request& what);
+  caf::result<batch_reply> apply(batch_request& what);
+  caf::result<reply> operate(const std::string& wish, std::uint32_t node);
+  void answered(std::uint64_t number, errc code, const std::string& bytes);
+  void submit(waiting one, bool read, std::string batch,
+              const request_header& header);
+
+  self_pointer self = nullptr;
+  std::shared_ptr<agreement_access> access;
+  message_limits most;
+  std::uint64_t last_number = 0;
+  std::map<std::uint64_t, waiting> under_way;
+  static inline const char* name = "raft_peer";
+};
+
+void raft_peer_state::submit(waiting one, bool read, std::string batch,
+                             const request_header& header) {
+  auto number = ++last_number;
+  under_way.emplace(number, std::move(one));
+  access->host->submit(
+    agreement::first_group,
+    {.read = read,
+     .batch = std::move(batch),
+     .deadline = deadline_of(header),
+     .done = [target = raft_peer_actor{self}, number](
+               agreement::outcome what) {
+       tell_anonymously_urgently(target, agreed_atom_v, number,
+                        static_cast<std::uint8_t>(what.code),
+                        std::move(what.answer));
+     }});
+}
+
+caf::result<reply> raft_peer_state::apply(request& what) {
+  if (auto taken = check(what, most); !taken)
+    return refusal(taken.code(), taken.error().message());
+  if (auto code = check(what); code != errc::ok)
+    return refusal(code);
+  if (what.op == operation::compare_and_swap && what.version != 0)
+    return refusal(errc::bad_argument, by_version);
+  if (what.value.size() > store_machine::limits::max_value_bytes)
+    return refusal(errc::value_size, too_long);
+  auto batch = store_machine::encode_batch({{.kind = kind_of(what.op),
+                                             .keep_ttl = what.keep_ttl,
+                                             .space = what.space,
+                                             .key = what.key,
+                                             .value = what.value,
+                                             .expected = what.expected,
+                                             .ttl_ms = what.ttl_ms,
+                                             .delta = what.delta}});
+  auto answer = make_promise<reply>(self);
+  submit({.op = what.op, .single = answer}, !changes(what.op),
+         std::move(batch), what.header);
+  return answer;
+}
+
+caf::result<batch_reply> raft_peer_state::apply(batch_request& what) {
+  batch_reply refused;
+  refused.status = check(what);
+  if (auto taken = check(what, most); !taken)
+    refused.status = taken.code();
+  std::vector<store_machine::operation> operations;
+  operations.reserve(what.items.size());
+  for (const auto& item : what.items) {
+    if (item.value.size() > store_machine::limits::max_value_bytes)
+      refused.status = errc::value_size;
+    operations.push_back({.kind = kind_of(what.op),
+                          .space = what.space,
+                          .key = item.key,
+                          .value = item.value,
+                          .ttl_ms = item.ttl_ms});
+  }
+  if (refused.status != errc::ok || operations.empty())
+    return refused;
+  auto batch = store_machine::encode_batch(operations);
+  if (batch.size() > store_machine::limits::max_batch_bytes) {
+    refused.status = errc::value_size;
+    return refused;
+  }
+  auto answer = make_promise<batch_reply>(self);
+  submit({.op = what.op,
+          .items = operations.size(),
+          .batch = answer,
+          .is_batch = true},
+         !changes(what.op), std::move(batch), what.header);
+  return answer;
+}
+
+void raft_peer_state::answered(std::uint64_t number, errc code,
+                               const std::string& bytes) {
+  auto found = under_way.find(number);
+  if (found == under_way.end())
+    return;
+  auto one = std::move(found->second);
+  under_way.erase(found);
+  std::vector<store_machine::result> results;
+  if (code == errc::ok) {
+    auto decoded = store_machine::decode_answer(bytes);
+    if (decoded && decoded->size() == one.items)
+      results = std::move(*decoded);
+    else
+      code = changes(one.op) ? errc::unknown_outcome : errc::protocol;
+  }
+  if (!one.is_batch) {
+    one.single.deliver(code == errc::ok
+                         ? reply_of(one.op, std::move(results.front()))
+                         : refusal(code));
+    return;
+  }
+  batch_reply whole;
+  whole.status = code;
+  for (auto& result : results)
+    whole.answers.push_back({result.status, std::move(result.value)});
+  one.batch.deliver(std::move(whole));
+}
+
+caf::result<reply> raft_peer_state::operate(const std::string& wish,
+                                            std::uint32_t node) {
+  auto answer = make_promise<reply>(self);
+  auto number = ++last_number;
+  // The reason travels as a value.
+  under_way.emplace(number, waiting{.op = operation::take, .single = answer});
+  auto done = [target = raft_peer_actor{self},
+               number](const expected<void>& how) {
+    store_machine::result result{.status = how.code()};
+    if (!how)
+      result.value = how.error().message();
+    tell_anonymously_urgently(target, agreed_atom_v, number, std::uint8_t{0},
+                     store_machine::encode_answer({result}));
+  };
+  auto& host = *access->host;
+  if (wish == "add")
+    host.add_member(agreement::first_group, node, done);
+  else if (wish == "remove")
+    host.remove_member(agreement::first_group, node, done);
+  else if (wish == "transfer")
+    host.transfer(agreement::first_group, node, done);
+  else if (wish == "snapshot")
+    host.take_snapshot(agreement::first_group, done);
+  else
+    done(failure{errc::bad_argument, "raft: \"" + wish
+                                       + "\": expected add, remove, transfer "
+                                         "or snapshot"});
+  return answer;
+}
+
+raft_peer_actor::behavior_type raft_peer(raft_peer_state::self_pointer self) {
+  drop_unexpected(self);
+  auto* state = &state_of(self);
+  return {
+    [state](apply_atom, request& what) { return state->apply(what); },
+    [state](batch_atom, batch_request& what) { return state->apply(what); },
+    [state](member_atom, const std::string& wish, std::uint32_t node) {
+      return state->operate(wish, node);
+    },
+    [state](agreed_atom, std::uint64_t number, std::uint8_t code,
+            const std::string& bytes) {
+      state->answered(number,
+                      code < errc_count ? static_cast<errc>(code)
+                                        : errc::protocol,
+                      bytes);
+    },
+    [state](stats_atom) { return report_of(state->access); },
+  };
+}
+
+agreement_group_report report_of(const agreement::group_status& what,
+                                 const agreement::host_report& all,
+                                 std::uint32_t self) {
+  const auto& core = what.core;
+  agreement_group_report result;
+  result.group = what.group;
+  result.role = raft::role_name(core.role);
+  result.voter = core.voter;
+  result.leader = static_cast<std::uint32_t>(core.leader);
+  result.term = core.term;
+  result.last_index = core.last_index;
+  result.commit = core.commit;
+  result.applied = core.applied;
+  result.snapshot = core.snapshot_index;
+  result.log_bytes = core.log_bytes;
+  result.commands = what.commands;
+  result.reads = what.reads;
+  result.elections = what.elections;
+  result.odd_messages = core.odd_messages;
+  result.problem = what.problem;
+  auto add = [&](const std::vector<raft::member>& members, const char* kind) {
+    for (const auto& one : members) {
+      agreement_member shown;
+      shown.replica_id = static_cast<std::uint32_t>(one.id);
+      shown.kind = kind;
+      if (one.id == self) {
+        shown.present = one.incarnation == all.incarnation;
+        shown.connected = true;
+        shown.match = core.durable_index;
+      }
+      for (const auto& peer : all.peers)
+        if (peer.id == one.id) {
+          shown.present = one.incarnation == peer.incarnation;
+          shown.connected = peer.to_it && peer.from_it;
+        }
+      for (const auto& peer : core.peers)
+        if (peer.id == one.id)
+          shown.match = peer.match;
+      result.members.push_back(std::move(shown));
+    }
+  };
+  add(core.members.voters, "voter");
+  for (const auto& one : core.members.outgoing)
+    if (raft::find_member(core.members.voters, one.id) == nullptr)
+      add({one}, "leaving");
+  add(core.members.learners, "learner");
+  return result;
+}
+
+} // namespace
+
+agreement_report report_of(const std::shared_ptr<agreement_access>& access) {
+  agreement_report result;
+  if (!access)
+    return result;
+  auto all = access->host->report();
+  result.enabled = true;
+  result.formed = all.formed;
+  result.port = access->host->port();
+  result.spaces.assign(access->spaces.begin(), access->spaces.end());
+  for (const auto& one : all.groups)
+    result.groups.push_back(report_of(
+      one, all, static_cast<std::uint32_t>(one.core.id)));
+  result.log_batches = all.log.batches;
+  result.log_writes = all.log.writes;
+  result.log_bytes = all.log.bytes;
+  result.log_full = all.log.full;
+  result.problem = all.log.problem;
+  if (result.problem.empty() && !all.problems.empty())
+    result.problem = all.problems.front();
+  return result;
+}
+
+raft_peer_actor spawn_raft_peer(caf::actor_system& system,
+                                std::shared_ptr<agreement_access> access,
+                                std::uint32_t mailbox_messages,
+                                const message_limits& most) {
+  return spawn_bounded<raft_peer_actor, raft_peer_state>(
+    system, mailbox_messages,
+    [access = std::move(access), most](raft_peer_state::self_pointer self) {
+      auto& state = state_of(self);
+      state.self = self;
+      state.access = access;
+      state.most = most;
+      return raft_peer(self);
+    });
+}
+
+} // namespace neuroplex::actors

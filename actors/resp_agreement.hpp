@@ -1,0 +1,72 @@
+// Commands of Redis clients on namespaces that nodes agree on.
+//
+// Purpose: stands between the gateway and the rest of the cluster. A command
+// for a database whose namespace is agreed on becomes operations of the
+// replicated store and goes to this node's agreement, which does not block;
+// all others go on to whoever owns the key.
+//
+// Ownership and threads: owns what it hands the other commands to. Functions of
+// resp::remote are for the gateway's loop; completions come from the thread
+// that agrees, and are posted to that loop in batches.
+//
+// Invariants:
+//  1. Commands of one connection take effect in their order: a read behind a
+//     write without an answer goes into the log behind it.
+//  2. A command that cannot be given is refused with its name, and nothing of
+//     it is done.
+#pragma once
+
+#include "actors/raft_peer.hpp"
+#include "actors/resp/remote.hpp"
+#include "actors/resp/server.hpp"
+
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace neuroplex::actors {
+
+class resp_agreement final : public resp::remote {
+public:
+  /// `others` serves what is not agreed on; null when this node has it all.
+  resp_agreement(std::shared_ptr<agreement_access> access,
+                 resp::remote* others, std::uint32_t request_ms);
+
+  /// Where completions go. Before the first command.
+  void attach(resp::server& gate);
+
+  /// Drops what has not been posted yet; the server must not be used after.
+  void stop() noexcept;
+
+  [[nodiscard]] resp::owner_id owner_of(std::uint32_t database,
+                                        std::string_view key) const override;
+  [[nodiscard]] std::vector<resp::owner_id> others() const override;
+  [[nodiscard]] bool agreed(std::uint32_t database) const override;
+  void submit(resp::owner_id owner, resp::remote_command command,
+              resp::remote_completion completion) override;
+
+private:
+  struct arrived_reply {
+    resp::remote_completion completion;
+    resp::remote_reply reply;
+    std::uint64_t writer = 0; ///< connection whose write it was; 0: none
+  };
+
+  // Outlives the server as long as a request is under way.
+  struct mailbox {
+    std::mutex mutex; // for the two that follow
+    std::vector<arrived_reply> arrived;
+    resp::server* gate = nullptr;
+  };
+
+  void deliver(std::vector<arrived_reply> arrived);
+
+  std::shared_ptr<agreement_access> access_;
+  resp::remote* others_;
+  std::uint32_t request_ms_;
+  std::shared_ptr<mailbox> mailbox_ = std::make_shared<mailbox>();
+  std::unordered_map<std::uint64_t, std::size_t> writes_under_way_;
+};
+
+} // namespace neuroplex::actors
