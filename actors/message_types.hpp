@@ -228,9 +228,8 @@ auto inspect(Inspector& f, tunnel_report& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, agreement_member& x) {
-  return inspect_as(f, x, "agreement_member",
-                    field("replica_id", x.replica_id), field("kind", x.kind),
-                    field("present", x.present),
+  return inspect_as(f, x, "agreement_member", field("replica_id", x.replica_id),
+                    field("kind", x.kind), field("present", x.present),
                     field("connected", x.connected), field("match", x.match));
 }
 
@@ -251,11 +250,10 @@ template <class Inspector>
 auto inspect(Inspector& f, agreement_report& x) {
   return inspect_as(
     f, x, "agreement_report", field("enabled", x.enabled),
-    field("formed", x.formed), field("port", x.port),
-    field("spaces", x.spaces), field("groups", x.groups),
-    field("log_batches", x.log_batches), field("log_writes", x.log_writes),
-    field("log_bytes", x.log_bytes), field("log_full", x.log_full),
-    field("problem", x.problem));
+    field("formed", x.formed), field("port", x.port), field("spaces", x.spaces),
+    field("groups", x.groups), field("log_batches", x.log_batches),
+    field("log_writes", x.log_writes), field("log_bytes", x.log_bytes),
+    field("log_full", x.log_full), field("problem", x.problem));
 }
 
 template <class Inspector>
@@ -269,8 +267,7 @@ auto inspect(Inspector& f, node_report& x) {
     field("start", x.start), field("segment", x.segment),
     field("router", x.router), field("requests", x.requests),
     field("gateway", x.gateway), field("tunnel", x.tunnel),
-    field("upkeep", x.upkeep),
-    field("agreement", x.agreement));
+    field("upkeep", x.upkeep), field("agreement", x.agreement));
 }
 
 } // namespace neuroplex::actors

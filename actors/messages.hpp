@@ -342,10 +342,10 @@ struct tunnel_report {
 /// A member of a group, as the node that leads sees it.
 struct agreement_member {
   std::uint32_t replica_id = 0;
-  std::string kind; ///< voter, leaving or learner
-  bool present = false;     ///< its disk is the one that the group counts
-  bool connected = false;   ///< in both directions, from here
-  std::uint64_t match = 0;  ///< it has the log up to here; known to the leader
+  std::string kind;        ///< voter, leaving or learner
+  bool present = false;    ///< its disk is the one that the group counts
+  bool connected = false;  ///< in both directions, from here
+  std::uint64_t match = 0; ///< it has the log up to here; known to the leader
 };
 
 /// A node's part in one Raft group.

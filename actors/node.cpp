@@ -253,7 +253,7 @@ private:
   std::unique_ptr<node_tunnel> tunnel_;
   std::shared_ptr<upkeep::parts> upkeep_;
   std::shared_ptr<agreement_access> agreement_; // null for none
-  std::shared_ptr<resp_gateway> gateway_; // null for none
+  std::shared_ptr<resp_gateway> gateway_;       // null for none
   system_config config_;
   std::unique_ptr<caf::actor_system> system_;
   node_actor handle_;

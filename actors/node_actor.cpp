@@ -357,9 +357,9 @@ welcome node_state::greet(const hello& who,
     lose(id, "connection lost: " + render(reason), false);
   });
   tell_router(met_atom_v, who, handle);
-  if (auto host = setup.peer_hosts.find(id);
-      setup.agreement && who.bounds.raft_port != 0
-      && host != setup.peer_hosts.end())
+  if (auto host = setup.peer_hosts.find(id); setup.agreement
+                                             && who.bounds.raft_port != 0
+                                             && host != setup.peer_hosts.end())
     setup.agreement->host->set_peer(id, host->second, who.bounds.raft_port);
   return answer;
 }

@@ -111,11 +111,10 @@ void raft_peer_state::submit(waiting one, bool read, std::string batch,
     {.read = read,
      .batch = std::move(batch),
      .deadline = deadline_of(header),
-     .done = [target = raft_peer_actor{self}, number](
-               agreement::outcome what) {
+     .done = [target = raft_peer_actor{self}, number](agreement::outcome what) {
        tell_anonymously_urgently(target, agreed_atom_v, number,
-                        static_cast<std::uint8_t>(what.code),
-                        std::move(what.answer));
+                                 static_cast<std::uint8_t>(what.code),
+                                 std::move(what.answer));
      }});
 }
 
@@ -137,8 +136,8 @@ caf::result<reply> raft_peer_state::apply(request& what) {
                                              .ttl_ms = what.ttl_ms,
                                              .delta = what.delta}});
   auto answer = make_promise<reply>(self);
-  submit({.op = what.op, .single = answer}, !changes(what.op),
-         std::move(batch), what.header);
+  submit({.op = what.op, .single = answer}, !changes(what.op), std::move(batch),
+         what.header);
   return answer;
 }
 
@@ -214,7 +213,7 @@ caf::result<reply> raft_peer_state::operate(const std::string& wish,
     if (!how)
       result.value = how.error().message();
     tell_anonymously_urgently(target, agreed_atom_v, number, std::uint8_t{0},
-                     store_machine::encode_answer({result}));
+                              store_machine::encode_answer({result}));
   };
   auto& host = *access->host;
   if (wish == "add")
@@ -243,10 +242,9 @@ raft_peer_actor::behavior_type raft_peer(raft_peer_state::self_pointer self) {
     },
     [state](agreed_atom, std::uint64_t number, std::uint8_t code,
             const std::string& bytes) {
-      state->answered(number,
-                      code < errc_count ? static_cast<errc>(code)
-                                        : errc::protocol,
-                      bytes);
+      state->answered(
+        number, code < errc_count ? static_cast<errc>(code) : errc::protocol,
+        bytes);
     },
     [state](stats_atom) { return report_of(state->access); },
   };
@@ -313,8 +311,8 @@ agreement_report report_of(const std::shared_ptr<agreement_access>& access) {
   result.port = access->host->port();
   result.spaces.assign(access->spaces.begin(), access->spaces.end());
   for (const auto& one : all.groups)
-    result.groups.push_back(report_of(
-      one, all, static_cast<std::uint32_t>(one.core.id)));
+    result.groups.push_back(
+      report_of(one, all, static_cast<std::uint32_t>(one.core.id)));
   result.log_batches = all.log.batches;
   result.log_writes = all.log.writes;
   result.log_bytes = all.log.bytes;

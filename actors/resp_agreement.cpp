@@ -26,16 +26,16 @@ constexpr std::int64_t ms_a_second = 1'000;
 
 // How results become a reply.
 enum class shape : std::uint8_t {
-  value,      // the value, or nothing
-  values,     // of many keys
-  ok,         // done, or nothing when a condition did not hold
-  integer,    // number
-  one,        // 1 when it was done, 0 when not
-  count,      // how many were done or found
-  length,     // of the value
-  ttl_ms,     // remaining, -1 without an expiry, -2 without an entry
-  ttl_s,      // the same in seconds
-  type,       // "string" or "none"
+  value,   // the value, or nothing
+  values,  // of many keys
+  ok,      // done, or nothing when a condition did not hold
+  integer, // number
+  one,     // 1 when it was done, 0 when not
+  count,   // how many were done or found
+  length,  // of the value
+  ttl_ms,  // remaining, -1 without an expiry, -2 without an entry
+  ttl_s,   // the same in seconds
+  type,    // "string" or "none"
 };
 
 struct command_plan {
@@ -60,13 +60,13 @@ planned single(store_kind kind, std::string_view key, shape how) {
 
 // A lifetime in ms from an argument; `at` is a moment rather than a span.
 std::variant<std::int64_t, refused_command> lifetime(std::string_view text,
-                                             bool seconds, bool at,
-                                             std::string_view command) {
+                                                     bool seconds, bool at,
+                                                     std::string_view command) {
   auto value = resp::parse_integer(text);
   if (!value)
     return refused_command{"ERR value is not an integer or out of range"};
-  auto bad = refused_command{"ERR invalid expire time in '" + std::string{command}
-                     + "' command"};
+  auto bad = refused_command{"ERR invalid expire time in '"
+                             + std::string{command} + "' command"};
   if (*value <= 0 || *value > neuroplex::limits::max_ttl_ms)
     return bad;
   auto ms = seconds ? *value * ms_a_second : *value;
@@ -111,7 +111,7 @@ planned plan_set(const command_words& args) {
     return syntax_error();
   if (how == shape::value && (absent || present))
     return refused_command{"ERR SET with GET and NX or XX is not offered on a "
-                   "database that is agreed on"};
+                           "database that is agreed on"};
   if (how == shape::value)
     what.kind = store_kind::exchange;
   else if (absent)
@@ -124,12 +124,13 @@ planned plan_set(const command_words& args) {
 planned plan_increment(std::string_view key, std::string_view by,
                        bool negative) {
   auto delta = resp::parse_integer(by);
-  if (!delta || (negative && *delta == std::numeric_limits<std::int64_t>::min()))
+  if (!delta
+      || (negative && *delta == std::numeric_limits<std::int64_t>::min()))
     return refused_command{"ERR value is not an integer or out of range"};
   return command_plan{{{.kind = store_kind::increment,
-                .key = key,
-                .delta = negative ? -*delta : *delta}},
-              shape::integer};
+                        .key = key,
+                        .delta = negative ? -*delta : *delta}},
+                      shape::integer};
 }
 
 planned plan_many(store_kind kind, const command_words& args, shape how) {
@@ -145,24 +146,25 @@ planned plan_timed_set(const command_words& args, bool seconds,
   if (auto* wrong = std::get_if<refused_command>(&ms))
     return *wrong;
   return command_plan{{{.kind = store_kind::set,
-                .key = args[1],
-                .value = args[3],
-                .ttl_ms = std::get<std::int64_t>(ms)}},
-              shape::ok};
+                        .key = args[1],
+                        .value = args[3],
+                        .ttl_ms = std::get<std::int64_t>(ms)}},
+                      shape::ok};
 }
 
 planned plan_expire(const command_words& args, bool seconds,
                     std::string_view command) {
   if (args.size() != 3)
-    return refused_command{"ERR the conditions of '" + std::string{command}
-                   + "' are not offered on a database that is agreed on"};
+    return refused_command{
+      "ERR the conditions of '" + std::string{command}
+      + "' are not offered on a database that is agreed on"};
   auto ms = lifetime(args[2], seconds, command.ends_with("at"), command);
   if (auto* wrong = std::get_if<refused_command>(&ms))
     return *wrong;
   return command_plan{{{.kind = store_kind::expire,
-                .key = args[1],
-                .ttl_ms = std::get<std::int64_t>(ms)}},
-              shape::one};
+                        .key = args[1],
+                        .ttl_ms = std::get<std::int64_t>(ms)}},
+                      shape::one};
 }
 
 // The gateway has looked at name and number of arguments already.
@@ -174,20 +176,21 @@ planned plan_for(const command_words& args) {
   if (name == "set")
     return plan_set(args);
   if (name == "setnx")
-    return command_plan{{{.kind = kind::set_if_absent,
-                  .key = args[1],
-                  .value = args[2]}},
-                shape::one};
+    return command_plan{
+      {{.kind = kind::set_if_absent, .key = args[1], .value = args[2]}},
+      shape::one};
   if (name == "setex" || name == "psetex")
     return plan_timed_set(args, name == "setex", name);
   if (name == "getset")
-    return command_plan{{{.kind = kind::exchange, .key = args[1], .value = args[2]}},
-                shape::value};
+    return command_plan{
+      {{.kind = kind::exchange, .key = args[1], .value = args[2]}},
+      shape::value};
   if (name == "getdel")
     return single(kind::take, args[1], shape::value);
   if (name == "append")
-    return command_plan{{{.kind = kind::append, .key = args[1], .value = args[2]}},
-                shape::integer};
+    return command_plan{
+      {{.kind = kind::append, .key = args[1], .value = args[2]}},
+      shape::integer};
   if (name == "incr" || name == "decr")
     return plan_increment(args[1], "1", name == "decr");
   if (name == "incrby" || name == "decrby")
@@ -200,7 +203,8 @@ planned plan_for(const command_words& args) {
     return plan_many(kind::get, args, shape::values);
   if (name == "mset") {
     if (args.size() % 2 == 0)
-      return refused_command{"ERR wrong number of arguments for 'mset' command"};
+      return refused_command{
+        "ERR wrong number of arguments for 'mset' command"};
     command_plan result{{}, shape::ok};
     for (std::size_t i = 1; i < args.size(); i += 2)
       result.operations.push_back(
@@ -222,7 +226,7 @@ planned plan_for(const command_words& args) {
   if (name == "pexpire" || name == "pexpireat")
     return plan_expire(args, false, name);
   return refused_command{"ERR '" + name
-                 + "' is not offered on a database that is agreed on"};
+                         + "' is not offered on a database that is agreed on"};
 }
 
 bool held(const store_result& one) {
@@ -360,8 +364,8 @@ void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
   }
   auto batch = store_machine::encode_batch(todo.operations);
   if (batch.size() > store_machine::limits::max_batch_bytes)
-    return completion(error_reply(
-      command.protocol, resp::failure_text(errc::value_size)));
+    return completion(
+      error_reply(command.protocol, resp::failure_text(errc::value_size)));
   if (reads && writes_under_way_.contains(command.connection))
     reads = false;
   if (!reads)
@@ -375,8 +379,8 @@ void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
                  + milliseconds{request_ms_},
      .done = [this, mailbox = mailbox_, how = todo.how,
               protocol = command.protocol, writer,
-              completion = std::move(completion)](
-               agreement::outcome what) mutable {
+              completion =
+                std::move(completion)](agreement::outcome what) mutable {
        resp::remote_reply reply{errc::ok, reply_bytes(how, protocol, what)};
        std::lock_guard guard{mailbox->mutex};
        if (mailbox->gate == nullptr)

@@ -30,8 +30,8 @@ namespace neuroplex::actors {
 class resp_agreement final : public resp::remote {
 public:
   /// `others` serves what is not agreed on; null when this node has it all.
-  resp_agreement(std::shared_ptr<agreement_access> access,
-                 resp::remote* others, std::uint32_t request_ms);
+  resp_agreement(std::shared_ptr<agreement_access> access, resp::remote* others,
+                 std::uint32_t request_ms);
 
   /// Where completions go. Before the first command.
   void attach(resp::server& gate);

@@ -82,9 +82,9 @@ private:
   // Changed by the actor's thread alone; the server under the mutex, since
   // others look at its figures.
   std::shared_ptr<agreement_access> agreement_; // null for none
-  std::unique_ptr<resp_cluster> cluster_; // null when this node is alone
-  std::unique_ptr<resp_agreement> agreed_; // null without agreement_
-  std::unique_ptr<resp::server> server_;  // null while closed
+  std::unique_ptr<resp_cluster> cluster_;       // null when this node is alone
+  std::unique_ptr<resp_agreement> agreed_;      // null without agreement_
+  std::unique_ptr<resp::server> server_;        // null while closed
 
   mutable std::mutex mutex_; // for all that follows
   mutable std::condition_variable tried_;

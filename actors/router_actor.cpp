@@ -268,8 +268,8 @@ caf::result<reply> router_state::apply_to_spaces(space_request& what) {
     return refusal<reply>(code);
   if (agreed(what.space) && what.op != space_operation::count) {
     auto refused = refusal<reply>(errc::bad_argument);
-    refused.value = "namespace \"" + what.space
-                    + "\" is agreed on: erase its keys instead";
+    refused.value =
+      "namespace \"" + what.space + "\" is agreed on: erase its keys instead";
     return refused;
   }
   if (what.header.forwarded || agreed(what.space))

@@ -21,7 +21,7 @@ namespace neuroplex::config {
 
 /// The keys of one namespace in a configuration file.
 inline constexpr std::array<std::string_view, 8> namespace_keys{
-  "name",           "policy",      "priority",  "quota_bytes",
+  "name",           "policy",      "priority",   "quota_bytes",
   "default_ttl_ms", "compression", "share_from", "consistency"};
 
 /// The policies that a namespace can have.
@@ -50,8 +50,8 @@ choice_text(std::span<const std::string_view> choices);
                                                  std::string_view value);
 
 /// Reads "NAME:policy=lru:priority=general:quota=64M:ttl=10m:compression=off:
-/// share_from=0:consistency=single_copy"; what is left out keeps its default. A name with a colon or a
-/// comma needs the file.
+/// share_from=0:consistency=single_copy"; what is left out keeps its default. A
+/// name with a colon or a comma needs the file.
 [[nodiscard]] expected<namespace_options>
 parse_namespace(std::string_view text);
 

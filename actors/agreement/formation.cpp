@@ -62,9 +62,8 @@ expected<formation> formation::open(memory::disk_directory& where,
   if (!in.complete() || checksum != XXH3_64bits(bytes->data(), checked))
     return unreadable(where, "damaged");
   if (version != file_version)
-    return failure{errc::version, where.where() + "/" + file_name
-                                    + ": version " + std::to_string(version)
-                                    + "; this is "
+    return failure{errc::version, where.where() + "/" + file_name + ": version "
+                                    + std::to_string(version) + "; this is "
                                     + std::to_string(file_version)};
   if (has_first) {
     auto members_then = raft::decode_configuration(first);

@@ -35,9 +35,9 @@ void append(frame_type type, std::string& out, Body body) {
 expected<frame> decode_greeting(wire_reader& in) {
   auto version = in.take<std::uint32_t>();
   if (!in.failed() && version != frame_version)
-    return failure{errc::version,
-                   "agreement: a node of version " + std::to_string(version)
-                     + "; this is " + std::to_string(frame_version)};
+    return failure{errc::version, "agreement: a node of version "
+                                    + std::to_string(version) + "; this is "
+                                    + std::to_string(frame_version)};
   greeting what;
   what.cluster = in.take_bytes(max_cluster_bytes);
   what.from = in.take<std::uint64_t>();
@@ -59,8 +59,7 @@ expected<frame> decode_greeting(wire_reader& in) {
 expected<frame> decode_raft(const raft::slice& bytes, wire_reader& in) {
   raft_frame what;
   what.group = in.take<std::uint64_t>();
-  auto message =
-    raft::decode_message(bytes.part(in.take_exactly(in.left())));
+  auto message = raft::decode_message(bytes.part(in.take_exactly(in.left())));
   if (!message)
     return message.error();
   what.what = std::move(*message);

@@ -10,6 +10,9 @@ namespace {
 // Commands are put together into entries of about this size.
 constexpr std::size_t entry_bytes = std::size_t{256} << 10;
 
+// Entries of this leader that are not committed yet, before others wait.
+constexpr std::size_t most_entries_under_way = 2;
+
 // Turns that one call may take until nothing is left that could be done at
 // once; more comes with the next call.
 constexpr int most_rounds = 8;
@@ -155,13 +158,13 @@ void group::take_snapshot(operator_answer done) {
 void group::turn(raft::time now, std::int64_t unix_ms, group_output& out) {
   if (core_.next_deadline() <= now)
     core_.absorb(raft::tick{}, now);
-  propose_gathered(now, unix_ms);
-  ask_for_reads(now);
   for (const auto& who : refused_)
     tell_lost({who}, reply_verdict::try_again, out);
   refused_.clear();
   for (int round = 0; round < most_rounds; ++round) {
     absorbed_ = false;
+    propose_gathered(now, unix_ms);
+    ask_for_reads(now);
     core_.flush(now, effects_);
     carry_out(now, out);
     if (!absorbed_)
@@ -182,6 +185,10 @@ raft::time group::next_deadline(raft::time now, std::int64_t unix_ms) const {
 }
 
 void group::propose_gathered(raft::time now, std::int64_t unix_ms) {
+  // More gathers while these are under way: many small entries cost more than
+  // the wait.
+  if (own_entries_.size() + proposals_.size() >= most_entries_under_way)
+    return;
   std::vector<raft::slice> payloads;
   std::vector<std::vector<asker>> askers;
   store_machine::log_entry entry{.time_ms = unix_ms};
@@ -379,10 +386,10 @@ void group::serve_reads(group_output& out) {
                         .verdict = reply_verdict::refused,
                         .leader = leader_};
       auto operations = store_machine::decode_batch(one.batch);
-      auto results = operations
-                       ? machine_.read(*operations)
-                       : expected<std::vector<store_machine::result>>{
-                         operations.error()};
+      auto results =
+        operations
+          ? machine_.read(*operations)
+          : expected<std::vector<store_machine::result>>{operations.error()};
       if (results) {
         reply.verdict = reply_verdict::done;
         reply.bytes = store_machine::encode_answer(*results);
@@ -403,8 +410,8 @@ void group::carry_out_snapshots(raft::time now, group_output& /*out*/) {
       files_.read(wanted.meta.index, wanted.offset, wanted.max_bytes);
     if (piece) {
       auto last = wanted.offset + piece->size() == wanted.meta.bytes;
-      core_.absorb(raft::chunk_read{wanted.to, wanted.meta.index,
-                                    wanted.offset, std::move(*piece), last},
+      core_.absorb(raft::chunk_read{wanted.to, wanted.meta.index, wanted.offset,
+                                    std::move(*piece), last},
                    now);
     } else {
       core_.absorb(raft::chunk_unavailable{wanted.to, wanted.meta.index}, now);
@@ -415,9 +422,9 @@ void group::carry_out_snapshots(raft::time now, group_output& /*out*/) {
     const auto& piece = *effects_.store;
     auto kept = files_.receive(piece.meta, piece.offset, piece.data.view());
     if (kept)
-      core_.absorb(raft::chunk_stored{piece.meta.index,
-                                      piece.offset + piece.data.size()},
-                   now);
+      core_.absorb(
+        raft::chunk_stored{piece.meta.index, piece.offset + piece.data.size()},
+        now);
     else
       core_.absorb(raft::snapshot_failed{piece.meta.index}, now);
     absorbed_ = true;

@@ -88,7 +88,8 @@ public:
   open(const options& settings, memory::store& store, snapshot_files files,
        raft::durable_state state, raft::time now);
 
-  // -- what happens; each is followed by a turn --------------------------------
+  // -- what happens; each is followed by a turn
+  // --------------------------------
 
   void receive(raft::message what, raft::time now);
   void request(raft::node_id from, request_frame what);
@@ -98,7 +99,8 @@ public:
   void snapshot_kept(const raft::snapshot_meta& meta, expected<void> how,
                      raft::time now);
 
-  // -- an operator's wishes -----------------------------------------------------
+  // -- an operator's wishes
+  // -----------------------------------------------------
 
   void change(std::vector<raft::member_change> changes, operator_answer done,
               raft::time now);

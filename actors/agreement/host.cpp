@@ -70,8 +70,8 @@ expected<void> host::implementation::open() {
     std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::system_clock::now().time_since_epoch())
       .count());
-  auto formed = formation::open(*state_directory_, options_.self,
-                                options_.members, fresh);
+  auto formed =
+    formation::open(*state_directory_, options_.self, options_.members, fresh);
   if (!formed)
     return formed.error();
   formation_ = std::move(*formed);
@@ -79,11 +79,9 @@ expected<void> host::implementation::open() {
     memory::open_disk_directory(options_.directory + "/log", true, "raft log");
   if (!where)
     return where.error();
-  auto log =
-    log_writer::open(std::move(*where),
-                     {cluster_mark(options_.cluster), options_.self},
-                     {.segment_bytes = options_.segment_bytes,
-                      .seed = options_.seed});
+  auto log = log_writer::open(
+    std::move(*where), {cluster_mark(options_.cluster), options_.self},
+    {.segment_bytes = options_.segment_bytes, .seed = options_.seed});
   if (!log)
     return log.error();
   if (log->met.cut_bytes > 0)
@@ -122,8 +120,7 @@ expected<void> host::implementation::open() {
 }
 
 expected<void> host::implementation::begin_group() {
-  auto files =
-    snapshot_files::open(*state_directory_, first_group, problems_);
+  auto files = snapshot_files::open(*state_directory_, first_group, problems_);
   if (!files)
     return files.error();
   group::options settings;
@@ -144,8 +141,8 @@ expected<void> host::implementation::begin_group() {
   const auto& first = formation_->first()->voters;
   if (std::find(first.begin(), first.end(), us) != first.end())
     state.snapshot.members = *formation_->first();
-  auto made = group::open(settings, store_, std::move(*files),
-                          std::move(state), now_);
+  auto made =
+    group::open(settings, store_, std::move(*files), std::move(state), now_);
   if (!made)
     return made.error();
   group_ = std::move(*made);
@@ -248,9 +245,9 @@ void host::implementation::add_member(raft::node_id who, operator_answer done) {
     if (const auto* old = raft::find_member(members.voters, who);
         old != nullptr && *old != disk)
       changes.push_back({raft::change_kind::remove, who, old->incarnation});
-    changes.push_back({learns ? raft::change_kind::add_voter
-                              : raft::change_kind::add_learner,
-                       who, disk.incarnation});
+    changes.push_back(
+      {learns ? raft::change_kind::add_voter : raft::change_kind::add_learner,
+       who, disk.incarnation});
     one.change(std::move(changes), std::move(tell), now_);
   });
 }
@@ -300,10 +297,9 @@ void host::implementation::wait() {
   if (again_ || patience < 0)
     patience = 0;
   again_ = false;
-  auto count = ::epoll_wait(epoll_.get(), events.data(),
-                            static_cast<int>(events.size()),
-                            static_cast<int>(std::min<std::int64_t>(
-                              patience, 1'000)));
+  auto count =
+    ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                 static_cast<int>(std::min<std::int64_t>(patience, 1'000)));
   now_ = monotonic_now();
   for (int i = 0; i < count; ++i) {
     const auto& event = events[static_cast<std::size_t>(i)];
@@ -483,10 +479,9 @@ void host::remove_member(group_id /*one there is*/, raft::node_id who,
 
 void host::transfer(group_id /*one there is*/, raft::node_id to,
                     operator_answer done) {
-  inside_->with_group(std::move(done),
-                      [to](group& one, operator_answer tell) {
-                        one.transfer(to, std::move(tell), monotonic_now());
-                      });
+  inside_->with_group(std::move(done), [to](group& one, operator_answer tell) {
+    one.transfer(to, std::move(tell), monotonic_now());
+  });
 }
 
 void host::take_snapshot(group_id /*one there is*/, operator_answer done) {

@@ -191,9 +191,8 @@ TEST_CASE("nothing that was answered is lost when leaders go", "[threads]") {
   std::thread client{[&] {
     while (!ended.load()) {
       most.fetch_add(1);
-      auto done = three.at(3).ask({.kind = kind::increment,
-                                   .key = "n",
-                                   .delta = 1});
+      auto done =
+        three.at(3).ask({.kind = kind::increment, .key = "n", .delta = 1});
       if (done.status == errc::ok)
         least.fetch_add(1);
     }
@@ -225,15 +224,14 @@ TEST_CASE("a node without its disk is a learner before it votes again",
   auto lost = first.options.self == 1 ? raft::node_id{2} : raft::node_id{1};
   std::string value(1'000, 'v');
   for (int i = 0; i < 100; ++i)
-    REQUIRE(first
-              .ask({.kind = kind::set,
-                    .key = "k" + std::to_string(i),
-                    .value = value})
-              .status
-            == errc::ok);
-  CHECK(eventually([&] {
-    return first->report().groups.front().snapshots > 0;
-  }));
+    REQUIRE(
+      first
+        .ask(
+          {.kind = kind::set, .key = "k" + std::to_string(i), .value = value})
+        .status
+      == errc::ok);
+  CHECK(
+    eventually([&] { return first->report().groups.front().snapshots > 0; }));
   three.at(lost).stop();
   three.at(lost).lose_disk();
   three.start(lost);

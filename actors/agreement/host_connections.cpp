@@ -114,13 +114,14 @@ void host::implementation::on_peer(peer& to, std::uint32_t events) {
 
 void host::implementation::accept_all() {
   for (;;) {
-    tunnel::socket_handle socket{::accept4(
-      listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+    tunnel::socket_handle socket{::accept4(listener_.get(), nullptr, nullptr,
+                                           SOCK_NONBLOCK | SOCK_CLOEXEC)};
     if (!socket.valid())
       return;
-    auto strangers = std::count_if(
-      incoming_.begin(), incoming_.end(),
-      [](const auto& one) { return one.second.from == raft::nobody; });
+    auto strangers =
+      std::count_if(incoming_.begin(), incoming_.end(), [](const auto& one) {
+        return one.second.from == raft::nobody;
+      });
     if (static_cast<std::size_t>(strangers) >= max_strangers
         || !tunnel::same_user(socket.get())) {
       ++refused_connections_;

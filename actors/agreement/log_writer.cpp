@@ -25,8 +25,9 @@ log_writer::open(std::unique_ptr<memory::disk_directory> where,
   opened result;
   auto log = storage::durable_log::open(
     std::move(where), whose, options,
-    [&replay](const storage::log_record& record,
-              storage::batch_number batch) { replay.take(record, batch); },
+    [&replay](const storage::log_record& record, storage::batch_number batch) {
+      replay.take(record, batch);
+    },
     &result.met);
   if (!log)
     return log.error();

@@ -111,7 +111,7 @@ private:
   std::uint64_t unsent_from_ = 1; ///< wishes with tags below are under way
   raft::time send_after_ = raft::time::min();
 
-  raft::session_id session_ = 0; ///< 0: none
+  raft::session_id session_ = 0;  ///< 0: none
   std::uint64_t opening_tag_ = 0; ///< of the request for one; 0: none
   std::uint64_t last_sequence_ = 0;
   /// Numbers of the session without an answer yet, and their tags.

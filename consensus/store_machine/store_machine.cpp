@@ -47,8 +47,7 @@ failure corrupt_snapshot() {
 
 // The moment a lifetime ends, in log time; `bad_ttl` beyond what can be told.
 expected<std::int64_t> expiry_after(std::int64_t now_ms, std::int64_t ttl_ms) {
-  if (ttl_ms <= 0
-      || now_ms > std::numeric_limits<std::int64_t>::max() - ttl_ms)
+  if (ttl_ms <= 0 || now_ms > std::numeric_limits<std::int64_t>::max() - ttl_ms)
     return errc::bad_ttl;
   return now_ms + ttl_ms;
 }
@@ -212,8 +211,8 @@ expected<result> machine::execute(const operation& what) {
       status = store_.set_if_present(*space, what.key, what.value);
       break;
     case operation_kind::exchange:
-      status = store_.exchange(*space, what.key, what.value, done.value,
-                               done.found);
+      status =
+        store_.exchange(*space, what.key, what.value, done.value, done.found);
       break;
     case operation_kind::compare_and_swap:
       status = store_.compare_and_swap(*space, what.key, what.expected,
@@ -297,10 +296,9 @@ expected<std::string> machine::save() const {
     std::map<std::string, std::string> entries;
     memory::scan_cursor cursor;
     do {
-      auto code =
-        store_.scan(space, cursor, scan_step, [&](const auto& shown) {
-          entries.emplace(shown.key, shown.value);
-        });
+      auto code = store_.scan(space, cursor, scan_step, [&](const auto& shown) {
+        entries.emplace(shown.key, shown.value);
+      });
       if (code != errc::ok)
         return failure{code, "replicated store: namespace \"" + name
                                + "\" cannot be read for a snapshot: "
@@ -338,9 +336,8 @@ expected<void> machine::restore(std::string_view bytes) {
     for (std::uint64_t k = 0; k < count && !in.failed(); ++k) {
       auto key = in.take_bytes(limits::max_batch_bytes);
       auto value = in.take_bytes(std::numeric_limits<std::uint32_t>::max());
-      entries.push_back(
-        {names.back(), key, value,
-         static_cast<std::int64_t>(in.take<std::uint64_t>())});
+      entries.push_back({names.back(), key, value,
+                         static_cast<std::int64_t>(in.take<std::uint64_t>())});
     }
   }
   if (!in.complete())

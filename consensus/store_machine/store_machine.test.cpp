@@ -186,10 +186,10 @@ TEST_CASE("what was agreed on and does not fit ends the replica") {
   small.open();
   std::string large(store_machine::limits::max_value_bytes, 'x');
   auto batch = encode_batch({{.kind = kind::set, .key = "k", .value = large}});
-  auto answers = small->apply(
-    9, encode_entry({.commands = {{.session = small.session,
-                                   .sequence = 1,
-                                   .batch = batch}}}));
+  auto answers =
+    small->apply(9, encode_entry({.commands = {{.session = small.session,
+                                                .sequence = 1,
+                                                .batch = batch}}}));
   CHECK_FALSE(answers);
 }
 
