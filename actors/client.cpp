@@ -192,6 +192,24 @@ public:
     return future.get();
   }
 
+  reply operate_agreement(const std::string& wish, std::uint32_t node) {
+    auto promise = std::make_shared<std::promise<reply>>();
+    auto future = promise->get_future();
+    auto deliver = [promise](reply answer) {
+      promise->set_value(std::move(answer));
+    };
+    auto patience = milliseconds{options_.request_timeout_ms};
+    post([deliver, patience, wish, node](client_broker_state* broker) {
+      if (broker != nullptr)
+        return broker->send<reply>(patience, true, deliver, member_atom_v, wish,
+                                   node);
+      reply closed;
+      closed.status = errc::closed;
+      deliver(std::move(closed));
+    });
+    return future.get();
+  }
+
   node_report stats() {
     auto promise = std::make_shared<std::promise<node_report>>();
     auto future = promise->get_future();
@@ -500,6 +518,15 @@ std::future<reply> client::submit(request what) {
   submit(std::move(what),
          [promise](reply answer) { promise->set_value(std::move(answer)); });
   return future;
+}
+
+expected<void> client::operate_agreement(const std::string& wish,
+                                         std::uint32_t node) {
+  auto answer = inside_->operate_agreement(wish, node);
+  if (answer.status == errc::ok)
+    return {};
+  return answer.value.empty() ? failure{answer.status}
+                              : failure{answer.status, answer.value};
 }
 
 expected<node_report> client::stats() {

@@ -164,6 +164,11 @@ public:
   /// State of the node this client is connected to, and of its peers.
   expected<node_report> stats();
 
+  /// An operator's wish about what nodes agree on, as raft_peer_actor has it
+  /// ("add", "remove", "transfer", "snapshot"), asked of the node that leads.
+  /// Why not: its code and line. `unknown_outcome` when no answer comes.
+  expected<void> operate_agreement(const std::string& wish, std::uint32_t node);
+
   /// True while the node is reached.
   [[nodiscard]] bool connected() const noexcept;
 

@@ -61,6 +61,8 @@ using node_actor = interface_of<
   // A peer (by id) cannot be met, for this reason; the flag tells that one of
   // the two refused the other. From our own peer links.
   answers<void>(lost_atom, std::uint32_t, std::string, bool),
+  // As raft_peer_actor; `bad_argument` when nothing is agreed on here.
+  answers<reply>(member_atom, std::string, std::uint32_t),
   // The state of the node.
   answers<node_report>(stats_atom),
   // The child actor of this name, for diagnosis and tuning: "router", "store",

@@ -457,6 +457,17 @@ node_actor::behavior_type behavior(node_state::self_pointer self) {
     },
     [state](lost_atom, std::uint32_t who, const std::string& reason,
             bool refused) { state->lose(who, reason, refused); },
+    [state](member_atom, const std::string& wish,
+            std::uint32_t member) -> caf::result<reply> {
+      if (state->agreement)
+        return delegate(state->self, state->agreement, member_atom_v, wish,
+                        member);
+      reply none;
+      none.status = errc::bad_argument;
+      none.value = "no namespace of this node is agreed on: give one "
+                   "consistency=linearizable";
+      return none;
+    },
     [state](stats_atom) { return state->report(); },
     [state](child_atom,
             const std::string& name) -> caf::result<caf::strong_actor_ptr> {

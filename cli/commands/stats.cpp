@@ -1,5 +1,6 @@
 #include "cli/commands/stats.hpp"
 
+#include "cli/agreement_view.hpp"
 #include "cli/facts.hpp"
 #include "cli/flags.hpp"
 #include "cli/show.hpp"
@@ -156,6 +157,7 @@ json report_json(const node_report& r) {
           {"gateway", gateway_json(r.gateway)},
           {"tunnel", tunnel_json(r.tunnel)},
           {"upkeep", upkeep_json(r.upkeep)},
+          {"agreement", agreement_json(r.agreement)},
           {"peers", peers_json(router.peers)}};
 }
 
@@ -260,8 +262,10 @@ void show_report(context& ctx, const node_report& r) {
   add_upkeep(facts, r.upkeep);
   add_gateway(facts, r.gateway);
   add_tunnel(facts, r.tunnel);
+  add_agreement(facts, r.agreement);
   show_upkeep(ctx, r.upkeep);
   show_peers(ctx, r.router.peers);
+  show_members(ctx, r.agreement);
 }
 
 outcome run_stats(context& ctx, const target_flags& on) {
