@@ -371,8 +371,7 @@ void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
   if (!reads)
     ++writes_under_way_[command.connection];
   auto writer = reads ? std::uint64_t{0} : command.connection;
-  access_->host->submit(
-    agreement::first_group,
+  wishes_.push_back(
     {.read = reads,
      .batch = std::move(batch),
      .deadline = std::chrono::steady_clock::now().time_since_epoch()
@@ -398,6 +397,13 @@ void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
          deliver(std::move(arrived));
        });
      }});
+}
+
+void resp_agreement::flush() {
+  if (others_ != nullptr)
+    others_->flush();
+  if (!wishes_.empty())
+    access_->host->submit(agreement::first_group, std::exchange(wishes_, {}));
 }
 
 } // namespace neuroplex::actors

@@ -45,6 +45,7 @@ public:
   [[nodiscard]] bool agreed(std::uint32_t database) const override;
   void submit(resp::owner_id owner, resp::remote_command command,
               resp::remote_completion completion) override;
+  void flush() override;
 
 private:
   struct arrived_reply {
@@ -67,6 +68,7 @@ private:
   std::uint32_t request_ms_;
   std::shared_ptr<mailbox> mailbox_ = std::make_shared<mailbox>();
   std::unordered_map<std::uint64_t, std::size_t> writes_under_way_;
+  std::vector<agreement::wish> wishes_; ///< of this turn of the loop
 };
 
 } // namespace neuroplex::actors

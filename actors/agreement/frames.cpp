@@ -8,7 +8,6 @@ namespace neuroplex::agreement {
 
 namespace {
 
-
 enum class frame_type : std::uint8_t { greeting, raft, request, reply };
 
 constexpr std::size_t max_cluster_bytes = 255;

@@ -20,7 +20,6 @@
 // of another version.
 #pragma once
 
-#include "actors/agreement/log_records.hpp"
 #include "consensus/raft/message.hpp"
 #include "consensus/store_machine/command.hpp"
 #include "memory/status.hpp"
@@ -31,6 +30,9 @@
 #include <variant>
 
 namespace neuroplex::agreement {
+
+/// Number of a Raft group of the cluster.
+using group_id = std::uint64_t;
 
 inline constexpr std::uint32_t frame_version = 1;
 

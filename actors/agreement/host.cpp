@@ -90,8 +90,7 @@ expected<void> host::implementation::open() {
                         + " bytes were cut off");
   writer_ = std::move(log->writer);
   if (auto found = log->groups.find(first_group); found != log->groups.end()) {
-    recovered_.hard = found->second.hard;
-    recovered_.log = std::move(found->second.log);
+    recovered_ = std::move(found->second);
   }
   now_ = monotonic_now();
   // A node without others has met them all.
@@ -187,11 +186,11 @@ void host::implementation::post(std::function<void()> task) {
   }
 }
 
-void host::implementation::submit(wish what) {
+void host::implementation::submit(std::vector<wish> what) {
   auto tell = false;
   {
     std::lock_guard guard{inbox_mutex_};
-    wishes_.push_back(std::move(what));
+    std::move(what.begin(), what.end(), std::back_inserter(wishes_));
     tell = !std::exchange(awake_, true);
   }
   if (tell) {
@@ -464,6 +463,12 @@ void host::set_peer(raft::node_id peer, const std::string& address,
 }
 
 void host::submit(group_id /*one there is*/, wish what) {
+  std::vector<wish> one;
+  one.push_back(std::move(what));
+  inside_->submit(std::move(one));
+}
+
+void host::submit(group_id /*one there is*/, std::vector<wish> what) {
   inside_->submit(std::move(what));
 }
 

@@ -87,6 +87,9 @@ public:
 
   void submit(group_id group, wish what);
 
+  /// The same for many, which costs hardly more than one.
+  void submit(group_id group, std::vector<wish> what);
+
   // -- an operator's wishes, to be asked of the node that leads ---------------
 
   /// A node that is no member becomes a learner; a learner becomes a voter.

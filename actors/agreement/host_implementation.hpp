@@ -37,7 +37,7 @@ public:
   void stop() noexcept;
 
   void post(std::function<void()> task);
-  void submit(wish what);
+  void submit(std::vector<wish> what);
   void with_group(operator_answer done,
                   const std::function<void(group&, operator_answer)>& use);
 

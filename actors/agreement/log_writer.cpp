@@ -21,23 +21,31 @@ expected<log_writer::opened>
 log_writer::open(std::unique_ptr<memory::disk_directory> where,
                  const storage::log_identity& whose,
                  const storage::log_options& options) {
-  log_replay replay;
+  std::map<group_id, raft::log_image> images;
+  auto wrong = expected<void>{};
   opened result;
   auto log = storage::durable_log::open(
     std::move(where), whose, options,
-    [&replay](const storage::log_record& record, storage::batch_number batch) {
-      replay.take(record, batch);
+    [&](const storage::log_record& record, storage::batch_number batch) {
+      auto& image =
+        images.try_emplace(record.group, record.group).first->second;
+      if (auto read = image.read(record, batch); !read && wrong)
+        wrong = read;
     },
     &result.met);
   if (!log)
     return log.error();
-  auto groups = replay.finish();
-  if (!groups)
-    return groups.error();
-  result.groups = std::move(*groups);
+  for (auto& [id, image] : images) {
+    if (wrong)
+      wrong = image.check();
+    auto& state = result.groups[id];
+    state.hard = image.hard();
+    state.log.assign(image.entries().begin(), image.entries().end());
+  }
+  if (!wrong)
+    return wrong.error();
   result.writer.reset(new log_writer(std::move(*log)));
-  for (auto& [id, group] : result.groups)
-    result.writer->places_[id] = std::move(group.batches);
+  result.writer->images_ = std::move(images);
   return result;
 }
 
@@ -116,33 +124,33 @@ void log_writer::run() {
 
 // As few batches as can hold them, which is one but for very large writes.
 bool log_writer::write(std::vector<job>& jobs) {
-  std::size_t from = 0;
-  while (from < jobs.size()) {
-    batch_.clear();
-    auto to = from;
-    auto bytes = std::uint64_t{0};
-    while (to < jobs.size()) {
-      bytes += record_bytes(jobs[to].what);
-      if (to > from && bytes > log_.max_batch_bytes())
-        break;
-      if (add_records(jobs[to].group, jobs[to].what, batch_) != errc::ok) {
-        std::lock_guard guard{mutex_};
-        failed_ = true;
-        report_.problem = "a write of group " + std::to_string(jobs[to].group)
-                          + " is larger than a segment of the log";
-        return false;
-      }
-      ++to;
-    }
-    if (!append(jobs, from, to))
+  batch_.clear();
+  pieces_.clear();
+  for (auto& one : jobs)
+    if (!gather(one))
       return false;
-    from = to;
-  }
-  return true;
+  return append();
 }
 
-bool log_writer::append(const std::vector<job>& jobs, std::size_t from,
-                        std::size_t to) {
+bool log_writer::gather(job& one) {
+  for (;;) {
+    if (!batch_.empty() && raft::record_bytes(one.what) > batch_.room()
+        && !append())
+      return false;
+    auto what = raft::next_piece(one.what, batch_.room());
+    if (!what)
+      return give_up(what.error().message());
+    image_of(one.group).add_to(batch_, *what);
+    auto last = one.what.entries.empty();
+    pieces_.push_back({one.group, std::move(*what), last});
+    if (last)
+      return true;
+    if (!append())
+      return false;
+  }
+}
+
+bool log_writer::append() {
   auto number = log_.append(batch_);
   while (!number && number.code() == errc::no_space) {
     std::unique_lock lock{mutex_};
@@ -153,31 +161,40 @@ bool log_writer::append(const std::vector<job>& jobs, std::size_t from,
     lock.unlock();
     number = log_.append(batch_);
   }
-  if (number) {
-    vouched_ = false;
-    for (auto i = from; i < to; ++i) {
-      auto& places = places_[jobs[i].group];
-      places.note(jobs[i].what, *number);
-      if (jobs[i].what.compact_to)
-        log_.keep_from(jobs[i].group,
-                       places.keep_after(*jobs[i].what.compact_to, *number));
-    }
+  if (!number)
+    return give_up(number.error().message());
+  vouched_ = false;
+  for (const auto& one : pieces_) {
+    auto& image = image_of(one.group);
+    image.wrote(one.what, *number);
+    if (one.what.compact_to || one.what.reset_to)
+      log_.keep_from(one.group, image.first_needed());
   }
   std::lock_guard guard{mutex_};
   report_.full = false;
-  report_.segments = log_.segments();
-  if (!number) {
-    failed_ = true;
-    report_.problem = number.error().message();
-    return false;
-  }
   report_.problem.clear();
-  ++report_.batches;
-  report_.writes += to - from;
+  report_.segments = log_.segments();
   report_.bytes += batch_.bytes();
-  for (auto i = from; i < to; ++i)
-    done_.push_back({jobs[i].group, jobs[i].what.id});
+  ++report_.batches;
+  for (const auto& one : pieces_)
+    if (one.last) {
+      ++report_.writes;
+      done_.push_back({one.group, one.what.id});
+    }
+  batch_.clear();
+  pieces_.clear();
   return true;
+}
+
+bool log_writer::give_up(const std::string& why) {
+  std::lock_guard guard{mutex_};
+  failed_ = true;
+  report_.problem = why;
+  return false;
+}
+
+raft::log_image& log_writer::image_of(group_id group) {
+  return images_.try_emplace(group, group).first->second;
 }
 
 // It protects the last batch against being taken for a torn one. When it fails,

@@ -18,13 +18,16 @@
 // tried again until there is room; nobody is told anything meanwhile.
 #pragma once
 
-#include "actors/agreement/log_records.hpp"
+#include "actors/agreement/frames.hpp"
+#include "consensus/raft/log_image.hpp"
 #include "storage/log/durable_log.hpp"
 
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -48,7 +51,7 @@ public:
 
   struct opened {
     std::unique_ptr<log_writer> writer;
-    std::map<group_id, log_replay::group_state> groups;
+    std::map<group_id, raft::durable_state> groups; ///< without snapshots
     storage::log_recovery met{};
   };
 
@@ -81,16 +84,27 @@ private:
     raft::disk_write what{};
   };
 
+  // A write in the present batch, or the part of it that fits.
+  struct piece {
+    group_id group = 0;
+    raft::disk_write what{};
+    bool last = true; // nothing of the write is left
+  };
+
   explicit log_writer(storage::durable_log log);
 
   void run();
   bool write(std::vector<job>& jobs);
-  bool append(const std::vector<job>& jobs, std::size_t from, std::size_t to);
+  bool gather(job& one);
+  bool append();
+  bool give_up(const std::string& why);
+  raft::log_image& image_of(group_id group);
   void vouch();
 
   storage::durable_log log_;
   storage::log_batch batch_;
-  std::map<group_id, batch_index> places_;
+  std::vector<piece> pieces_; // of batch_
+  std::map<group_id, raft::log_image> images_;
   std::function<void()> wake_;
   bool vouched_ = true;
 

@@ -16,7 +16,7 @@
 // newest whole one counts, and what is wrong with newer ones is told.
 #pragma once
 
-#include "actors/agreement/log_records.hpp"
+#include "actors/agreement/frames.hpp"
 #include "consensus/raft/types.hpp"
 #include "memory/disk_directory.hpp"
 

@@ -65,6 +65,11 @@ public:
   /// Has `command` executed at `owner`.
   virtual void submit(owner_id owner, remote_command command,
                       remote_completion completion) = 0;
+
+  /// A turn of the loop has ended: what was submitted in it and kept back must
+  /// be on its way now.
+  virtual void flush() {
+  }
 };
 
 } // namespace neuroplex::resp

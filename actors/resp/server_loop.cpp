@@ -125,6 +125,8 @@ void server::loop::run() {
     serve_ready();
     check_deadlines();
     bury();
+    if (shared_.cluster() != nullptr)
+      shared_.cluster()->flush();
   }
   clients_.clear();
   listener_ = {};

@@ -8,7 +8,6 @@ namespace neuroplex::store_machine {
 
 namespace {
 
-
 constexpr std::uint8_t entry_version = 1;
 
 // What an operation takes at least; guards what is allocated for a count.
