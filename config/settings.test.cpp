@@ -240,3 +240,35 @@ TEST_CASE("each problem has a code and a status of its own kind", "[config]") {
     CHECK(exit_status(code) <= 6);
   }
 }
+
+TEST_CASE("agreement is refused where it cannot work", "[config]") {
+  node_options options;
+  namespace_options space;
+  space.name = "ledger";
+  space.consistency = consistency_level::linearizable;
+  options.namespaces = {space};
+  options.data_dir = "/var/lib/neuroplex";
+  auto complaint = [&options] {
+    auto valid = options.validate();
+    return valid ? std::string{} : valid.error().message();
+  };
+  CHECK(complaint().empty());
+  CHECK(options.raft_path() == "/var/lib/neuroplex/raft");
+  CHECK(options.agreed_namespaces() == std::vector<std::string>{"ledger"});
+  options.peers = {{2, "127.0.0.1", 7401}};
+  CHECK(complaint().starts_with("peers: 2 nodes"));
+  options.peers.push_back({3, "127.0.0.1", 7402});
+  CHECK(complaint().empty());
+  options.raft.heartbeat_ms = 151;
+  CHECK(complaint().starts_with("raft.heartbeat_ms: 151 ms"));
+  options.raft.heartbeat_ms = 150;
+  options.data_dir.clear();
+  CHECK(complaint().starts_with("raft.directory: none"));
+  options.raft.directory = "/var/lib/raft";
+  CHECK(complaint().empty());
+  options.namespaces[0].settings.quota_bytes = 1;
+  CHECK(complaint().starts_with("namespaces: ledger: quota=1"));
+  options.namespaces[0].settings = {};
+  options.namespaces[0].settings.policy = memory::policy_kind::lru;
+  CHECK(complaint().starts_with("namespaces: ledger: policy=lru"));
+}

@@ -95,6 +95,8 @@ void group::request(raft::node_id from, request_frame what) {
     refused_.push_back(who);
   else if (what.read)
     reads_.push_back({who, std::move(what.batch)});
+  else if (!what.batch.empty() && !machine_.has_room_for(what.batch))
+    full_.push_back(who);
   else
     commands_.push_back({who, std::move(what)});
 }
@@ -161,6 +163,13 @@ void group::turn(raft::time now, std::int64_t unix_ms, group_output& out) {
   for (const auto& who : refused_)
     tell_lost({who}, reply_verdict::try_again, out);
   refused_.clear();
+  for (const auto& who : std::exchange(full_, {}))
+    out.replies.push_back({who.from,
+                           {.group = options_.id,
+                            .tag = who.tag,
+                            .verdict = reply_verdict::refused,
+                            .code = errc::no_space,
+                            .leader = leader_}});
   for (int round = 0; round < most_rounds; ++round) {
     absorbed_ = false;
     propose_gathered(now, unix_ms);

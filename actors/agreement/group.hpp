@@ -179,7 +179,8 @@ private:
 
   std::vector<gathered_command> commands_;
   std::vector<gathered_read> reads_;
-  std::vector<asker> refused_;
+  std::vector<asker> refused_; ///< since this node does not lead
+  std::vector<asker> full_;    ///< since the segment is
 
   raft::request_id last_request_ = 0;
   std::map<raft::request_id, std::vector<std::vector<asker>>> proposals_;

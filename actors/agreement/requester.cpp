@@ -54,6 +54,7 @@ void requester::requests(std::vector<request_frame>& out, raft::time now) {
       frame.session = one.session;
       frame.sequence = one.sequence;
       frame.acknowledged = open_sequences_.begin()->first;
+      one.sent_again = one.perhaps_done;
       one.perhaps_done = true;
     }
     frame.batch = one.what.batch;
@@ -81,7 +82,9 @@ void requester::take(reply_frame answer, raft::time now) {
     case reply_verdict::done:
       return finish(found, {errc::ok, std::move(answer.bytes)});
     case reply_verdict::refused:
-      return finish(found, {answer.code, {}});
+      // Refused now does not mean that an earlier sending was not done.
+      return finish(found,
+                    {one.sent_again ? errc::unknown_outcome : answer.code, {}});
     case reply_verdict::forgotten:
       return finish(found, {errc::unknown_outcome, {}});
     case reply_verdict::try_again:

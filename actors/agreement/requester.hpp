@@ -91,7 +91,8 @@ private:
     wish what;
     std::uint64_t sequence = 0; ///< in the session; 0 before it was sent
     raft::session_id session = 0;
-    bool perhaps_done = false; ///< was sent, and not answered "not done"
+    bool perhaps_done = false; ///< was sent
+    bool sent_again = false;   ///< more than once
   };
 
   using table = std::map<std::uint64_t, waiting>; // by tag, in their order

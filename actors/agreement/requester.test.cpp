@@ -140,6 +140,20 @@ TEST_CASE(
         == std::vector<errc>{errc::unknown_outcome, errc::bad_argument});
 }
 
+TEST_CASE("a refusal says nothing about an earlier sending") {
+  asking client;
+  client.begin();
+  client.wish_for("a");
+  client.subject.set_leader(3, true, 1);
+  client.collect();
+  client.subject.take({.group = 1,
+                       .tag = client.sent.at(0).tag,
+                       .verdict = reply_verdict::refused,
+                       .code = errc::no_space},
+                      client.now);
+  CHECK(client.outcomes[0] == errc::unknown_outcome);
+}
+
 TEST_CASE("wishes beyond the limit are refused at once") {
   requester subject{{.group = 1, .self = 1, .max_outstanding = 1}};
   std::vector<errc> outcomes;

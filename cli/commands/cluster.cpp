@@ -5,6 +5,7 @@
 #include "cli/flags.hpp"
 #include "cli/terminal/interrupt.hpp"
 #include "cli/terminal/table.hpp"
+#include "config/namespace_values.hpp"
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -14,6 +15,7 @@
 #include <optional>
 #include <sys/stat.h>
 #include <thread>
+#include <vector>
 
 namespace neuroplex::cli {
 
@@ -28,6 +30,7 @@ struct cluster_arguments {
   std::uint64_t segment_bytes = limits::default_segment_bytes;
   std::string directory;
   std::string name = "local";
+  std::vector<config::namespace_options> spaces;
   bool no_redis = false;
 };
 
@@ -149,6 +152,7 @@ outcome run_cluster(context& ctx, const cluster_arguments& given) {
   options.program = ctx.program;
   options.directory = place->path();
   options.common.segment.segment_bytes = given.segment_bytes;
+  options.common.namespaces = given.spaces;
   options.resp = !given.no_redis;
   auto running = local_cluster::plan(options);
   if (!running)
@@ -186,13 +190,27 @@ void add_cluster(CLI::App& app, context& ctx) {
   add_text(command, "--data-dir", given->directory,
            "Existing directory that keeps the data [a temporary one]")
     ->type_name("DIR");
+  add_flag(command, "--space",
+           "Namespaces of all nodes, such as ledger:consistency=linearizable, "
+           "separated by commas [none]",
+           problem::config,
+           [given](const std::string& text) -> expected<void> {
+             auto spaces = config::parse_namespaces(text);
+             if (!spaces)
+               return spaces.error();
+             given->spaces = std::move(*spaces);
+             return {};
+           })
+    ->type_name("NAMES");
   add_switch(command, "--no-redis", given->no_redis,
              "Do not serve Redis clients");
   command.callback([&ctx, given] {
     ctx.action = [&ctx, given] { return run_cluster(ctx, *given); };
   });
   add_examples(command, {"neuroplex cluster", "neuroplex cluster --nodes 5",
-                         "neuroplex cluster --data-dir /var/tmp/cluster"});
+                         "neuroplex cluster --data-dir /var/tmp/cluster",
+                         "neuroplex cluster --space "
+                         "default:consistency=linearizable"});
 }
 
 } // namespace neuroplex::cli

@@ -74,6 +74,20 @@ inline constexpr std::uint8_t operation_kind_count =
   return kind != operation_kind::get;
 }
 
+/// Whether an entry may take more memory after it than before.
+[[nodiscard]] constexpr bool may_grow(operation_kind kind) noexcept {
+  switch (kind) {
+    case operation_kind::get:
+    case operation_kind::erase:
+    case operation_kind::take:
+    case operation_kind::expire:
+    case operation_kind::persist:
+      return false;
+    default:
+      return true;
+  }
+}
+
 /// Its texts belong to whoever made it, or to the bytes it was decoded from.
 struct operation {
   operation_kind kind = operation_kind::get;

@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::uint8_t snapshot_version = 1;
 
+// Share of the pool beyond which a leader takes nothing that grows. What is
+// under way by then must still fit, on replicas that are filled a bit more too.
+constexpr double nearly_full = 0.85;
+
 // Entries of a namespace that are looked at in one go.
 constexpr std::size_t scan_step = 4'096;
 
@@ -171,6 +175,15 @@ expected<command_answer> machine::execute(const command& what) {
   answer.bytes = encode_answer(results);
   sessions_.remember(what.session, what.sequence, answer.bytes);
   return answer;
+}
+
+bool machine::has_room_for(std::string_view batch) const {
+  if (store_.pressure() < nearly_full)
+    return true;
+  auto operations = decode_batch(batch);
+  return !operations
+         || std::none_of(operations->begin(), operations->end(),
+                         [](const auto& one) { return may_grow(one.kind); });
 }
 
 expected<result> machine::execute(const operation& what) {

@@ -72,6 +72,11 @@ public:
     return by_expiry_.empty() ? 0 : by_expiry_.begin()->first;
   }
 
+  /// Whether this replica can take `batch` (encoded), as far as one can tell
+  /// before it is agreed on: nothing may grow in a segment that is nearly full.
+  /// For a leader, so that the group never agrees on what would end replicas.
+  [[nodiscard]] bool has_room_for(std::string_view batch) const;
+
   [[nodiscard]] std::size_t sessions() const noexcept {
     return sessions_.size();
   }

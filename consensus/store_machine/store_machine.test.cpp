@@ -5,6 +5,8 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -288,4 +290,31 @@ TEST_CASE("replicas agree with a simple model, and with each other") {
   auto next = std::vector<operation>{
     {.kind = kind::increment, .key = "counter", .delta = 1}};
   CHECK(third.run(next, 3'001).bytes == first.run(next, 3'001).bytes);
+}
+
+TEST_CASE("a segment that is nearly full takes nothing that grows") {
+  replica one{std::uint64_t{2} << 20};
+  one.open();
+  auto larger = encode_batch({{.kind = kind::set, .key = "k", .value = "v"}});
+  auto smaller = encode_batch({{.kind = kind::erase, .key = "k0"}});
+  std::string value(20'000, 'x');
+  std::deque<std::string> names;
+  int count = 0;
+  while (one->has_room_for(larger) && count < 1'000)
+    REQUIRE(one
+              .run({.kind = kind::set,
+                    .key = names.emplace_back("k" + std::to_string(count++)),
+                    .value = value})
+              .status
+            == errc::ok);
+  CHECK(count < 1'000);
+  CHECK(one->has_room_for(smaller));
+  // A few more, which were under way, still fit.
+  for (int i = 0; i < 4; ++i)
+    CHECK(one
+            .run({.kind = kind::set,
+                  .key = names.emplace_back("late" + std::to_string(i)),
+                  .value = value})
+            .status
+          == errc::ok);
 }
