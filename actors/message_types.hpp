@@ -175,7 +175,8 @@ auto inspect(Inspector& f, segment_report& x) {
     field("placement", x.placement), field("participants", x.participants),
     field("reads", x.reads), field("hits", x.hits), field("writes", x.writes),
     field("expired", x.expired), field("evicted", x.evicted),
-    field("recoveries", x.recoveries), field("corrupt_reads", x.corrupt_reads));
+    field("recoveries", x.recoveries), field("corrupt_reads", x.corrupt_reads),
+    field("damage", x.damage));
 }
 
 template <class Inspector>

@@ -277,6 +277,7 @@ struct segment_report {
   std::uint64_t evicted = 0;
   std::uint64_t recoveries = 0;
   std::uint64_t corrupt_reads = 0;
+  std::uint64_t damage = 0; ///< lists and slots found scribbled over
 };
 
 /// What a node found in its segment as it started.

@@ -428,6 +428,7 @@ segment_report report_of(const memory::store& store) {
   result.evicted = stats.evicted;
   result.recoveries = stats.recoveries;
   result.corrupt_reads = stats.corrupt_reads;
+  result.damage = stats.damage;
   return result;
 }
 

@@ -175,15 +175,20 @@ void optimizer::about_fragmentation(const picture& now,
 
 void optimizer::about_damage(const picture& now,
                              std::vector<advice>& into) const {
-  auto before = before_ ? before_->stats.corrupt_reads : 0;
-  if (now.stats.corrupt_reads > before)
+  auto damage = [](const memory::store_stats& at) {
+    return at.corrupt_reads + at.damage;
+  };
+  auto before = before_ ? damage(before_->stats) : 0;
+  auto met = damage(now.stats);
+  if (met > before)
     into.push_back(
       {.setting = "upkeep.backup_dir",
        .present = "",
        .proposed = "a directory on another disk",
-       .reason = std::to_string(now.stats.corrupt_reads - before)
-                 + " reads met damaged entries: look with \"neuroplex attach "
-                   "FILE verify\""});
+       .reason =
+         std::to_string(met - before)
+         + " times damage was met in the segment: look with \"neuroplex attach "
+           "FILE verify\""});
 }
 
 std::vector<advice> optimizer::look(const picture& now) {

@@ -311,11 +311,12 @@ TEST_CASE("the optimizer sees scattered memory, full quotas and damage",
   now.stats.live_block_bytes = 16U << 20;
   now.spaces[0].settings.quota_bytes = 1'000;
   now.stats.corrupt_reads = 2;
+  now.stats.damage = 1;
   auto all = looks.look(now);
   REQUIRE(find(all, "upkeep.compaction_step_bytes") != nullptr);
   CHECK(find(all, "upkeep.compaction_step_bytes")->proposed == "8192");
   REQUIRE(find(all, "namespaces.cache.quota_bytes") != nullptr);
   CHECK_FALSE(find(all, "namespaces.cache.quota_bytes")->safe);
   REQUIRE(find(all, "upkeep.backup_dir") != nullptr);
-  CHECK(find(all, "upkeep.backup_dir")->reason.find("2 reads") == 0);
+  CHECK(find(all, "upkeep.backup_dir")->reason.find("3 times") == 0);
 }

@@ -67,7 +67,8 @@ json segment_json(const actors::segment_report& s) {
           {"expired", s.expired},
           {"evicted", s.evicted},
           {"recoveries", s.recoveries},
-          {"corrupt_reads", s.corrupt_reads}};
+          {"corrupt_reads", s.corrupt_reads},
+          {"damage", s.damage}};
 }
 
 json start_json(const actors::start_report& s) {
@@ -259,6 +260,8 @@ void show_report(context& ctx, const node_report& r) {
   facts.add("restarts", human_count(r.restarts) + " of actors, "
                           + human_count(s.recoveries) + " of participants, "
                           + human_count(s.corrupt_reads) + " corrupt reads");
+  if (s.damage > 0)
+    facts.add("damage mended", human_count(s.damage));
   add_upkeep(facts, r.upkeep);
   add_gateway(facts, r.gateway);
   add_tunnel(facts, r.tunnel);
