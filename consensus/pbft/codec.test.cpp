@@ -85,9 +85,11 @@ TEST_CASE("a packet is split where it was joined", "[pbft]") {
 TEST_CASE("records are read back as they were written", "[pbft]") {
   std::vector<record> all{
     view_record{3, false, slice::copy_of("view")},
-    accepted_record{{1, 2, {}}, encode_batch({})}, prepared_record{{1, 2, {}}},
+    accepted_record{{1, 2, {}}, encode_batch({})},
+    prepared_record{{1, 2, {}}},
     checkpoint_record{4, {slice::copy_of("a"), slice::copy_of("")}},
-    stable_record{{4, {}, {{1, {}}}}}};
+    stable_record{{4, {}, {{1, {}}}}},
+    executed_record{5}};
   for (const auto& what : all) {
     std::string bytes;
     encode_record(what, bytes);

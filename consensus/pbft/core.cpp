@@ -61,6 +61,7 @@ core::core(const options& settings, std::shared_ptr<const crypto> with,
     next_sequence_ = std::max(next_sequence_, sequence + 1);
   }
   next_sequence_ = std::max(next_sequence_, stable_.sequence + 1);
+  read_floor_ = state.executed;
   // What was promised before the crash is promised still.
   for (auto& [sequence, one] : slots_) {
     if (!one.accepted)
@@ -225,7 +226,7 @@ void core::send(node_id to, const message_body& body, write_id after) {
 void core::send_bytes(node_id to, const slice& bytes, write_id after) {
   if (durable(after))
     emit(to, bytes);
-  else
+  else if (held_.size() < limits::max_held_packets) // else as if it were lost
     held_.push_back({after, to, bytes});
 }
 

@@ -25,7 +25,9 @@
 //  4. A request is voted for only if its client's MAC, its client's signature
 //  or
 //     a weak quorum vouches for it.
-//  5. After a failed write the replica says and does nothing any more.
+//  5. A replica answers neither a request nor a read from what a restart would
+//     make it forget without knowing.
+//  6. After a failed write the replica says and does nothing any more.
 //
 // Failure behaviour: what no correct party sends is dropped, counted and kept
 // as evidence. A durable state that contradicts itself is refused by `create`.
@@ -123,6 +125,7 @@ private:
   struct waiting_request {
     request what{};
     time since{};
+    bool is_signed = false; ///< so that everybody will believe it
   };
 
   struct arrival {
@@ -139,6 +142,11 @@ private:
     write_id after = 0;
     node_id to = nobody; ///< nobody: all other replicas
     slice bytes{};
+  };
+
+  struct handed_execution {
+    execution what{};
+    write_id after = 0; ///< the disk knows then that it may be executed
   };
 
   struct own_vote {
@@ -214,7 +222,9 @@ private:
   [[nodiscard]] shared_batch gather_batch();
   void requeue_waiting();
   void forget_waiting(node_id client, timestamp up_to);
+  [[nodiscard]] bool still_waits(const arrival& one) const;
   void forget_gone_arrivals();
+  void doubt_unprepared();
   [[nodiscard]] time request_deadline() const;
 
   // Ordering (core_agreement.cpp).
@@ -310,7 +320,11 @@ private:
   sequence_number next_sequence_ = 1;                  ///< of the primary
   sequence_number handed_out_ = 0;
   sequence_number executed_ = 0;
-  std::deque<execution> executing_{};
+  std::deque<handed_execution> executing_{};
+  /// The write after which a restart cannot forget what was executed.
+  write_id executed_after_ = 0;
+  /// Until this is executed again, clients may have seen more than there is.
+  sequence_number read_floor_ = 0;
   std::map<node_id, timestamp> ordered_{}; ///< handed out
   client_table clients_{};
 

@@ -198,16 +198,21 @@ void core::hand_out() {
       last = what.number;
       next.requests.push_back(what);
     }
-    executing_.push_back(next);
+    // So that it knows after a restart how far clients may have seen.
+    auto after = one->pre_prepared.empty()
+                   ? remember(executed_record{next.sequence})
+                   : one->prepare_after;
+    executing_.push_back({next, std::max(after, executed_after_)});
     pending_.executions.push_back(std::move(next));
   }
 }
 
 void core::on(const executed& what) {
   if (installing_ || executing_.empty()
-      || executing_.front().sequence != what.sequence)
+      || executing_.front().what.sequence != what.sequence)
     return;
-  auto done = std::move(executing_.front());
+  executed_after_ = std::max(executed_after_, executing_.front().after);
+  auto done = std::move(executing_.front().what);
   executing_.pop_front();
   executed_ = done.sequence;
   for (std::size_t i = 0; i < done.requests.size(); ++i) {

@@ -261,6 +261,7 @@ void core::install_checkpoint(sequence_number sequence) {
   }
   handed_out_ = executed_ = sequence;
   executing_.clear();
+  executed_after_ = std::max(executed_after_, own.after);
   reading_.clear();
   pending_.executions.clear();
   pending_.reads.clear();

@@ -11,6 +11,8 @@ namespace {
 /// starved on purpose.
 constexpr int starved_after_timeouts = 4;
 
+constexpr std::size_t gone_arrivals_kept = 64;
+
 constexpr std::uint32_t longest_probation = 1U << 20;
 
 } // namespace
@@ -78,6 +80,7 @@ void core::receive(node_id from, const request_message& body) {
 
 void core::take_read(const request& what) {
   if (reading_.size() >= options_.max_waiting_requests || installing_
+      || executed_ < read_floor_
       || reading_.contains({what.client, what.number}))
     return;
   if (!vouched_by_mac(what)) {
@@ -106,17 +109,20 @@ void core::take_request(node_id from, const request& what) {
     if (known == waiting_.end()
         && waiting_.size() >= options_.max_waiting_requests)
       return;
-    // On probation the MAC alone is not enough: it may be right here and wrong
-    // elsewhere, and then a proposal would cost the primary its office.
+    // The MAC alone is not enough on probation, since it may be right here and
+    // wrong elsewhere, and a proposal would cost the primary its office; nor at
+    // a backup, whose impatience it would cause.
     auto trust = trust_.find(what.client);
     auto proven = trust != trust_.end() ? trust->second.left == 0
                                         : options_.probation_requests == 0;
-    if (!(proven && vouched_by_mac(what)) && !vouched_by_signature(what)) {
+    auto enough = leads() && proven && vouched_by_mac(what);
+    auto is_signed = !enough && vouched_by_signature(what);
+    if (!enough && !is_signed) {
       if (!vouched_by_mac(what))
         accuse(what.client, misdeed::bad_mac);
       return;
     }
-    waiting_[what.client] = {what, now_};
+    waiting_[what.client] = {what, now_, is_signed};
     arrivals_.push_back({what.client, what.number});
     if (leads())
       queue_.push_back({what.client, what.number});
@@ -135,7 +141,7 @@ void core::answer_again(const request& what) {
 
 void core::send_reply(node_id client, timestamp number, bool read_only,
                       const slice& result) {
-  send(client, reply{view_, number, read_only, result}, 0);
+  send(client, reply{view_, number, read_only, result}, executed_after_);
 }
 
 void core::propose() {
@@ -158,14 +164,12 @@ shared_batch core::gather_batch() {
   std::size_t bytes = 0;
   while (!queue_.empty() && requests->size() < options_.max_batch_requests) {
     auto next = queue_.front();
-    auto found = waiting_.find(next.client);
     auto& proposed = proposed_[next.client];
-    if (found == waiting_.end() || found->second.what.number != next.number
-        || next.number <= proposed) {
+    if (!still_waits(next) || next.number <= proposed) {
       queue_.pop_front();
       continue;
     }
-    const auto& what = found->second.what;
+    const auto& what = waiting_.at(next.client).what;
     bytes += what.core.size();
     if (!requests->empty() && bytes > options_.max_batch_bytes)
       break;
@@ -176,21 +180,26 @@ shared_batch core::gather_batch() {
   return requests;
 }
 
-// In a new view all that waits is proposed anew, and has its time anew.
+// In a new view all that waits is proposed anew, and has its time anew. What a
+// primary took by its MAC it cannot expect of the next: the client sends it
+// again, signed.
 void core::requeue_waiting() {
   queue_.clear();
   proposed_.clear();
+  if (!leads())
+    std::erase_if(waiting_,
+                  [](const auto& one) { return !one.second.is_signed; });
   forget_gone_arrivals();
   std::size_t passed_on = 0;
   for (const auto& one : arrivals_) {
-    auto found = waiting_.find(one.client);
-    if (found == waiting_.end() || found->second.what.number != one.number)
+    if (!still_waits(one))
       continue;
-    found->second.since = now_;
+    auto& known = waiting_.at(one.client);
+    known.since = now_;
     if (leads())
       queue_.push_back(one);
     else if (passed_on++ < options_.max_batch_requests)
-      send(options_.primary_of(view_), request_message{found->second.what}, 0);
+      send(options_.primary_of(view_), request_message{known.what}, 0);
   }
 }
 
@@ -200,14 +209,33 @@ void core::forget_waiting(node_id client, timestamp up_to) {
     waiting_.erase(found);
 }
 
+bool core::still_waits(const arrival& one) const {
+  auto found = waiting_.find(one.client);
+  return found != waiting_.end() && found->second.what.number == one.number;
+}
+
+// The oldest of those that are left comes to the front; those behind it are
+// looked at when they are many.
 void core::forget_gone_arrivals() {
-  while (!arrivals_.empty()) {
-    auto found = waiting_.find(arrivals_.front().client);
-    if (found != waiting_.end()
-        && found->second.what.number == arrivals_.front().number)
-      return;
+  while (!arrivals_.empty() && !still_waits(arrivals_.front()))
     arrivals_.pop_front();
-  }
+  for (auto* all : {&arrivals_, &queue_})
+    if (all->size() > 2 * waiting_.size() + gone_arrivals_kept)
+      std::erase_if(*all,
+                    [this](const arrival& one) { return !still_waits(one); });
+}
+
+// What this primary proposed by its MACs, and could not get prepared: perhaps
+// they were right here only.
+void core::doubt_unprepared() {
+  for (const auto& [sequence, one] : slots_)
+    if (one.accepted && !one.prepared)
+      if (auto requests = find_batch(one, *one.accepted))
+        for (const auto& what : *requests) {
+          auto known = waiting_.find(what.client);
+          if (known != waiting_.end() && !known->second.is_signed)
+            doubt_client(what.client);
+        }
 }
 
 // When this replica loses its patience with the primary: nothing is executed

@@ -68,6 +68,8 @@ void core::clear_view_of_slots() {
 }
 
 void core::start_view_change(view_number view) {
+  if (leads())
+    doubt_unprepared();
   view_ = view;
   active_ = false;
   ++view_change_count_;
@@ -182,6 +184,8 @@ void core::receive(node_id from, const new_view& body) {
 }
 
 void core::enter_view(const new_view& what, const view_start& start) {
+  if (leads())
+    doubt_unprepared();
   view_ = what.view;
   active_ = true;
   new_view_bytes_ = encode(what);

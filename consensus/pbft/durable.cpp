@@ -18,6 +18,7 @@ struct folder {
   }
 
   void operator()(const accepted_record& what) const {
+    state.executed = std::max(state.executed, what.what.sequence);
     auto& slot = state.slots[what.what.sequence];
     note_pre_prepared(slot.pre_prepared, what.what);
     slot.batches[what.what.of] = what.requests;
@@ -31,6 +32,10 @@ struct folder {
 
   void operator()(const prepared_record& what) const {
     state.slots[what.what.sequence].prepared = what.what;
+  }
+
+  void operator()(const executed_record& what) const {
+    state.executed = std::max(state.executed, what.sequence);
   }
 
   void operator()(const checkpoint_record& what) const {
@@ -91,6 +96,10 @@ struct record_writer {
   void operator()(const stable_record& what) const {
     out.put_bytes(encode_proof(what.proof).view());
   }
+
+  void operator()(const executed_record& what) const {
+    out.put(what.sequence);
+  }
 };
 
 record take_record(std::uint8_t kind, wire_reader& in, const slice& whole) {
@@ -121,6 +130,8 @@ record take_record(std::uint8_t kind, wire_reader& in, const slice& whole) {
           whole.part(in.take_bytes(limits::max_piece_bytes)));
       return what;
     }
+    case 5:
+      return executed_record{in.take<std::uint64_t>()};
     default: {
       stable_record what;
       auto proof =

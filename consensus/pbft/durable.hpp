@@ -51,6 +51,14 @@ struct prepared_record {
                          const prepared_record&) = default;
 };
 
+/// Executed without having been accepted here: comes before the replies.
+struct executed_record {
+  sequence_number sequence = 0;
+
+  friend bool operator==(const executed_record&,
+                         const executed_record&) = default;
+};
+
 /// The state after `sequence`: comes before the message that says so.
 struct checkpoint_record {
   sequence_number sequence = 0;
@@ -68,7 +76,7 @@ struct stable_record {
 };
 
 using record = std::variant<view_record, accepted_record, prepared_record,
-                            checkpoint_record, stable_record>;
+                            checkpoint_record, stable_record, executed_record>;
 
 /// One unit for the disk, in the order of ids.
 struct disk_write {
@@ -88,6 +96,8 @@ struct durable_state {
   std::map<sequence_number, durable_slot> slots{};
   std::map<sequence_number, std::vector<slice>> checkpoints{};
   stable_proof stable{};
+  /// At least up to here clients may have seen what this replica executed.
+  sequence_number executed = 0;
 
   void apply(const record& what);
 };

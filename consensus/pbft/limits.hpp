@@ -39,6 +39,9 @@ inline constexpr std::size_t max_clients = std::size_t{1} << 20;
 /// Pieces of evidence kept; the counts go on.
 inline constexpr std::size_t max_evidence = 256;
 
+/// Packets that wait for the disk; more are dropped, and come again.
+inline constexpr std::size_t max_held_packets = 65'536;
+
 /// Sequence numbers that one status message is answered with, and that one
 /// timer sends again.
 inline constexpr std::size_t max_resent = 16;

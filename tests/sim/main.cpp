@@ -1,5 +1,6 @@
 // The program `sim`: runs scenarios from seeds.
 #include "tests/sim/campaign.hpp"
+#include "tests/sim/pbft/world.hpp"
 #include "tests/sim/raft/world.hpp"
 
 #include <array>
@@ -17,7 +18,7 @@ using namespace neuroplex::sim;
 
 constexpr const char* usage =
   R"(usage: sim [options]
-  --scenario NAME    raft (see --list)
+  --scenario NAME    raft or pbft (see --list)
   --seed N           one run
   --seeds A-B        many runs, every 20th twice
   --only KINDS       allow these kinds of faults only: loss,crash or none
@@ -31,7 +32,8 @@ constexpr const char* usage =
   --list             scenarios, kinds of faults, mistakes
 )";
 
-const std::array<scenario, 1> scenarios{{{"raft", run_raft, raft_mistakes()}}};
+const std::array<scenario, 2> scenarios{
+  {{"raft", run_raft, raft_mistakes()}, {"pbft", run_pbft, pbft_mistakes()}}};
 
 struct command_line {
   campaign_settings campaign;
