@@ -379,7 +379,7 @@ void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
      .done = [this, mailbox = mailbox_, how = todo.how,
               protocol = command.protocol, writer,
               completion =
-                std::move(completion)](agreement::outcome what) mutable {
+                std::move(completion)](const agreement::outcome& what) mutable {
        resp::remote_reply reply{errc::ok, reply_bytes(how, protocol, what)};
        std::lock_guard guard{mailbox->mutex};
        if (mailbox->gate == nullptr)

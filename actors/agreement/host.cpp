@@ -454,7 +454,7 @@ void host::stop() noexcept {
 }
 
 std::uint16_t host::port() const noexcept {
-  return inside_->port_;
+  return inside_->port();
 }
 
 void host::set_peer(raft::node_id peer, const std::string& address,

@@ -73,11 +73,12 @@ public:
   store_machine::result ask(const store_machine::operation& what) {
     std::promise<outcome> promise;
     auto read = !store_machine::changes(what.kind);
-    host_->submit(first_group,
-                  {.read = read,
-                   .batch = store_machine::encode_batch({what}),
-                   .deadline = in_a_while(),
-                   .done = [&](outcome one) { promise.set_value(one); }});
+    host_->submit(first_group, {.read = read,
+                                .batch = store_machine::encode_batch({what}),
+                                .deadline = in_a_while(),
+                                .done = [&](const outcome& one) {
+                                  promise.set_value(one);
+                                }});
     auto done = promise.get_future().get();
     if (done.code != errc::ok)
       return {.status = done.code};
@@ -87,7 +88,7 @@ public:
   expected<void>
   operate(const std::function<void(host&, operator_answer)>& use) {
     std::promise<expected<void>> promise;
-    use(*host_, [&](expected<void> how) { promise.set_value(how); });
+    use(*host_, [&](const expected<void>& how) { promise.set_value(how); });
     return promise.get_future().get();
   }
 

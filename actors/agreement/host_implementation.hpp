@@ -51,7 +51,9 @@ public:
   void add_member(raft::node_id who, operator_answer done);
   void remove_member(raft::node_id who, operator_answer done);
 
-  std::uint16_t port_ = 0;
+  [[nodiscard]] std::uint16_t port() const noexcept {
+    return port_;
+  }
 
 private:
   // What a readiness event is about.
@@ -132,6 +134,7 @@ private:
   std::unordered_map<std::uint64_t, incoming_link> incoming_;
   std::uint64_t last_incoming_ = 0;
   std::uint64_t refused_connections_ = 0;
+  std::uint16_t port_ = 0; // set once, before there are threads
 
   raft::time now_{};
   raft::time next_report_{};

@@ -20,11 +20,12 @@ public:
                 raft::time patience = 1s) {
     auto place = outcomes.size();
     outcomes.push_back(errc::locked); // not yet
-    subject.add(
-      {.read = read,
-       .batch = batch,
-       .deadline = now + patience,
-       .done = [this, place](outcome what) { outcomes[place] = what.code; }});
+    subject.add({.read = read,
+                 .batch = batch,
+                 .deadline = now + patience,
+                 .done = [this, place](const outcome& what) {
+                   outcomes[place] = what.code;
+                 }});
     collect();
   }
 
@@ -158,9 +159,10 @@ TEST_CASE("wishes beyond the limit are refused at once") {
   requester subject{{.group = 1, .self = 1, .max_outstanding = 1}};
   std::vector<errc> outcomes;
   auto add = [&] {
-    subject.add({.batch = "w", .deadline = 1s, .done = [&](outcome what) {
-                   outcomes.push_back(what.code);
-                 }});
+    subject.add(
+      {.batch = "w", .deadline = 1s, .done = [&](const outcome& what) {
+         outcomes.push_back(what.code);
+       }});
   };
   add();
   add();

@@ -45,7 +45,7 @@ public:
   }
 
   // An entry with one batch of a session, at the next index.
-  command_answer run(std::vector<operation> operations,
+  command_answer run(const std::vector<operation>& operations,
                      std::uint64_t sequence) {
     auto batch = encode_batch(operations);
     return apply({.time_ms = time_ms,
