@@ -40,6 +40,21 @@ void report(const scenario& what, const run_request& asked,
   std::fflush(stdout);
 }
 
+void tell_difference(std::uint64_t seed, const campaign_settings& settings,
+                     campaign_result& result) {
+  result.passed = false;
+  if (++result.failures == 1) {
+    result.first_failing_seed = seed;
+    result.first_failure =
+      "repetition: two runs differ: something outside of the seed has a say";
+  }
+  if (settings.most_failures > 1) {
+    std::printf("seed %llu: two runs differ: something outside of the seed has "
+                "a say\n",
+                static_cast<unsigned long long>(seed));
+  }
+}
+
 } // namespace
 
 std::uint64_t seed_under_way() noexcept {
@@ -114,6 +129,7 @@ campaign_result run_campaign(const campaign_settings& settings) {
       result.passed = false;
       if (++result.failures == 1) {
         result.first_failing_seed = asked.seed;
+        result.first_failure = one.failure;
       }
       if (settings.most_failures > 1) {
         report(settings.what, asked, one);
@@ -122,19 +138,26 @@ campaign_result run_campaign(const campaign_settings& settings) {
       result.recoveries_ppt.push_back(one.recovery_ppt);
     }
     reporting += processor_time() - before_report;
-    if (asked.seed % repeat_every == 0) {
+    if (asked.seed % settings.repeat_every == 0) {
       ++result.repeated;
       if (settings.what.run(asked).hash != one.hash) {
-        result.passed = false;
-        std::printf("seed %llu: two runs differ: something outside of the seed "
-                    "has a say\n",
-                    static_cast<unsigned long long>(asked.seed));
+        tell_difference(asked.seed, settings, result);
       }
+    }
+    if (settings.on_run && !settings.on_run(result.runs)) {
+      break;
     }
   }
   result.spent = processor_time() - begin - reporting;
   if (result.failures == 0 && settings.request.allowed == fault_set::all()
       && result.runs >= seeds_that_reach_everything) {
+    std::sort(result.recoveries_ppt.begin(), result.recoveries_ppt.end());
+    const auto usual = result.recoveries_ppt[result.runs * 99 / 100];
+    if (usual > most_usual_recovery_ppt) {
+      result.passed = false;
+      std::printf("one run of a hundred took longer than two election timeouts "
+                  "to make progress again\n");
+    }
     for (const auto& [name, count] : result.counts) {
       if (count == 0 && name.find("undecided") == std::string::npos) {
         result.passed = false;

@@ -238,7 +238,8 @@ int main(int argc, char** argv) {
     }
   }
   failure_is_wanted = asked.must_fail;
-  if (std::signal(SIGABRT, tell_abort) == SIG_ERR) {
+  if (std::signal(SIGABRT, tell_abort) == SIG_ERR
+      || std::signal(SIGSEGV, tell_abort) == SIG_ERR) {
     return EXIT_FAILURE;
   }
   const auto single = asked.campaign.seeds == 1 && !asked.must_fail;

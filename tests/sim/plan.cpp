@@ -11,7 +11,7 @@ constexpr std::array<std::string_view, fault_count> fault_names{
   "one_way",     "partial",     "crash",      "torn_write",  "failed_sync",
   "rot",         "slow_disk",   "full_disk",  "clock_drift", "clock_jump",
   "pause",       "membership",  "transfer",   "snapshot",    "rare_branch",
-  "misdirected",
+  "misdirected", "new_leader",
 };
 
 } // namespace
@@ -72,7 +72,7 @@ plan draw_plan(dice from, fault_set allowed) {
   const auto stall = from.between(10ms, 400ms);
   const auto stalls = static_cast<std::uint32_t>(from.between(1'000, 50'000));
   const auto failed = static_cast<std::uint32_t>(from.between(500, 5'000));
-  const auto drift = static_cast<std::int32_t>(from.between(100, 50'000));
+  const auto drift = static_cast<std::int32_t>(from.between(100, 200'000));
 
   result.loss_ppm = if_has(fault::loss, loss);
   result.duplication_ppm = if_has(fault::duplication, duplication);

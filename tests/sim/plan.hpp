@@ -43,9 +43,10 @@ enum class fault : std::uint8_t {
   snapshot,    ///< state is saved and logs are cut at any time
   rare_branch, ///< code takes a path that it seldom takes
   misdirected, ///< a write landed elsewhere in its file
+  new_leader,  ///< something strikes just after somebody was elected
 };
 
-inline constexpr unsigned fault_count = 21;
+inline constexpr unsigned fault_count = 22;
 
 /// A set of kinds.
 class fault_set {

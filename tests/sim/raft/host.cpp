@@ -117,12 +117,17 @@ void raft_host::begin_node() {
   feed(raft::tick{});
 }
 
-bool raft_host::holds_durably(raft::log_index index,
+bool raft_host::holds_durably(raft::incarnation_number disk,
+                              raft::log_index index,
                               raft::term_number term) const {
-  if (damaged_) {
-    return true;
+  const node_files* files = nullptr;
+  if (disk == incarnation_) {
+    files = life_ && life_->node ? life_->log.get() : left_.get();
+  } else if (disk < lost_.size()) {
+    files = lost_[disk].get();
+  } else {
+    return false;
   }
-  const auto* files = life_ && life_->node ? life_->log.get() : left_.get();
   return files == nullptr || files->holds_durably(index, term);
 }
 
@@ -227,6 +232,10 @@ bool raft_host::carry_out(raft::effects& wanted) {
                 static_cast<std::uint64_t>(wanted.role->role),
                 wanted.role->term);
     invariants_.saw_role(self().id, lives_, *wanted.role, life_->node->log());
+    life_->committed_in_office = false;
+    if (leads() && on_elected) {
+      on_elected();
+    }
   }
   if (settings_.messages_first && !send_all(wanted.messages)) {
     return false;
@@ -377,6 +386,9 @@ bool raft_host::apply_all(const std::vector<raft::entry>& entries) {
     }
     if (leads()) {
       invariants_.saw_commit(self().id, one, members_);
+      if (!std::exchange(life_->committed_in_office, true) && on_first_commit) {
+        on_first_commit();
+      }
     } else {
       invariants_.saw_commit(self().id, one, {});
     }
@@ -573,13 +585,12 @@ void raft_host::replace_disk() {
   box_.crash();
   box_.storage().wipe();
   life_.reset();
-  left_.reset();
+  lost_.push_back(std::move(left_));
   world_.note("new disk", box_.number());
   ++incarnation_;
   ++counts_.disks_replaced;
   damaged_ = false;
   rotten_ = false;
-  invariants_.disk_was_lost();
   box_.start();
 }
 

@@ -84,6 +84,11 @@ public:
   raft_host(const raft_host&) = delete;
   raft_host& operator=(const raft_host&) = delete;
 
+  /// Called when the node has become leader, from within its turn.
+  std::function<void()> on_elected;
+  /// Called when it has committed something for the first time since.
+  std::function<void()> on_first_commit;
+
   /// Node ids count from 1.
   [[nodiscard]] raft::member self() const noexcept {
     return {box_.number() + 1, incarnation_};
@@ -112,7 +117,9 @@ public:
     return life_ && life_->role == raft::role::leader;
   }
 
-  [[nodiscard]] bool holds_durably(raft::log_index index,
+  /// Whether that disk of the node has the entry, or had it when it was lost.
+  [[nodiscard]] bool holds_durably(raft::incarnation_number disk,
+                                   raft::log_index index,
                                    raft::term_number term) const;
 
   /// What the newest configuration in its log is, as far as it ran.
@@ -169,6 +176,7 @@ private:
     std::string incoming; ///< snapshot
     raft::log_index incoming_index = 0;
     bool saving = false;
+    bool committed_in_office = false;
   };
 
   [[nodiscard]] std::unique_ptr<node_files> files();
@@ -211,6 +219,7 @@ private:
   bool rotten_ = false;
   bool damaged_ = false;
   std::unique_ptr<life> life_;
+  std::vector<std::unique_ptr<node_files>> lost_; ///< disks, by incarnation
   std::unique_ptr<node_files> left_; ///< what a machine knew when it stopped
   host_counts counts_;
 };

@@ -120,7 +120,7 @@ void raft_invariants::saw_commit(raft::node_id node, const raft::entry& one,
   }
   const auto latest = leaders_.empty() ? one.term : leaders_.rbegin()->first;
   committed_.push_back({one.term, hash, std::max(latest, one.term)});
-  if (count_copies_ && !leading.empty()
+  if (!leading.empty()
       && std::none_of(leading.begin(), leading.end(), [&](const auto& members) {
            return is_safe_in(members, one);
          })) {

@@ -36,7 +36,8 @@ namespace neuroplex::sim {
 
 class raft_invariants {
 public:
-  /// `holds` says whether a node's disk, of that incarnation, has an entry.
+  /// `holds` says whether a node's disk, of that incarnation, has an entry, or
+  /// had it when the disk was lost.
   using durable_copy =
     std::function<bool(raft::member, raft::log_index, raft::term_number)>;
 
@@ -59,11 +60,6 @@ public:
   /// A state machine at an index, after an entry or a snapshot.
   void saw_state(raft::node_id node, raft::log_index index,
                  std::uint64_t digest);
-
-  /// No disk was lost so far: the count of durable copies means something.
-  void disk_was_lost() noexcept {
-    count_copies_ = false;
-  }
 
   [[nodiscard]] raft::log_index committed() const noexcept {
     return committed_.size();
@@ -97,7 +93,6 @@ private:
 
   kernel& world_;
   durable_copy holds_;
-  bool count_copies_ = true;
   std::map<raft::term_number, office> leaders_;
   std::map<raft::member, raft::hard_state> promises_;
   std::map<std::pair<raft::log_index, raft::term_number>, written> entries_;
