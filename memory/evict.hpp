@@ -132,6 +132,14 @@ public:
     return given;
   }
 
+  /// Whether there are entries that may go for memory that `asker` asks.
+  [[nodiscard]] bool may_take(std::uint8_t asker) const noexcept {
+    eviction_scope scope;
+    for (unsigned each = 0; each <= class_of(asker); ++each)
+      collect(scope, each);
+    return scope.any;
+  }
+
   /// The policy of a namespace; what is scribbled there counts as none.
   [[nodiscard]] policy_kind policy_of(std::uint8_t ns) const noexcept {
     auto kind = static_cast<policy_kind>(

@@ -206,6 +206,7 @@ protected:
   /// Memory is short: looks for it everywhere before giving up.
   std::uint32_t allocate_hard(context& self, std::uint8_t ns,
                               std::uint64_t bytes) {
+    room_search search;
     for (unsigned source = 0;; ++source) {
       switch (source) {
         case 0:
@@ -238,7 +239,7 @@ protected:
           continue;
         default:
           // At last other entries, until there is room or nothing to give.
-          if (!evict_for(self, ns, bytes, source - 5))
+          if (!evict_for(self, ns, bytes, search))
             return 0;
           break;
       }
@@ -260,23 +261,35 @@ protected:
 
   // -- making room ------------------------------------------------------------
 
-  /// Gives up entries, in round `round`, for a block of `bytes`; false when it
-  /// is of no use to go on. What the policies choose lies scattered, so every
-  /// few rounds, or for a block that wants pages of its own, some pages are
-  /// cleared.
+  /// How far one allocation has come in making room for itself.
+  struct room_search {
+    unsigned rounds = 0;
+    unsigned clearings = 0;
+    bool pages_only = false;
+  };
+
+  /// Gives up entries for a block of `bytes`; false when it is of no use to go
+  /// on. What the policies choose lies scattered, so every few rounds, or for a
+  /// block that wants pages of its own, some pages are cleared.
   bool evict_for(context& self, std::uint8_t ns, std::uint64_t bytes,
-                 unsigned round) {
+                 room_search& search) {
     auto pages = pool_.pages_alone(bytes);
-    if (pages == 0 && (round + 1) % clear_every != 0) {
-      if (evict(self, ns, limits::eviction_batch) == 0)
-        return false;
+    ++search.rounds;
+    if (pages == 0 && !search.pages_only && search.rounds % clear_every != 0) {
+      // Others may have given up, or used anew, all that a run looked at. While
+      // there is something to take, the pages have the last word.
+      if (evict(self, ns, limits::eviction_batch) == 0) {
+        if (!evictor().may_take(ns))
+          return false;
+        search.pages_only = true;
+      }
       pool_.reuse_retired(self);
-      return round < max_eviction_rounds;
+      return search.rounds < max_eviction_rounds;
     }
     // The allocator goes on looking where it stopped.
     auto committed = arena_.committed_pages();
     auto step = std::max(pages, least_cleared_pages);
-    auto turn = pages == 0 ? round / clear_every : round;
+    auto turn = search.clearings++;
     auto first = (arena_.control().page_cursor.load(std::memory_order_relaxed)
                   + turn * step)
                  % committed;
@@ -291,7 +304,7 @@ protected:
       evict(self, ns, limits::eviction_batch);
     pool_.flush(self);
     pool_.scavenge(self);
-    return round < max_eviction_rounds
+    return search.rounds < max_eviction_rounds
            && std::uint64_t{turn} * step <= committed;
   }
 
