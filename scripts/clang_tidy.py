@@ -173,13 +173,19 @@ def check(group, cache):
 def fitting_groups(units, cache, pool):
     """The units in groups whose members compile together, largest first."""
     groups = []
-    while units:
-        candidates = groups_of(units)
-        units = []
-        for group, apart in zip(candidates, pool.map(
+    candidates = groups_of(units)
+    while candidates:
+        rests = []
+        apart = []
+        for group, odd in zip(candidates, pool.map(
                 lambda group: misfits(group, cache), candidates)):
-            groups.append([unit for unit in group if unit not in apart])
-            units += apart
+            if odd:
+                # One name too many hides the next.
+                rests.append([unit for unit in group if unit not in odd])
+                apart += odd
+            else:
+                groups.append(group)
+        candidates = rests + groups_of(apart)
     return sorted(groups, key=len, reverse=True)
 
 
