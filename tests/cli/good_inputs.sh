@@ -57,9 +57,19 @@ help_of() {
 }
 help_of
 for command in tour cluster serve get set del incr scan load attach stats bench \
-  doctor config cert namespace backup; do
+  sim raft doctor config cert namespace backup; do
   "$program" --help | grep -q "^  $command " || fail "--help has no $command"
 done
+
+# -- the simulator -------------------------------------------------------------
+
+json 'x["runs"] == 3 and x["runs_failed"] == 0 and x["decided"] > 0' \
+  sim --seed 7 --runs 3 --commit-check
+json 'x["runs_repeated"] == 1 and x["scenario"] == "pbft"' \
+  sim --scenario pbft --seed 7 --commit-check
+trace=$("$program" sim --seed 9 --output json \
+  | python3 -c 'import json, sys; print(json.load(sys.stdin)["trace"])')
+json "x[\"trace\"] == $trace" sim --seed 9
 
 # -- settings ------------------------------------------------------------------
 

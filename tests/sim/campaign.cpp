@@ -155,13 +155,14 @@ campaign_result run_campaign(const campaign_settings& settings) {
     const auto usual = result.recoveries_ppt[result.runs * 99 / 100];
     if (usual > most_usual_recovery_ppt) {
       result.passed = false;
-      std::printf("one run of a hundred took longer than two election timeouts "
-                  "to make progress again\n");
+      result.shortcomings.emplace_back(
+        "one run of a hundred took longer than two election timeouts to make "
+        "progress again");
     }
     for (const auto& [name, count] : result.counts) {
       if (count == 0 && name.find("undecided") == std::string::npos) {
         result.passed = false;
-        std::printf("no run has reached: %s\n", name.c_str());
+        result.shortcomings.push_back("no run has reached: " + name);
       }
     }
   }
@@ -195,6 +196,9 @@ void print_figures(const campaign_result& result) {
   for (const auto& [name, count] : result.counts) {
     std::printf("%14llu %s\n", static_cast<unsigned long long>(count),
                 name.c_str());
+  }
+  for (const auto& one : result.shortcomings) {
+    std::printf("%s\n", one.c_str());
   }
 }
 

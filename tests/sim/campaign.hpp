@@ -54,6 +54,8 @@ struct campaign_result {
   nanoseconds spent{0}; ///< processor time
   std::map<std::string, std::uint64_t> counts;
   std::vector<std::uint64_t> recoveries_ppt;
+  /// What a campaign of many seeds lacks though no run of it failed.
+  std::vector<std::string> shortcomings;
   bool passed = true;
 };
 

@@ -1,9 +1,7 @@
 // The program `sim`: runs scenarios from seeds.
 #include "tests/sim/campaign.hpp"
-#include "tests/sim/pbft/world.hpp"
-#include "tests/sim/raft/world.hpp"
+#include "tests/sim/scenarios.hpp"
 
-#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -32,9 +30,6 @@ constexpr const char* usage =
   --list             scenarios, kinds of faults, mistakes
 )";
 
-const std::array<scenario, 2> scenarios{
-  {{"raft", run_raft, raft_mistakes()}, {"pbft", run_pbft, pbft_mistakes()}}};
-
 struct command_line {
   campaign_settings campaign;
   bool must_fail = false;
@@ -43,7 +38,7 @@ struct command_line {
 };
 
 int list() {
-  for (const auto& one : scenarios) {
+  for (const auto& one : all_scenarios()) {
     std::printf("scenario %.*s\n  mistakes: %.*s\n",
                 static_cast<int>(one.name.size()), one.name.data(),
                 static_cast<int>(one.mistakes.size()), one.mistakes.data());
@@ -90,13 +85,11 @@ bool read_number(const char* text, auto& number) {
 }
 
 bool read_scenario(std::string_view name, campaign_settings& campaign) {
-  for (const auto& one : scenarios) {
-    if (one.name == name) {
-      campaign.what = one;
-      return true;
-    }
+  const auto* found = find_scenario(name);
+  if (found != nullptr) {
+    campaign.what = *found;
   }
-  return false;
+  return found != nullptr;
 }
 
 bool read_mistake(std::string_view name, campaign_settings& campaign) {
@@ -223,7 +216,7 @@ int run_many(const command_line& asked) {
 
 int main(int argc, char** argv) {
   command_line asked;
-  asked.campaign.what = scenarios.front();
+  asked.campaign.what = all_scenarios().front();
   for (int number = 1; number < argc; ++number) {
     const std::string_view name = argv[number];
     if (name == "--list") {

@@ -48,6 +48,7 @@ struct scenario {
   std::string_view name;
   run_result (*run)(const run_request& asked);
   std::string_view mistakes; ///< names that `run_request::mistake` may have
+  std::string_view decided;  ///< that of `counts` which says that it got ahead
 };
 
 } // namespace neuroplex::sim

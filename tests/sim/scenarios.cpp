@@ -1,0 +1,27 @@
+#include "tests/sim/scenarios.hpp"
+
+#include "tests/sim/pbft/world.hpp"
+#include "tests/sim/raft/world.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace neuroplex::sim {
+
+std::span<const scenario> all_scenarios() noexcept {
+  static const std::array<scenario, 2> all{{
+    {"raft", run_raft, raft_mistakes(), "entries committed"},
+    {"pbft", run_pbft, pbft_mistakes(), "batches executed"},
+  }};
+  return all;
+}
+
+const scenario* find_scenario(std::string_view name) noexcept {
+  auto all = all_scenarios();
+  auto found = std::find_if(all.begin(), all.end(), [&](const scenario& one) {
+    return one.name == name;
+  });
+  return found == all.end() ? nullptr : &*found;
+}
+
+} // namespace neuroplex::sim
