@@ -584,11 +584,13 @@ private:
            > static_cast<std::int64_t>(slots / 100 * percent);
   }
 
+  /// Whether the index grows: already, by us, or by another who was first.
   bool grow_index(const home& at) {
-    if ((at.index_state & layout::index_migrating) != 0)
-      return true;
-    return growth_.grow_index != nullptr
-           && growth_.grow_index(growth_.owner, at.index_state);
+    return (at.index_state & layout::index_migrating) != 0
+           || (growth_.grow_index != nullptr
+               && growth_.grow_index(growth_.owner, at.index_state))
+           || arena_.control().index_state.load(std::memory_order_relaxed)
+                != at.index_state;
   }
 };
 

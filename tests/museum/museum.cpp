@@ -84,7 +84,7 @@ settings parse(int argc, char** argv) {
 class exhibit {
 public:
   explicit exhibit(const scenario& what)
-    : what_{what}, world_{make_world(what.pages)} {
+    : what_{what}, world_{make_world(what.pages, what.index_groups)} {
     what_.prepare(*world_);
     world_->remember();
   }

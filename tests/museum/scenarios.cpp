@@ -1,6 +1,7 @@
 #include "tests/museum/scenarios.hpp"
 
 #include <memory>
+#include <utility>
 
 namespace neuroplex::museum {
 
@@ -14,15 +15,6 @@ void set_soon_reused(world& w, unsigned thread, unsigned key,
                      std::uint32_t value) {
   w.set(thread, key, value);
   w.reuse(thread);
-}
-
-/// A thread that recovers `dead`, if it died, however often helpers die.
-role recovers(unsigned self, unsigned dead, bool mortal = false) {
-  return {[self, dead](world& w) {
-            if (w.threads().await_end(dead))
-              w.recover(self, dead);
-          },
-          mortal};
 }
 
 scenario reused_block() {
@@ -132,29 +124,6 @@ scenario three_inserts() {
                 w.get(2, 0);
               }}},
     .within = {.preemptions = 2, .spells = 0, .together = 2},
-  };
-}
-
-scenario overflowing_line() {
-  return {
-    .name = "overflowing_line",
-    .sentence = "an insertion beyond a full home line is met by its rivals",
-    .prepare =
-      [](world& w) {
-        // Eleven of the line's twelve slots by name, so that one insertion
-        // finds the last slot and the next goes to the next line.
-        w.fill_line(11);
-      },
-    .roles = {{[](world& w) {
-                w.add(0, 0, 1);
-                w.get(0, 0);
-              }},
-              {[](world& w) {
-                w.add(1, 1, 7);
-                w.add(1, 0, 2);
-              }}},
-    .within = {.preemptions = 2, .spells = 1, .together = 2},
-    .pages = 8,
   };
 }
 
@@ -406,79 +375,6 @@ scenario scans() {
   };
 }
 
-scenario doubling() {
-  return {
-    .name = "doubling",
-    .sentence = "the index doubles under readers and writers",
-    .prepare =
-      [](world& w) {
-        w.set(0, 0, 1);
-        w.set(0, 6, 1);
-        w.grow_index();
-      },
-    .roles = {{[](world& w) {
-                w.set(0, 0, 2);
-                w.get(0, 6);
-              }},
-              {[](world& w) {
-                w.erase(1, 0);
-                w.add(1, 0, 3);
-                w.increment(1, 6, 2);
-              }},
-              {[](world& w) {
-                w.get(2, 0);
-                w.get_with_care(2, 6);
-                w.add(2, 1, 4);
-                w.get(2, 0);
-              }}},
-    .within = {.preemptions = 1,
-               .spells = 0,
-               .together = 1,
-               .most_runs = 3'000},
-    .samples = 1'000,
-    .most_steps = 200'000,
-  };
-}
-
-scenario doubling_begins() {
-  auto result = doubling();
-  result.name = "doubling_begins";
-  result.sentence = "the index begins to double under readers and writers";
-  result.prepare = [](world& w) {
-    w.set(0, 0, 1);
-    w.set(0, 6, 1);
-  };
-  result.roles.push_back({[](world& w) {
-    w.grow_index();
-    w.set(3, 7, 5);
-  }});
-  return result;
-}
-
-scenario late_helper() {
-  return {
-    .name = "late_helper",
-    .sentence = "who helps to double the index and comes late changes nothing "
-                "of what stands there since",
-    .prepare =
-      [](world& w) {
-        w.set(0, 0, 1);
-        w.grow_index();
-      },
-    .roles = {{[](world& w) { w.erase(0, 1); }}, {[](world& w) {
-                w.erase(1, 0);
-                w.add(1, 3, 5);
-                w.get_with_care(1, 3);
-              }}},
-    .within = {.preemptions = 1,
-               .spells = 0,
-               .together = 1,
-               .most_runs = 1'000},
-    .samples = 200,
-    .most_steps = 200'000,
-  };
-}
-
 scenario dead_writer(const char* name, std::function<void(world&)> body) {
   return {
     .name = name,
@@ -606,20 +502,6 @@ scenario pages_of_the_dead() {
   };
 }
 
-scenario dead_doubler() {
-  auto result = doubling();
-  result.name = "dead_doubler";
-  result.sentence = "who dies while the index doubles leaves it to the others";
-  result.roles[0].mortal = true;
-  result.roles[1].mortal = true;
-  result.roles.push_back(recovers(3, 0));
-  result.roles.push_back(recovers(4, 1));
-  result.within.preemptions = 0;
-  result.within.deaths = 1;
-  result.deaths = 2;
-  return result;
-}
-
 /// Of entries that share values; key 0 holds value 1 from the beginning.
 scenario sharing_one(const char* name, const char* sentence,
                      std::vector<role> roles) {
@@ -719,17 +601,14 @@ scenario knotted(const char* name, std::function<void(world&)> knot,
   };
 }
 
-} // namespace
-
-const std::vector<scenario>& all_scenarios() {
-  static const std::vector<scenario> all{
+std::vector<scenario> scenarios_of_entries() {
+  return {
     reused_block(),
     same_block_again(),
     same_block_again_with_care(),
     told_of_a_write(),
     two_inserts(),
     three_inserts(),
-    overflowing_line(),
     overwrites(),
     conditions(),
     refusals(),
@@ -742,9 +621,6 @@ const std::vector<scenario>& all_scenarios() {
     common_span(),
     raw_pages(),
     scans(),
-    doubling(),
-    doubling_begins(),
-    late_helper(),
     dead_writer("dead_overwriter",
                 [](world& w) {
                   set_soon_reused(w, 0, 0, 2);
@@ -768,7 +644,6 @@ const std::vector<scenario>& all_scenarios() {
     dead_recoverer(),
     dead_allocator(),
     pages_of_the_dead(),
-    dead_doubler(),
     shared_value(),
     last_reference(),
     dead_sharer(),
@@ -789,6 +664,17 @@ const std::vector<scenario>& all_scenarios() {
       },
       [](world& w) { w.recover(1, 0); }),
   };
+}
+
+} // namespace
+
+const std::vector<scenario>& all_scenarios() {
+  static const auto all = [] {
+    auto result = scenarios_of_entries();
+    for (auto& each : index_scenarios())
+      result.push_back(std::move(each));
+    return result;
+  }();
   return all;
 }
 

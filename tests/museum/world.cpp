@@ -2,6 +2,7 @@
 
 #include "memory/engine.hpp"
 #include "tests/museum/keys.hpp"
+#include "tests/museum/shape.hpp"
 #include "tests/museum/sharing.hpp"
 #include "tests/museum/values.hpp"
 #include "tests/schedule/model_sync.hpp"
@@ -10,7 +11,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -31,29 +31,6 @@ constexpr unsigned judge_thread = max_threads - 1;
 constexpr std::uint8_t ns = 0;
 constexpr std::size_t space_count = 2; ///< with that of shared contents
 
-memory::geometry plan(std::uint32_t pages) {
-  layout::header header{};
-  header.magic = layout::magic;
-  header.version = layout::version;
-  header.byte_order_mark = layout::byte_order_mark;
-  header.page_shift = 12;
-  header.granule_shift = 4;
-  header.participant_count = 1;
-  header.base_lines = layout::lines_per_group;
-  header.initial_pages = pages;
-  header.reserved_pages = pages;
-  header.thread_count = max_threads;
-  header.index_levels = 2;
-  header.checksum = memory::header_checksum(header);
-  auto shape = memory::read_geometry(
-    header, std::numeric_limits<std::uint64_t>::max(), "(museum)");
-  if (!shape) {
-    std::fprintf(stderr, "museum: %s\n", shape.error().to_string().c_str());
-    std::abort();
-  }
-  return *shape;
-}
-
 constexpr std::align_val_t page_aligned{4096};
 
 struct aligned_delete {
@@ -70,9 +47,10 @@ public:
   using index_type = memory::basic_index<model_sync>;
   using state = layout::block_state;
 
-  explicit engine_world(std::uint32_t pages)
-    : shape_{plan(pages)}, storage_{static_cast<std::byte*>(
-                             ::operator new(shape_.file_bytes, page_aligned))},
+  engine_world(std::uint32_t pages, std::uint32_t index_groups)
+    : shape_{plan(pages, index_groups)}, storage_{static_cast<std::byte*>(
+                                           ::operator new(shape_.file_bytes,
+                                                          page_aligned))},
       scheduler_{cleared()},
       engine_{memory::basic_arena<model_sync>{storage_.get(), shape_},
               {.owner = this,
@@ -362,21 +340,12 @@ public:
   }
 
   void fill_line(unsigned slots) override {
-    for (unsigned i = 0; i < slots; ++i) {
-      // Of this line, not of these keys.
-      auto name = "fill-" + std::to_string(1000 + fillers_.size());
-      for (unsigned n = 0;; ++n) {
-        auto text = name + std::to_string(n);
-        auto hash = memory::hash_key(ns, std::string_view{text});
-        if (memory::line_of(hash, arena().lines(0))
-            != memory::line_of(hashes_[0], arena().lines(0)))
-          continue;
-        (void)engine_.put(view_, contexts_[judge_thread], hash, ns, text,
-                          encode(1), 0, memory::condition::always);
-        fillers_.push_back(text);
-        break;
-      }
-    }
+    fill(slots, [](std::uint64_t line) { return line; });
+  }
+
+  void fill_group() override {
+    fill(layout::lines_per_group * layout::slots_per_line,
+         [](std::uint64_t line) { return line / layout::lines_per_group; });
   }
 
   // -- damage -----------------------------------------------------------------
@@ -481,6 +450,25 @@ private:
         fail("an operation answers "
              + std::to_string(static_cast<unsigned>(answer)) + ": "
              + failure{answer}.to_string());
+    }
+  }
+
+  /// Stores as many entries whose home is the same as key 0's, by what
+  /// `part(line)` says of it.
+  template <class Part>
+  void fill(unsigned count, Part&& part) {
+    auto home_part = [&](std::uint64_t hash) {
+      return part(memory::line_of(hash, arena().lines(0)));
+    };
+    for (unsigned n = 0; count > 0; ++n) {
+      auto text = "fill-" + std::to_string(1'000'000 + n);
+      auto hash = memory::hash_key(ns, std::string_view{text});
+      if (home_part(hash) != home_part(hashes_[0]))
+        continue;
+      (void)engine_.put(view_, contexts_[judge_thread], hash, ns, text,
+                        encode(1), 0, memory::condition::always);
+      fillers_.push_back(text);
+      --count;
     }
   }
 
@@ -791,8 +779,9 @@ private:
 
 } // namespace
 
-std::unique_ptr<world> make_world(std::uint32_t pages) {
-  return std::make_unique<engine_world>(pages);
+std::unique_ptr<world> make_world(std::uint32_t pages,
+                                  std::uint32_t index_groups) {
+  return std::make_unique<engine_world>(pages, index_groups);
 }
 
 } // namespace neuroplex::museum

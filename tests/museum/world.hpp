@@ -93,6 +93,8 @@ public:
 
   /// Fills so many slots of the home line of key 0 with other keys' entries.
   virtual void fill_line(unsigned slots) = 0;
+  /// Fills the group of lines that the keys lie in.
+  virtual void fill_group() = 0;
 
   // -- damage -----------------------------------------------------------------
 
@@ -107,7 +109,8 @@ public:
   virtual void expect_damage() = 0;
 };
 
-/// `pages` of pool.
-std::unique_ptr<world> make_world(std::uint32_t pages);
+/// `pages` of pool, and an index that begins with so many groups of lines.
+std::unique_ptr<world> make_world(std::uint32_t pages,
+                                  std::uint32_t index_groups);
 
 } // namespace neuroplex::museum
