@@ -192,17 +192,18 @@ public:
     return future.get();
   }
 
-  reply operate_agreement(const std::string& wish, std::uint32_t node) {
+  reply operate_agreement(const std::string& wish, std::uint32_t node,
+                          std::uint64_t group) {
     auto promise = std::make_shared<std::promise<reply>>();
     auto future = promise->get_future();
     auto deliver = [promise](reply answer) {
       promise->set_value(std::move(answer));
     };
     auto patience = milliseconds{options_.request_timeout_ms};
-    post([deliver, patience, wish, node](client_broker_state* broker) {
+    post([deliver, patience, wish, node, group](client_broker_state* broker) {
       if (broker != nullptr)
         return broker->send<reply>(patience, true, deliver, member_atom_v, wish,
-                                   node);
+                                   node, group);
       reply closed;
       closed.status = errc::closed;
       deliver(std::move(closed));
@@ -521,8 +522,9 @@ std::future<reply> client::submit(request what) {
 }
 
 expected<void> client::operate_agreement(const std::string& wish,
-                                         std::uint32_t node) {
-  auto answer = inside_->operate_agreement(wish, node);
+                                         std::uint32_t node,
+                                         std::uint64_t group) {
+  auto answer = inside_->operate_agreement(wish, node, group);
   if (answer.status == errc::ok)
     return {};
   return answer.value.empty() ? failure{answer.status}

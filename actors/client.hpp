@@ -165,9 +165,10 @@ public:
   expected<node_report> stats();
 
   /// An operator's wish about what nodes agree on, as raft_peer_actor has it
-  /// ("add", "remove", "transfer", "snapshot"), asked of the node that leads.
-  /// Why not: its code and line. `unknown_outcome` when no answer comes.
-  expected<void> operate_agreement(const std::string& wish, std::uint32_t node);
+  /// ("add", "remove", "transfer", "snapshot"), for a group or all (0). Why
+  /// not: its code and line. `unknown_outcome` when no answer comes.
+  expected<void> operate_agreement(const std::string& wish, std::uint32_t node,
+                                   std::uint64_t group = 0);
 
   /// True while the node is reached.
   [[nodiscard]] bool connected() const noexcept;

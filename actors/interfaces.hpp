@@ -62,7 +62,7 @@ using node_actor = interface_of<
   // the two refused the other. From our own peer links.
   answers<void>(lost_atom, std::uint32_t, std::string, bool),
   // As raft_peer_actor; `bad_argument` when nothing is agreed on here.
-  answers<reply>(member_atom, std::string, std::uint32_t),
+  answers<reply>(member_atom, std::string, std::uint32_t, std::uint64_t),
   // The state of the node.
   answers<node_report>(stats_atom),
   // The child actor of this name, for diagnosis and tuning: "router", "store",
@@ -80,12 +80,13 @@ using raft_peer_actor = interface_of<
   // One operation on one key. As router_actor; `bad_argument` with the reason
   // for what cannot be given on such a namespace.
   answers<reply>(apply_atom, request),
-  // As router_actor; all items or none, and no other request in between.
+  // As router_actor. Of the items of one group all or none, and no other
+  // request in between; `unknown_outcome` of an item is that of its group.
   answers<batch_reply>(batch_atom, batch_request),
-  // An operator's wish, asked of the node that leads: "add" or "remove" a node
-  // (by id), "transfer" the office to it, or take a "snapshot" here. Why not is
-  // in `value`.
-  answers<reply>(member_atom, std::string, std::uint32_t),
+  // An operator's wish for a group, or for all (0): "add" or "remove" a node
+  // (by id), "transfer" the office to it, which whoever leads carries out, or
+  // take a "snapshot" here. Why not is in `value`.
+  answers<reply>(member_atom, std::string, std::uint32_t, std::uint64_t),
   // What became of a request of this number: its code and encoded results.
   // Sent by the thread that agrees.
   answers<void>(agreed_atom, std::uint64_t, std::uint8_t, std::string),

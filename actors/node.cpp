@@ -176,6 +176,7 @@ private:
     how.listen_host = options_.basp.host;
     how.port = raft.port.bind_number();
     how.spaces = spaces;
+    how.groups = raft.groups;
     how.election_timeout = milliseconds{raft.election_timeout_ms};
     how.heartbeat = milliseconds{raft.heartbeat_ms};
     how.lease_reads = raft.lease_reads;

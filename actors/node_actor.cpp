@@ -457,11 +457,11 @@ node_actor::behavior_type behavior(node_state::self_pointer self) {
     },
     [state](lost_atom, std::uint32_t who, const std::string& reason,
             bool refused) { state->lose(who, reason, refused); },
-    [state](member_atom, const std::string& wish,
-            std::uint32_t member) -> caf::result<reply> {
+    [state](member_atom, const std::string& wish, std::uint32_t member,
+            std::uint64_t group) -> caf::result<reply> {
       if (state->agreement)
         return delegate(state->self, state->agreement, member_atom_v, wish,
-                        member);
+                        member, group);
       reply none;
       none.status = errc::bad_argument;
       none.value = "no namespace of this node is agreed on: give one "

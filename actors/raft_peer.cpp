@@ -1,5 +1,6 @@
 #include "actors/raft_peer.hpp"
 
+#include "actors/batch_split.hpp"
 #include "actors/clock.hpp"
 
 #include <algorithm>
@@ -69,6 +70,18 @@ reply reply_of(operation op, store_machine::result what) {
   return answer;
 }
 
+std::string encoded(const batch_request& what) {
+  std::vector<store_machine::operation> operations;
+  operations.reserve(what.items.size());
+  for (const auto& item : what.items)
+    operations.push_back({.kind = kind_of(what.op),
+                          .space = what.space,
+                          .key = item.key,
+                          .value = item.value,
+                          .ttl_ms = item.ttl_ms});
+  return store_machine::encode_batch(operations);
+}
+
 // What remains of a deadline, on the clock of the host.
 raft::time deadline_of(const request_header& header) {
   auto left = std::max<std::int64_t>(header.deadline_ms - unix_ms(), 0);
@@ -79,20 +92,27 @@ raft::time deadline_of(const request_header& header) {
 struct raft_peer_state {
   using self_pointer = actor_pointer<raft_peer_actor, raft_peer_state>;
 
+  // The parts of a batch are answered apart: each is one command of a group.
+  struct gathering {
+    promise_of<batch_reply> whole;
+    batch_gathering answers;
+  };
+
   struct waiting {
     operation op = operation::get;
     std::size_t items = 1;
     promise_of<reply> single{};
-    promise_of<batch_reply> batch{};
-    bool is_batch = false;
+    std::shared_ptr<gathering> batch{}; ///< null: a single request
+    std::vector<std::uint32_t> positions{};
   };
 
   caf::result<reply> apply(request& what);
   caf::result<batch_reply> apply(batch_request& what);
-  caf::result<reply> operate(const std::string& wish, std::uint32_t node);
+  caf::result<reply> operate(const std::string& wish, std::uint32_t node,
+                             std::uint64_t group);
   void answered(std::uint64_t number, errc code, const std::string& bytes);
-  void submit(waiting one, bool read, std::string batch,
-              const request_header& header);
+  void submit(agreement::group_id group, waiting one, bool read,
+              std::string batch, const request_header& header);
 
   self_pointer self = nullptr;
   std::shared_ptr<agreement_access> access;
@@ -102,13 +122,13 @@ struct raft_peer_state {
   static inline const char* name = "raft_peer";
 };
 
-void raft_peer_state::submit(waiting one, bool read, std::string batch,
-                             const request_header& header) {
+void raft_peer_state::submit(agreement::group_id group, waiting one, bool read,
+                             std::string batch, const request_header& header) {
   auto number = ++last_number;
   under_way.emplace(number, std::move(one));
   access->host->submit(
-    agreement::first_group,
-    {.read = read,
+    {.group = group,
+     .read = read,
      .batch = std::move(batch),
      .deadline = deadline_of(header),
      .done = [target = raft_peer_actor{self}, number](agreement::outcome what) {
@@ -136,8 +156,8 @@ caf::result<reply> raft_peer_state::apply(request& what) {
                                              .ttl_ms = what.ttl_ms,
                                              .delta = what.delta}});
   auto answer = make_promise<reply>(self);
-  submit({.op = what.op, .single = answer}, !changes(what.op), std::move(batch),
-         what.header);
+  submit(access->host->group_of(what.key), {.op = what.op, .single = answer},
+         !changes(what.op), std::move(batch), what.header);
   return answer;
 }
 
@@ -146,30 +166,35 @@ caf::result<batch_reply> raft_peer_state::apply(batch_request& what) {
   refused.status = check(what);
   if (auto taken = check(what, most); !taken)
     refused.status = taken.code();
-  std::vector<store_machine::operation> operations;
-  operations.reserve(what.items.size());
-  for (const auto& item : what.items) {
+  for (const auto& item : what.items)
     if (item.value.size() > store_machine::limits::max_value_bytes)
       refused.status = errc::value_size;
-    operations.push_back({.kind = kind_of(what.op),
-                          .space = what.space,
-                          .key = item.key,
-                          .value = item.value,
-                          .ttl_ms = item.ttl_ms});
-  }
-  if (refused.status != errc::ok || operations.empty())
+  if (refused.status != errc::ok || what.items.empty())
     return refused;
-  auto batch = store_machine::encode_batch(operations);
-  if (batch.size() > store_machine::limits::max_batch_bytes) {
-    refused.status = errc::value_size;
-    return refused;
+  const auto header = what.header;
+  const auto op = what.op;
+  const auto items = what.items.size();
+  auto parts = split(std::move(what), [this](std::string_view key) {
+    return access->host->group_of(key);
+  });
+  std::vector<std::string> batches;
+  for (const auto& part : parts) {
+    batches.push_back(encoded(part.batch));
+    if (batches.back().size() > store_machine::limits::max_batch_bytes) {
+      refused.status = errc::value_size;
+      return refused;
+    }
   }
   auto answer = make_promise<batch_reply>(self);
-  submit({.op = what.op,
-          .items = operations.size(),
-          .batch = answer,
-          .is_batch = true},
-         !changes(what.op), std::move(batch), what.header);
+  auto all = std::make_shared<gathering>(
+    gathering{answer, batch_gathering{items, parts.size()}});
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    submit(parts[i].group,
+           {.op = op,
+            .items = parts[i].positions.size(),
+            .batch = all,
+            .positions = std::move(parts[i].positions)},
+           !changes(op), std::move(batches[i]), header);
   return answer;
 }
 
@@ -188,21 +213,24 @@ void raft_peer_state::answered(std::uint64_t number, errc code,
     else
       code = changes(one.op) ? errc::unknown_outcome : errc::protocol;
   }
-  if (!one.is_batch) {
+  if (!one.batch) {
     one.single.deliver(code == errc::ok
                          ? reply_of(one.op, std::move(results.front()))
                          : refusal(code));
     return;
   }
-  batch_reply whole;
-  whole.status = code;
+  batch_reply part;
+  part.status = code;
   for (auto& result : results)
-    whole.answers.push_back({result.status, std::move(result.value)});
-  one.batch.deliver(std::move(whole));
+    part.answers.push_back({result.status, std::move(result.value)});
+  one.batch->answers.put(one.positions, std::move(part));
+  if (one.batch->answers.complete())
+    one.batch->whole.deliver(one.batch->answers.take());
 }
 
 caf::result<reply> raft_peer_state::operate(const std::string& wish,
-                                            std::uint32_t node) {
+                                            std::uint32_t node,
+                                            std::uint64_t group) {
   auto answer = make_promise<reply>(self);
   auto number = ++last_number;
   // The reason travels as a value.
@@ -216,14 +244,15 @@ caf::result<reply> raft_peer_state::operate(const std::string& wish,
                               store_machine::encode_answer({result}));
   };
   auto& host = *access->host;
+  using agreement::order_kind;
   if (wish == "add")
-    host.add_member(agreement::first_group, node, done);
+    host.order(group, order_kind::add, node, done);
   else if (wish == "remove")
-    host.remove_member(agreement::first_group, node, done);
+    host.order(group, order_kind::remove, node, done);
   else if (wish == "transfer")
-    host.transfer(agreement::first_group, node, done);
+    host.order(group, order_kind::transfer, node, done);
   else if (wish == "snapshot")
-    host.take_snapshot(agreement::first_group, done);
+    host.take_snapshot(group, done);
   else
     done(failure{errc::bad_argument, "raft: \"" + wish
                                        + "\": expected add, remove, transfer "
@@ -237,9 +266,8 @@ raft_peer_actor::behavior_type raft_peer(raft_peer_state::self_pointer self) {
   return {
     [state](apply_atom, request& what) { return state->apply(what); },
     [state](batch_atom, batch_request& what) { return state->apply(what); },
-    [state](member_atom, const std::string& wish, std::uint32_t node) {
-      return state->operate(wish, node);
-    },
+    [state](member_atom, const std::string& wish, std::uint32_t node,
+            std::uint64_t group) { return state->operate(wish, node, group); },
     [state](agreed_atom, std::uint64_t number, std::uint8_t code,
             const std::string& bytes) {
       state->answered(

@@ -21,7 +21,21 @@ using store_kind = store_machine::operation_kind;
 using store_result = store_machine::result;
 using command_words = std::vector<std::string>;
 
-constexpr resp::owner_id agreement_owner{2};
+// Each group is an owner of its own, beside the other nodes.
+constexpr std::uint32_t first_group_owner = std::uint32_t{1} << 31;
+
+resp::owner_id owner_of_group(agreement::group_id group) {
+  return resp::owner_id{first_group_owner + static_cast<std::uint32_t>(group)};
+}
+
+bool is_group(resp::owner_id owner) {
+  return static_cast<std::uint32_t>(owner) >= first_group_owner;
+}
+
+agreement::group_id group_of_owner(resp::owner_id owner) {
+  return static_cast<std::uint32_t>(owner) - first_group_owner;
+}
+
 constexpr std::int64_t ms_a_second = 1'000;
 
 // How results become a reply.
@@ -328,7 +342,7 @@ bool resp_agreement::agreed(std::uint32_t database) const {
 resp::owner_id resp_agreement::owner_of(std::uint32_t database,
                                         std::string_view key) const {
   if (agreed(database))
-    return agreement_owner;
+    return owner_of_group(access_->host->group_of(key));
   return others_ != nullptr ? others_->owner_of(database, key)
                             : resp::owner_id::here;
 }
@@ -350,7 +364,7 @@ void resp_agreement::deliver(std::vector<arrived_reply> arrived) {
 
 void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
                             resp::remote_completion completion) {
-  if (owner != agreement_owner)
+  if (!is_group(owner))
     return others_->submit(owner, std::move(command), std::move(completion));
   auto wanted = plan_for(command.arguments);
   if (auto* why = std::get_if<refused_command>(&wanted))
@@ -372,7 +386,8 @@ void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
     ++writes_under_way_[command.connection];
   auto writer = reads ? std::uint64_t{0} : command.connection;
   wishes_.push_back(
-    {.read = reads,
+    {.group = group_of_owner(owner),
+     .read = reads,
      .batch = std::move(batch),
      .deadline = std::chrono::steady_clock::now().time_since_epoch()
                  + milliseconds{request_ms_},
@@ -403,7 +418,7 @@ void resp_agreement::flush() {
   if (others_ != nullptr)
     others_->flush();
   if (!wishes_.empty())
-    access_->host->submit(agreement::first_group, std::exchange(wishes_, {}));
+    access_->host->submit(std::exchange(wishes_, {}));
 }
 
 } // namespace neuroplex::actors

@@ -3,7 +3,9 @@
 // Purpose: stands between the gateway and the rest of the cluster. A command
 // for a database whose namespace is agreed on becomes operations of the
 // replicated store and goes to this node's agreement, which does not block;
-// all others go on to whoever owns the key.
+// all others go on to whoever owns the key. Each group of the agreement is an
+// owner, so a command for keys of several is split like any other, and each
+// part is atomic by itself.
 //
 // Ownership and threads: owns what it hands the other commands to. Functions of
 // resp::remote are for the gateway's loop; completions come from the thread

@@ -55,6 +55,41 @@ std::string leader_text(const agreement_group_report& group) {
                            : "node " + std::to_string(group.leader) + " leads";
 }
 
+// What many groups come to.
+void add_all_groups(fact_list& facts, const agreement_report& report) {
+  std::uint64_t led = 0;
+  std::uint64_t without = 0;
+  std::uint64_t commit = 0;
+  std::uint64_t applied = 0;
+  std::uint64_t lag = 0;
+  for (const auto& group : report.groups) {
+    led += group.role == "leader";
+    without += group.leader == 0;
+    commit += group.commit;
+    applied += group.applied;
+    lag += lag_of(group);
+  }
+  facts.add("agreement",
+            "leads " + human_count(led) + " of "
+              + human_count(report.groups.size(), "group", "groups")
+              + (without == 0
+                   ? std::string{}
+                   : ", nobody is known to lead " + human_count(without)));
+  facts.add("agreed", human_count(commit) + " committed, "
+                        + human_count(applied) + " applied, lag "
+                        + human_count(lag));
+}
+
+std::string member_list(const agreement_group_report& group) {
+  std::string list;
+  for (const auto& one : group.members) {
+    list += (list.empty() ? "" : " ") + std::to_string(one.replica_id);
+    if (one.kind != "voter")
+      list += " (" + one.kind + ")";
+  }
+  return list;
+}
+
 } // namespace
 
 nlohmann::ordered_json agreement_json(const agreement_report& report) {
@@ -82,15 +117,20 @@ void add_agreement(fact_list& facts, const agreement_report& report) {
   facts.add("agreed on", names);
   if (!report.formed)
     facts.add("agreement", "waits until the first members have all met");
+  if (report.groups.size() > 1)
+    add_all_groups(facts, report);
   for (const auto& group : report.groups) {
+    if (!group.problem.empty())
+      facts.add("takes no part", "group " + std::to_string(group.group) + ": "
+                                   + config::escape(group.problem));
+    if (report.groups.size() > 1)
+      continue;
     facts.add("agreement", group.role + " of term " + std::to_string(group.term)
                              + ", " + leader_text(group));
     facts.add("agreed", human_count(group.commit) + " committed, "
                           + human_count(group.applied) + " applied, lag "
                           + human_count(lag_of(group)) + ", snapshot at "
                           + human_count(group.snapshot));
-    if (!group.problem.empty())
-      facts.add("takes no part", config::escape(group.problem));
   }
   facts.add("raft log", human_count(report.log_batches, "flush", "flushes")
                           + " of "
@@ -100,8 +140,30 @@ void add_agreement(fact_list& facts, const agreement_report& report) {
     facts.add("raft disk", config::escape(report.problem));
 }
 
-void show_members(context& ctx, const agreement_report& report) {
+void show_groups(context& ctx, const agreement_report& report) {
+  if (report.groups.size() < 2)
+    return;
+  ctx.out << '\n';
+  table rows{{{"group", table::align::right},
+              {"role", table::align::left},
+              {"leader", table::align::right},
+              {"term", table::align::right},
+              {"committed", table::align::right},
+              {"lag", table::align::right},
+              {"members", table::align::left}}};
+  for (const auto& group : report.groups)
+    rows.add_row({std::to_string(group.group), group.role,
+                  group.leader == 0 ? "-" : std::to_string(group.leader),
+                  std::to_string(group.term), human_count(group.commit),
+                  human_count(lag_of(group)), member_list(group)});
+  rows.print(ctx.out, ctx.terminal, 0);
+}
+
+void show_members(context& ctx, const agreement_report& report,
+                  std::uint64_t which) {
   for (const auto& group : report.groups) {
+    if (group.group != std::max<std::uint64_t>(which, 1))
+      continue;
     ctx.out << '\n';
     table rows{{{"member", table::align::right},
                 {"kind", table::align::left},

@@ -300,6 +300,11 @@ struct raft_options {
   /// Where peers reach it, on basp.host: 1 to 65535, or "auto"; "auto".
   listen_port port = listen_port::any();
 
+  /// Groups that keys are spread over by their hash tags, each with a leader of
+  /// its own: 1 to 1024, alike on all nodes, for good; 1. What one request does
+  /// to keys of one group is atomic; to keys of several it is so for each.
+  std::uint32_t groups = 1;
+
   /// A leader that is not heard of for so long is replaced: 50 to 60000 ms,
   /// alike on all nodes; 300.
   std::uint32_t election_timeout_ms = 300;

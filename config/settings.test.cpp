@@ -262,6 +262,11 @@ TEST_CASE("agreement is refused where it cannot work", "[config]") {
   options.raft.heartbeat_ms = 151;
   CHECK(complaint().starts_with("raft.heartbeat_ms: 151 ms"));
   options.raft.heartbeat_ms = 150;
+  options.raft.groups = 1'025;
+  CHECK(complaint().starts_with("raft.groups: 1025"));
+  options.raft.groups = 0;
+  CHECK(complaint().starts_with("raft.groups: 0"));
+  options.raft.groups = 1'024;
   options.data_dir.clear();
   CHECK(complaint().starts_with("raft.directory: none"));
   options.raft.directory = "/var/lib/raft";

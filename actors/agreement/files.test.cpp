@@ -52,7 +52,7 @@ void flip_last_byte(const std::filesystem::path& path) {
 
 formation open_formation(file_room& room, raft::node_id self,
                          raft::incarnation_number fresh) {
-  auto opened = formation::open(*room, self, {1, 2, 3}, fresh);
+  auto opened = formation::open(*room, self, {1, 2, 3}, 1, fresh);
   REQUIRE(opened);
   return std::move(*opened);
 }
@@ -109,12 +109,13 @@ TEST_CASE("nodes begin with the disks of all, once they have met") {
   const std::vector<raft::member> all{{1, 100}, {2, 200}, {3, 300}};
   CHECK(node.first()->voters == all);
   // It stays so, with the number of its disk.
+  CHECK(formation::open(*room, 1, {1, 2, 3}, 2, 1).code() == errc::config);
   auto later = open_formation(room, 1, 777);
   CHECK(later.incarnation() == 100);
   CHECK(later.first()->voters == all);
   CHECK_FALSE(*later.begin(*room));
   flip_last_byte(room.path("formation"));
-  CHECK(formation::open(*room, 1, {1, 2, 3}, 1).code() == errc::corrupt);
+  CHECK(formation::open(*room, 1, {1, 2, 3}, 1, 1).code() == errc::corrupt);
 }
 
 TEST_CASE("who comes with another disk takes over what others began with") {

@@ -12,7 +12,11 @@ namespace neuroplex::agreement {
 namespace {
 
 constexpr const char* file_name = "formation";
-constexpr std::uint32_t file_version = 1;
+constexpr std::uint32_t file_version = 2;
+
+// Had one group, and did not say so.
+constexpr std::uint32_t version_of_one_group = 1;
+
 constexpr std::size_t max_file_bytes = 65'536;
 
 failure unreadable(const memory::disk_directory& where, const char* why) {
@@ -41,8 +45,9 @@ expected<std::string> read_whole(memory::disk_directory& where) {
 expected<formation> formation::open(memory::disk_directory& where,
                                     raft::node_id self,
                                     std::vector<raft::node_id> members,
+                                    std::uint64_t groups,
                                     raft::incarnation_number fresh) {
-  formation result{self, std::move(members)};
+  formation result{self, std::move(members), groups};
   auto bytes = read_whole(where);
   if (!bytes && bytes.code() != errc::not_found)
     return bytes.error();
@@ -55,16 +60,24 @@ expected<formation> formation::open(memory::disk_directory& where,
   wire_reader in{*bytes};
   auto version = in.take<std::uint32_t>();
   result.incarnation_ = in.take<std::uint64_t>();
+  auto groups_then = version == version_of_one_group ? std::uint64_t{1}
+                                                     : in.take<std::uint64_t>();
   auto has_first = in.take_bool();
   auto first = in.take_bytes(max_file_bytes);
   auto checked = bytes->size() - std::min(bytes->size(), in.left());
   auto checksum = in.take<std::uint64_t>();
   if (!in.complete() || checksum != XXH3_64bits(bytes->data(), checked))
     return unreadable(where, "damaged");
-  if (version != file_version)
+  if (version != file_version && version != version_of_one_group)
     return failure{errc::version, where.where() + "/" + file_name + ": version "
                                     + std::to_string(version) + "; this is "
                                     + std::to_string(file_version)};
+  if (groups_then != groups)
+    return failure{errc::config,
+                   where.where() + "/" + file_name + ": "
+                     + std::to_string(groups_then) + " groups, configured are "
+                     + std::to_string(groups) + ": set raft.groups to "
+                     + std::to_string(groups_then)};
   if (has_first) {
     auto members_then = raft::decode_configuration(first);
     if (!members_then)
@@ -109,6 +122,7 @@ expected<void> formation::save(memory::disk_directory& where) const {
   wire_writer out{bytes};
   out.put(file_version);
   out.put(incarnation_);
+  out.put(groups_);
   out.put_bool(first_.has_value());
   out.put_bytes(first_ ? raft::encode_configuration(*first_).view()
                        : std::string_view{});

@@ -17,7 +17,8 @@
 //  2. What a node has begun with never changes, and is durable before anybody
 //     is told.
 //
-// Failure behaviour: `corrupt` for a file that is none; codes of the directory.
+// Failure behaviour: `corrupt` for a file that is none; `config` for another
+// number of groups; codes of the directory.
 #pragma once
 
 #include "consensus/raft/types.hpp"
@@ -33,10 +34,12 @@ namespace neuroplex::agreement {
 class formation {
 public:
   /// Reads the file in `where`, or makes one with number `fresh`. `members`
-  /// are the ids of all first members, us included.
+  /// are the ids of all first members, us included; `groups` is how many groups
+  /// keys are spread over, which never changes either (`config`).
   static expected<formation> open(memory::disk_directory& where,
                                   raft::node_id self,
                                   std::vector<raft::node_id> members,
+                                  std::uint64_t groups,
                                   raft::incarnation_number fresh);
 
   /// The number of this node's directory.
@@ -59,14 +62,16 @@ public:
   expected<bool> begin(memory::disk_directory& where);
 
 private:
-  formation(raft::node_id self, std::vector<raft::node_id> members)
-    : self_{self}, members_{std::move(members)} {
+  formation(raft::node_id self, std::vector<raft::node_id> members,
+            std::uint64_t groups)
+    : self_{self}, members_{std::move(members)}, groups_{groups} {
   }
 
   expected<void> save(memory::disk_directory& where) const;
 
   raft::node_id self_;
   std::vector<raft::node_id> members_;
+  std::uint64_t groups_;
   raft::incarnation_number incarnation_ = 0;
   std::optional<raft::configuration> first_;
   std::map<raft::node_id, raft::incarnation_number> heard_;

@@ -8,7 +8,14 @@ namespace neuroplex::agreement {
 
 namespace {
 
-enum class frame_type : std::uint8_t { greeting, raft, request, reply };
+enum class frame_type : std::uint8_t {
+  greeting,
+  raft,
+  beats,
+  request,
+  reply,
+  order,
+};
 
 constexpr std::size_t max_cluster_bytes = 255;
 constexpr std::size_t max_configuration_bytes = 65'536;
@@ -42,6 +49,7 @@ expected<frame> decode_greeting(wire_reader& in) {
   what.from = in.take<std::uint64_t>();
   what.to = in.take<std::uint64_t>();
   what.incarnation = in.take<std::uint64_t>();
+  what.groups = in.take<std::uint64_t>();
   auto has_first = in.take_bool();
   auto first = in.take_bytes(max_configuration_bytes);
   if (!in.complete())
@@ -95,6 +103,37 @@ expected<frame> decode_reply(wire_reader& in) {
   return frame{std::move(what)};
 }
 
+expected<frame> decode_beats(wire_reader& in) {
+  beats_frame what;
+  what.replies = in.take_bool();
+  what.incarnation = in.take<std::uint64_t>();
+  auto count = in.take<std::uint32_t>();
+  if (count > max_groups)
+    return malformed("heartbeats");
+  what.beats.resize(count);
+  for (auto& one : what.beats) {
+    one.group = in.take<std::uint64_t>();
+    one.term = in.take<std::uint64_t>();
+    one.commit = in.take<std::uint64_t>();
+    one.round = in.take<std::uint64_t>();
+  }
+  if (!in.complete())
+    return malformed("heartbeats");
+  return frame{std::move(what)};
+}
+
+expected<frame> decode_order(wire_reader& in) {
+  order_frame what;
+  what.group = in.take<std::uint64_t>();
+  what.tag = in.take<std::uint64_t>();
+  auto kind = in.take<std::uint8_t>();
+  what.node = in.take<std::uint64_t>();
+  if (!in.complete() || kind >= order_kind_count)
+    return malformed("an order");
+  what.kind = static_cast<order_kind>(kind);
+  return frame{what};
+}
+
 } // namespace
 
 void append_frame(const greeting& what, std::string& out) {
@@ -104,6 +143,7 @@ void append_frame(const greeting& what, std::string& out) {
     to.put(what.from);
     to.put(what.to);
     to.put(what.incarnation);
+    to.put(what.groups);
     to.put_bool(what.first.has_value());
     to.put_bytes(what.first ? raft::encode_configuration(*what.first).view()
                             : std::string_view{});
@@ -131,6 +171,29 @@ void append_frame(const reply_frame& what, std::string& out) {
     to.put(what.leader);
     to.put(what.session);
     to.put_bytes(what.bytes);
+  });
+}
+
+void append_frame(const beats_frame& what, std::string& out) {
+  append(frame_type::beats, out, [&](wire_writer& to) {
+    to.put_bool(what.replies);
+    to.put(what.incarnation);
+    to.put(static_cast<std::uint32_t>(what.beats.size()));
+    for (const auto& one : what.beats) {
+      to.put(one.group);
+      to.put(one.term);
+      to.put(one.commit);
+      to.put(one.round);
+    }
+  });
+}
+
+void append_frame(const order_frame& what, std::string& out) {
+  append(frame_type::order, out, [&](wire_writer& to) {
+    to.put(what.group);
+    to.put(what.tag);
+    to.put(static_cast<std::uint8_t>(what.kind));
+    to.put(what.node);
   });
 }
 
@@ -163,6 +226,10 @@ expected<frame> decode_frame(const raft::slice& bytes) {
       return decode_request(in);
     case frame_type::reply:
       return decode_reply(in);
+    case frame_type::beats:
+      return decode_beats(in);
+    case frame_type::order:
+      return decode_order(in);
   }
   return malformed("a frame of a known type");
 }

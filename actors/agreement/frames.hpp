@@ -5,11 +5,14 @@
 // body; all numbers are little-endian.
 //
 //   greeting = version u32, cluster, from u64, to u64, incarnation u64,
-//              has begun u8, first configuration
+//              groups u64, has begun u8, first configuration
 //   raft     = group u64, a message of consensus/raft/codec.hpp
+//   beats    = replies u8, incarnation u64, count u32, then for each
+//              group u64, term u64, commit u64, round u64
 //   request  = group u64, tag u64, read u8, session u64, sequence u64,
 //              acknowledged u64, batch (empty: open a session)
 //   reply    = group u64, tag u64, verdict u8, code u8, leader u64, bytes
+//   order    = group u64, tag u64, kind u8, node u64
 //
 // Threads: pure functions on plain values.
 //
@@ -34,7 +37,13 @@ namespace neuroplex::agreement {
 /// Number of a Raft group of the cluster.
 using group_id = std::uint64_t;
 
-inline constexpr std::uint32_t frame_version = 1;
+/// The first group; the others follow without a gap.
+inline constexpr group_id first_group = 1;
+
+/// Most groups of a cluster.
+inline constexpr std::size_t max_groups = 1'024;
+
+inline constexpr std::uint32_t frame_version = 2;
 
 /// Length of the head: the length of the rest, and the type.
 inline constexpr std::size_t frame_head_bytes = 5;
@@ -44,7 +53,22 @@ struct greeting {
   raft::node_id from = raft::nobody;
   raft::node_id to = raft::nobody;
   raft::incarnation_number incarnation = 0;
+  std::uint64_t groups = 1;                   ///< that keys are spread over
   std::optional<raft::configuration> first{}; ///< as formation::first
+};
+
+/// The heartbeats of many groups between two nodes, or the replies to them.
+struct beats_frame {
+  struct beat {
+    group_id group = 0;
+    raft::term_number term = 0;
+    raft::log_index commit = 0; ///< not in replies
+    std::uint64_t round = 0;
+  };
+
+  bool replies = false;
+  raft::incarnation_number incarnation = 0; ///< of the sender
+  std::vector<beat> beats{};
 };
 
 struct raft_frame {
@@ -85,12 +109,34 @@ struct reply_frame {
   std::string bytes{};
 };
 
-using frame = std::variant<greeting, raft_frame, request_frame, reply_frame>;
+/// What an operator wants of a group.
+enum class order_kind : std::uint8_t {
+  add,      ///< a node that is no member learns; a learner votes
+  remove,   ///< a member takes no further part
+  transfer, ///< another voter leads
+};
+
+inline constexpr std::uint8_t order_kind_count =
+  static_cast<std::uint8_t>(order_kind::transfer) + 1;
+
+/// An operator's wish, sent to the node that leads the group; the reply's bytes
+/// are the reason of a refusal.
+struct order_frame {
+  group_id group = 0;
+  std::uint64_t tag = 0;
+  order_kind kind = order_kind::add;
+  raft::node_id node = raft::nobody;
+};
+
+using frame = std::variant<greeting, raft_frame, beats_frame, request_frame,
+                           reply_frame, order_frame>;
 
 /// Appends a whole frame.
 void append_frame(const greeting& what, std::string& out);
 void append_frame(const request_frame& what, std::string& out);
 void append_frame(const reply_frame& what, std::string& out);
+void append_frame(const beats_frame& what, std::string& out);
+void append_frame(const order_frame& what, std::string& out);
 void append_raft_frame(group_id group, const raft::message& what,
                        std::string& out);
 

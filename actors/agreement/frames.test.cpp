@@ -11,17 +11,19 @@ namespace {
 
 // One frame of each type.
 std::vector<std::string> frames_of_all_types() {
-  std::vector<std::string> all(4);
+  std::vector<std::string> all(6);
   raft::configuration first;
   first.voters = {{1, 7}, {2, 8}, {3, 9}};
-  append_frame(greeting{"local", 1, 2, 7, first}, all[0]);
+  append_frame(greeting{"local", 1, 2, 7, 4, first}, all[0]);
   raft::append_request body;
   body.entries = {
     {4, 11, raft::entry_kind::command, raft::slice::copy_of("payload")}};
   append_raft_frame(5, {1, 2, 7, 4, body}, all[1]);
-  append_frame(request_frame{5, 6, true, 7, 8, 9, "batch"}, all[2]);
+  append_frame(beats_frame{true, 7, {{5, 4, 3, 2}, {6, 5, 4, 3}}}, all[2]);
+  append_frame(request_frame{5, 6, true, 7, 8, 9, "batch"}, all[3]);
   append_frame(reply_frame{5, 6, reply_verdict::done, errc::ok, 2, 10, "bytes"},
-               all[3]);
+               all[4]);
+  append_frame(order_frame{5, 6, order_kind::remove, 3}, all[5]);
   return all;
 }
 
@@ -37,6 +39,9 @@ TEST_CASE("frames are read as they were written") {
   }
   auto hello = decode_frame(raft::slice::copy_of(all[0]));
   CHECK(std::get<greeting>(*hello).first->voters.size() == 3);
+  CHECK(std::get<greeting>(*hello).groups == 4);
+  auto beats = decode_frame(raft::slice::copy_of(all[2]));
+  CHECK(std::get<beats_frame>(*beats).beats.at(1).commit == 4);
   auto message = decode_frame(raft::slice::copy_of(all[1]));
   const auto& body =
     std::get<raft::append_request>(std::get<raft_frame>(*message).what.body);

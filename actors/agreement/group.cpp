@@ -1,5 +1,7 @@
 #include "actors/agreement/group.hpp"
 
+#include "consensus/placement/slots.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -26,6 +28,21 @@ std::string reason(raft::refusal why, raft::node_id leader) {
   return text;
 }
 
+bool is_beat(const raft::message& what) {
+  return std::holds_alternative<raft::heartbeat>(what.body)
+         || std::holds_alternative<raft::heartbeat_reply>(what.body);
+}
+
+store_machine::machine_options machine_of(const group::options& settings) {
+  auto machine = settings.machine;
+  if (settings.groups > 1)
+    machine.holds = [id = settings.id,
+                     groups = settings.groups](std::string_view key) {
+      return group_of(key, groups) == id;
+    };
+  return machine;
+}
+
 errc code_of(raft::refusal why) {
   switch (why) {
     case raft::refusal::not_leader:
@@ -42,6 +59,12 @@ errc code_of(raft::refusal why) {
 }
 
 } // namespace
+
+group_id group_of(std::string_view key, std::uint64_t groups) {
+  auto slot = placement::slot_of(placement::hash_tag(key));
+  return first_group
+         + placement::range_of_slot(slot, static_cast<std::uint32_t>(groups));
+}
 
 void group_output::clear() {
   messages.clear();
@@ -77,7 +100,7 @@ group::open(const options& settings, memory::store& store, snapshot_files files,
 
 group::group(const options& settings, memory::store& store,
              snapshot_files files, raft::core core)
-  : options_{settings}, machine_{store, settings.machine},
+  : options_{settings}, machine_{store, machine_of(settings)},
     files_{std::move(files)}, core_{std::move(core)} {
   term_ = core_.state().term;
   counters_.group = settings.id;
@@ -85,11 +108,14 @@ group::group(const options& settings, memory::store& store,
 
 // -- what happens -------------------------------------------------------------
 
-void group::receive(raft::message what, raft::time now) {
+bool group::receive(raft::message what, raft::time now) {
+  news_ = news_ || !is_beat(what);
   core_.absorb(raft::received{std::move(what)}, now);
+  return core_.wants_flush();
 }
 
 void group::request(raft::node_id from, request_frame what) {
+  news_ = true;
   asker who{from, what.tag};
   if (role_ != raft::role::leader)
     refused_.push_back(who);
@@ -102,6 +128,7 @@ void group::request(raft::node_id from, request_frame what) {
 }
 
 void group::written(raft::write_id write, raft::time now) {
+  news_ = true;
   core_.absorb(raft::persisted{write}, now);
 }
 
@@ -114,6 +141,7 @@ void group::stop(const std::string& why, raft::time now) {
     counters_.problem = why;
   core_.absorb(raft::persist_failed{}, now);
   absorbed_ = true;
+  news_ = true;
 }
 
 void group::lost_peer(raft::node_id peer, raft::time now) {
@@ -123,6 +151,7 @@ void group::lost_peer(raft::node_id peer, raft::time now) {
 void group::snapshot_kept(const raft::snapshot_meta& meta, expected<void> how,
                           raft::time now) {
   snapshot_under_way_ = false;
+  news_ = true;
   auto overtaken = files_.latest() && files_.latest()->index >= meta.index;
   if (how && !overtaken)
     how = files_.adopt(meta);
@@ -155,9 +184,27 @@ void group::take_snapshot(operator_answer done) {
   snapshot_wishes_.push_back(std::move(done));
 }
 
+void group::campaign(raft::time now) {
+  core_.absorb(raft::campaign{}, now);
+}
+
+bool group::could_hand_over_to(raft::node_id to) const {
+  if (role_ != raft::role::leader)
+    return false;
+  auto all = core_.state();
+  if (raft::find_member(all.members.voters, to) == nullptr
+      || all.transfer_to != raft::nobody)
+    return false;
+  return std::any_of(all.peers.begin(), all.peers.end(), [&](const auto& one) {
+    return one.id == to && one.recently_active
+           && one.state == raft::progress_state::replicate;
+  });
+}
+
 // -- a turn -------------------------------------------------------------------
 
-void group::turn(raft::time now, std::int64_t unix_ms, group_output& out) {
+void group::turn(raft::time now, std::int64_t unix_ms, bool may_keep,
+                 group_output& out) {
   if (core_.next_deadline() <= now)
     core_.absorb(raft::tick{}, now);
   for (const auto& who : refused_)
@@ -179,7 +226,7 @@ void group::turn(raft::time now, std::int64_t unix_ms, group_output& out) {
     if (!absorbed_)
       break;
   }
-  consider_snapshot(out);
+  consider_snapshot(may_keep, out);
 }
 
 raft::time group::next_deadline(raft::time now, std::int64_t unix_ms) const {
@@ -193,7 +240,17 @@ raft::time group::next_deadline(raft::time now, std::int64_t unix_ms) const {
   return next;
 }
 
+// Time passes in the log by entries: without any, the leader writes an empty
+// one when something is due.
+bool group::expiry_due(std::int64_t unix_ms) const {
+  auto expiry_ms = machine_.next_expiry_ms();
+  return role_ == raft::role::leader && expiry_ms != 0 && expiry_ms <= unix_ms
+         && proposals_.empty() && own_entries_.empty();
+}
+
 void group::propose_gathered(raft::time now, std::int64_t unix_ms) {
+  if (commands_.empty() && !expiry_due(unix_ms))
+    return;
   // More gathers while these are under way: many small entries cost more than
   // the wait.
   if (own_entries_.size() + proposals_.size() >= most_entries_under_way)
@@ -231,11 +288,7 @@ void group::propose_gathered(raft::time now, std::int64_t unix_ms) {
     if (opens)
       close_entry();
   }
-  auto expiry_ms = machine_.next_expiry_ms();
-  auto expiry_due = role_ == raft::role::leader && expiry_ms != 0
-                    && expiry_ms <= unix_ms && proposals_.empty()
-                    && own_entries_.empty();
-  if (!in_entry.empty() || (expiry_due && payloads.empty()))
+  if (!in_entry.empty() || (payloads.empty() && expiry_due(unix_ms)))
     close_entry();
   commands_.clear();
   if (payloads.empty())
@@ -256,6 +309,7 @@ void group::ask_for_reads(raft::time now) {
 void group::carry_out(raft::time now, group_output& out) {
   if (effects_.role) {
     out.role_changed = true;
+    news_ = true;
     if (effects_.role->role == raft::role::leader
         && role_ != raft::role::leader)
       ++counters_.elections;
@@ -349,6 +403,7 @@ void group::apply(std::vector<raft::entry>& committed, raft::time now,
   }
   core_.absorb(raft::applied{applied_}, now);
   absorbed_ = true;
+  news_ = true;
 }
 
 void group::answer_commands(const raft::entry& what,
@@ -455,10 +510,10 @@ void group::carry_out_snapshots(raft::time now, group_output& /*out*/) {
   }
 }
 
-void group::consider_snapshot(group_output& out) {
+void group::consider_snapshot(bool may_keep, group_output& out) {
   if (applied_bytes_ >= options_.snapshot_after_bytes)
     snapshot_wanted_ = true;
-  if (!snapshot_wanted_ || snapshot_under_way_)
+  if (!snapshot_wanted_ || snapshot_under_way_ || !may_keep)
     return;
   snapshot_wanted_ = false;
   auto meta = core_.snapshot_meta_at(applied_);

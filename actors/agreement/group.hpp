@@ -33,6 +33,10 @@
 
 namespace neuroplex::agreement {
 
+/// Which of `groups` (1 to max_groups) has a key: one that has its range of
+/// hash slots. Keys with the same hash tag are in the same group.
+[[nodiscard]] group_id group_of(std::string_view key, std::uint64_t groups);
+
 /// What a turn wants done.
 struct group_output {
   struct reply {
@@ -76,7 +80,8 @@ public:
     group_id id = 0;
     raft::options raft{};
     store_machine::machine_options machine{};
-    std::vector<std::string> spaces{}; ///< the namespaces of the group
+    std::vector<std::string> spaces{}; ///< the namespaces it has keys of
+    std::uint64_t groups = 1;          ///< that share them
 
     /// A snapshot is taken when so much was applied since the last one.
     std::uint64_t snapshot_after_bytes = std::uint64_t{64} << 20;
@@ -91,7 +96,8 @@ public:
   // -- what happens; each is followed by a turn
   // --------------------------------
 
-  void receive(raft::message what, raft::time now);
+  /// False when no turn is needed for it.
+  bool receive(raft::message what, raft::time now);
   void request(raft::node_id from, request_frame what);
   void written(raft::write_id write, raft::time now);
   void disk_failed(const std::string& why, raft::time now);
@@ -107,8 +113,10 @@ public:
   void transfer(raft::node_id to, operator_answer done, raft::time now);
   void take_snapshot(operator_answer done);
 
-  /// Says what to do about all of it. `unix_ms` is what the log's time follows.
-  void turn(raft::time now, std::int64_t unix_ms, group_output& out);
+  /// Says what to do about all of it. `unix_ms` is what the log's time follows;
+  /// `may_keep` whether a snapshot may be begun.
+  void turn(raft::time now, std::int64_t unix_ms, bool may_keep,
+            group_output& out);
 
   /// When a turn must come at the latest, `unix_ms` being the present.
   [[nodiscard]] raft::time next_deadline(raft::time now,
@@ -123,6 +131,18 @@ public:
   }
 
   [[nodiscard]] group_status status() const;
+
+  /// Whether `status` may say something else than at the last call of this. A
+  /// heartbeat alone is no news.
+  [[nodiscard]] bool take_news() noexcept {
+    return std::exchange(news_, false);
+  }
+
+  /// Whether this node leads, and `to` is a voter that follows closely.
+  [[nodiscard]] bool could_hand_over_to(raft::node_id to) const;
+
+  /// Stands for election at once.
+  void campaign(raft::time now);
 
 private:
   struct asker {
@@ -150,6 +170,7 @@ private:
   group(const options& settings, memory::store& store, snapshot_files files,
         raft::core core);
 
+  [[nodiscard]] bool expiry_due(std::int64_t unix_ms) const;
   void propose_gathered(raft::time now, std::int64_t unix_ms);
   void ask_for_reads(raft::time now);
   void carry_out(raft::time now, group_output& out);
@@ -161,7 +182,7 @@ private:
                        group_output& out);
   void serve_reads(group_output& out);
   void carry_out_snapshots(raft::time now, group_output& out);
-  void consider_snapshot(group_output& out);
+  void consider_snapshot(bool may_keep, group_output& out);
   void stop(const std::string& why, raft::time now);
   void tell_lost(const std::vector<asker>& askers, reply_verdict verdict,
                  group_output& out);
@@ -176,6 +197,7 @@ private:
   raft::term_number term_ = 0;
   raft::log_index applied_ = 0;
   bool absorbed_ = false; ///< something came in while a turn was carried out
+  bool news_ = true;
 
   std::vector<gathered_command> commands_;
   std::vector<gathered_read> reads_;

@@ -64,14 +64,18 @@ expected<void> host::implementation::open_directories() {
 }
 
 expected<void> host::implementation::open() {
+  if (options_.groups < 1 || options_.groups > max_groups)
+    return failure{errc::config,
+                   "raft.groups: " + std::to_string(options_.groups) + ": 1 to "
+                     + std::to_string(max_groups)};
   if (auto opened = open_directories(); !opened)
     return opened;
   auto fresh = static_cast<raft::incarnation_number>(
     std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::system_clock::now().time_since_epoch())
       .count());
-  auto formed =
-    formation::open(*state_directory_, options_.self, options_.members, fresh);
+  auto formed = formation::open(*state_directory_, options_.self,
+                                options_.members, options_.groups, fresh);
   if (!formed)
     return formed.error();
   formation_ = std::move(*formed);
@@ -89,15 +93,21 @@ expected<void> host::implementation::open() {
                         + std::to_string(log->met.cut_bytes)
                         + " bytes were cut off");
   writer_ = std::move(log->writer);
-  if (auto found = log->groups.find(first_group); found != log->groups.end()) {
-    recovered_ = std::move(found->second);
+  for (auto& [id, state] : log->groups) {
+    auto* where = find_seat(id);
+    if (where == nullptr)
+      return failure{errc::config, options_.directory + "/log: has group "
+                                     + std::to_string(id) + ", configured are "
+                                     + std::to_string(options_.groups)
+                                     + ": set raft.groups as it was"};
+    where->recovered = std::move(state);
   }
   now_ = monotonic_now();
   // A node without others has met them all.
   if (auto begun = formation_->begin(*state_directory_); !begun)
     return begun.error();
   if (formation_->first())
-    if (auto begun = begin_group(); !begun)
+    if (auto begun = begin_groups(); !begun)
       return begun;
   auto addresses = tunnel::resolve(options_.listen_host, options_.port, true);
   if (!addresses)
@@ -118,23 +128,37 @@ expected<void> host::implementation::open() {
   return {};
 }
 
-expected<void> host::implementation::begin_group() {
-  auto files = snapshot_files::open(*state_directory_, first_group, problems_);
+expected<void> host::implementation::begin_groups() {
+  if (auto empty = store_machine::machine::empty(store_, options_.spaces);
+      !empty)
+    return empty;
+  for (auto& one : seats_)
+    if (auto begun = begin_group(*one); !begun)
+      return begun;
+  formed_ = true;
+  touch_all();
+  return {};
+}
+
+expected<void> host::implementation::begin_group(seat& where) {
+  auto files = snapshot_files::open(*state_directory_, where.id, problems_);
   if (!files)
     return files.error();
   group::options settings;
-  settings.id = first_group;
+  settings.id = where.id;
   settings.spaces = options_.spaces;
+  settings.groups = options_.groups;
   settings.snapshot_after_bytes = options_.snapshot_after_bytes;
   settings.raft.id = options_.self;
   settings.raft.incarnation = formation_->incarnation();
-  settings.raft.seed = options_.seed;
+  // Groups draw apart, or one node would be elected in all of them.
+  settings.raft.seed = options_.seed ^ (where.id * 0xD6E8'FEB8'6659'FD93U);
   settings.raft.election_timeout = options_.election_timeout;
   settings.raft.heartbeat_interval = options_.heartbeat;
   settings.raft.lease_reads = options_.lease_reads;
   settings.raft.max_payload_bytes =
     store_machine::limits::max_batch_bytes + 65'536;
-  auto state = std::exchange(recovered_, {});
+  auto state = std::exchange(where.recovered, {});
   // Whose disk was lost is not one of the first members, but his number is.
   const raft::member us{options_.self, formation_->incarnation()};
   const auto& first = formation_->first()->voters;
@@ -144,7 +168,7 @@ expected<void> host::implementation::begin_group() {
     group::open(settings, store_, std::move(*files), std::move(state), now_);
   if (!made)
     return made.error();
-  group_ = std::move(*made);
+  where.part = std::move(*made);
   return {};
 }
 
@@ -168,7 +192,10 @@ void host::implementation::stop() noexcept {
   if (writer_)
     writer_->stop();
   take_inbox();
-  requester_.give_up();
+  for (auto& one : seats_)
+    one->asks.give_up();
+  for (auto& [tag, one] : std::exchange(orders_, {}))
+    one.done(failure{errc::unknown_outcome, "raft: the node is stopping"});
 }
 
 // -- from other threads -------------------------------------------------------
@@ -217,72 +244,32 @@ void host::implementation::set_peer(raft::node_id id,
   });
 }
 
-void host::implementation::with_group(
-  operator_answer done,
-  const std::function<void(group&, operator_answer)>& use) {
-  post([this, done = std::move(done), use] {
-    if (group_)
-      use(*group_, done);
-    else
-      done(failure{errc::unavailable,
-                   "raft: the first members have not all met yet"});
-  });
-}
-
-void host::implementation::add_member(raft::node_id who, operator_answer done) {
-  with_group(std::move(done), [this, who](group& one, operator_answer tell) {
-    auto found = peers_.find(who);
-    if (found == peers_.end() || found->second.incarnation == 0)
-      return tell(failure{errc::unavailable,
-                          "raft: node " + std::to_string(who)
-                            + " has not been met: is it among the peers, and "
-                              "running?"});
-    const raft::member disk{who, found->second.incarnation};
-    const auto& members = one.status().core.members;
-    auto learns = raft::find_member(members.learners, who) != nullptr;
-    std::vector<raft::member_change> changes;
-    if (const auto* old = raft::find_member(members.voters, who);
-        old != nullptr && *old != disk)
-      changes.push_back({raft::change_kind::remove, who, old->incarnation});
-    changes.push_back(
-      {learns ? raft::change_kind::add_voter : raft::change_kind::add_learner,
-       who, disk.incarnation});
-    one.change(std::move(changes), std::move(tell), now_);
-  });
-}
-
-void host::implementation::remove_member(raft::node_id who,
-                                         operator_answer done) {
-  with_group(std::move(done), [this, who](group& one, operator_answer tell) {
-    one.change({{raft::change_kind::remove, who, 0}}, std::move(tell), now_);
-  });
-}
-
 // -- the loop -----------------------------------------------------------------
 
 void host::implementation::run() {
   while (!stopping_.load(std::memory_order_relaxed)) {
     wait();
     now_ = monotonic_now();
+    unix_ms_ = unix_now_ms();
     take_inbox();
     take_written();
-    requester_.tick(now_);
-    note_leader();
-    send_requests();
-    turn();
+    touch_due();
+    take_turns();
     connect_peers();
     send_all();
     if (now_ >= next_report_) {
       drop_silent();
+      drop_late_orders();
+      spread_leaders();
       publish_report();
     }
   }
 }
 
 raft::time host::implementation::next_deadline() const {
-  auto next = std::min(next_report_, requester_.next_deadline());
-  if (group_)
-    next = std::min(next, group_->next_deadline(now_, unix_now_ms()));
+  auto next = next_report_;
+  if (!deadlines_.empty())
+    next = std::min(next, deadlines_.begin()->first);
   for (const auto& [id, one] : peers_)
     if (one.port != 0 && !one.link.open())
       next = std::min(next, one.next_attempt);
@@ -293,9 +280,8 @@ void host::implementation::wait() {
   std::array<epoll_event, 64> events;
   auto left = next_deadline() - monotonic_now();
   auto patience = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-  if (again_ || patience < 0)
+  if (!touched_.empty() || patience < 0)
     patience = 0;
-  again_ = false;
   auto count =
     ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                  static_cast<int>(std::min<std::int64_t>(patience, 1'000)));
@@ -333,39 +319,154 @@ void host::implementation::take_inbox() {
   }
   for (auto& task : tasks)
     task();
-  for (auto& one : wishes)
-    requester_.add(std::move(one));
+  for (auto& one : wishes) {
+    if (auto* where = find_seat(one.group)) {
+      where->asks.add(std::move(one));
+      touch(*where);
+    } else {
+      one.done({errc::bad_argument, {}});
+    }
+  }
 }
 
 void host::implementation::take_written() {
   written_.clear();
   auto healthy = writer_->collect(written_);
-  if (!group_)
+  if (!formed_)
     return;
-  for (const auto& one : written_)
-    group_->written(one.write, now_);
-  if (!healthy && !std::exchange(log_failed_, true))
-    group_->disk_failed(writer_->state().problem, now_);
+  for (const auto& one : written_) {
+    auto& where = *find_seat(one.group);
+    where.part->written(one.write, now_);
+    touch(where);
+  }
+  if (!healthy && !std::exchange(log_failed_, true)) {
+    auto why = writer_->state().problem;
+    for (auto& one : seats_)
+      one->part->disk_failed(why, now_);
+    touch_all();
+  }
 }
 
-void host::implementation::note_leader() {
-  auto leader = group_ ? group_->leader() : raft::nobody;
+host::implementation::seat* host::implementation::find_seat(group_id group) {
+  return group >= first_group && group - first_group < seats_.size()
+           ? seats_[group - first_group].get()
+           : nullptr;
+}
+
+void host::implementation::touch(seat& which) {
+  if (!std::exchange(which.touched, true))
+    touched_.push_back(&which);
+}
+
+void host::implementation::touch_all() {
+  for (auto& one : seats_)
+    touch(*one);
+}
+
+void host::implementation::touch_due() {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now_) {
+    auto& due = *find_seat(deadlines_.begin()->second);
+    deadlines_.erase(deadlines_.begin());
+    due.deadline = raft::time::max();
+    touch(due);
+  }
+}
+
+// A deadline that has moved away is left where it is: to look once in vain
+// costs less than to move it at every heartbeat.
+void host::implementation::reschedule(seat& which) {
+  auto next = which.asks.next_deadline();
+  if (which.part)
+    next = std::min(next, which.part->next_deadline(now_, unix_ms_));
+  if (next >= which.deadline)
+    return;
+  if (which.deadline != raft::time::max())
+    deadlines_.erase({which.deadline, which.id});
+  which.deadline = next;
+  deadlines_.emplace(next, which.id);
+}
+
+// One turn of each group that has something to do; then peers and disk are
+// told for all of them at once. Peers come first: both then work at once.
+void host::implementation::take_turns() {
+  round_.clear();
+  round_.swap(touched_);
+  for (auto* one : round_) {
+    one->touched = false;
+    turn(*one);
+  }
+  for (auto& [id, one] : peers_)
+    flush_beats(one);
+  if (!jobs_.empty()) {
+    send_all();
+    writer_->submit(std::exchange(jobs_, {}));
+  }
+  for (auto& [where, answer] : own_replies_) {
+    where->asks.take(std::move(answer), now_);
+    if (where->asks.outstanding() > 0)
+      touch(*where);
+  }
+  own_replies_.clear();
+  for (auto* one : round_)
+    reschedule(*one);
+}
+
+void host::implementation::turn(seat& which) {
+  if (which.asks.outstanding() > 0) {
+    which.asks.tick(now_);
+    note_leader(which);
+    send_requests(which);
+  }
+  if (!which.part)
+    return;
+  output_.clear();
+  which.part->turn(now_, unix_ms_, !keeping_, output_);
+  for (const auto& one : output_.messages)
+    send_message(which.id, one);
+  for (auto& one : output_.writes)
+    jobs_.push_back({which.id, std::move(one)});
+  for (auto& one : output_.replies) {
+    if (one.to == options_.self)
+      own_replies_.emplace_back(&which, std::move(one.what));
+    else if (auto found = peers_.find(one.to);
+             found != peers_.end() && found->second.greeted)
+      append_frame(one.what, found->second.link.output());
+  }
+  if (output_.role_changed)
+    touch(which);
+  if (output_.to_keep) {
+    keeping_ = true;
+    errands_->run([this, &which, what = std::move(*output_.to_keep)] {
+      auto how = snapshot_files::write(*errand_directory_, which.id, what.meta,
+                                       what.state);
+      post([this, &which, meta = what.meta, how] {
+        keeping_ = false;
+        which.part->snapshot_kept(meta, how, now_);
+        // Others may have waited for it.
+        touch_all();
+      });
+    });
+  }
+}
+
+void host::implementation::note_leader(seat& which) {
+  auto leader = which.part ? which.part->leader() : raft::nobody;
   if (leader == options_.self)
-    return requester_.set_leader(leader, true, group_->term());
+    return which.asks.set_leader(leader, true, which.part->term());
   auto found = peers_.find(leader);
   if (found == peers_.end())
-    return requester_.set_leader(leader, false, 0);
+    return which.asks.set_leader(leader, false, 0);
   const auto& one = found->second;
-  requester_.set_leader(leader, one.greeted && one.incoming != 0, one.meetings);
+  which.asks.set_leader(leader, one.greeted && one.incoming != 0, one.meetings);
 }
 
-void host::implementation::send_requests() {
+void host::implementation::send_requests(seat& which) {
   requests_.clear();
-  requester_.requests(requests_, now_);
-  auto leader = requester_.leader();
+  which.asks.requests(requests_, now_);
+  auto leader = which.asks.leader();
   if (leader == options_.self) {
     for (auto& one : requests_)
-      group_->request(leader, std::move(one));
+      which.part->request(leader, std::move(one));
   } else if (!requests_.empty()) {
     auto& to = peers_.at(leader).link.output();
     for (const auto& one : requests_)
@@ -373,60 +474,49 @@ void host::implementation::send_requests() {
   }
 }
 
-void host::implementation::turn() {
-  if (!group_)
+void host::implementation::send_message(group_id group,
+                                        const raft::message& what) {
+  auto found = peers_.find(what.to);
+  if (found == peers_.end() || !found->second.greeted)
     return;
-  output_.clear();
-  group_->turn(now_, unix_now_ms(), output_);
-  carry_out();
+  auto& to = found->second;
+  if (const auto* beat = std::get_if<raft::heartbeat>(&what.body))
+    to.beats.beats.push_back({group, what.term, beat->commit, beat->round});
+  else if (const auto* reply = std::get_if<raft::heartbeat_reply>(&what.body))
+    to.beat_replies.beats.push_back({group, what.term, 0, reply->round});
+  else
+    append_raft_frame(group, what, to.link.output());
 }
 
-void host::implementation::carry_out() {
-  for (const auto& one : output_.messages)
-    if (auto found = peers_.find(one.to);
-        found != peers_.end() && found->second.greeted)
-      append_raft_frame(first_group, one, found->second.link.output());
-  // Peers are told before our own disk is: both then work at once.
-  if (!output_.writes.empty())
-    send_all();
-  for (auto& one : output_.writes)
-    writer_->submit(first_group, std::move(one));
-  for (auto& one : output_.replies) {
-    if (one.to == options_.self) {
-      requester_.take(std::move(one.what), now_);
-      again_ = again_ || requester_.outstanding() > 0;
-    } else if (auto found = peers_.find(one.to);
-               found != peers_.end() && found->second.greeted) {
-      append_frame(one.what, found->second.link.output());
-    }
+void host::implementation::flush_beats(peer& to) {
+  for (auto* beats : {&to.beats, &to.beat_replies}) {
+    if (beats->beats.empty())
+      continue;
+    beats->incarnation = formation_->incarnation();
+    if (to.greeted)
+      append_frame(*beats, to.link.output());
+    beats->beats.clear();
   }
-  if (output_.role_changed)
-    again_ = true;
-  if (output_.to_keep)
-    errands_->run([this, what = std::move(*output_.to_keep)] {
-      auto how = snapshot_files::write(*errand_directory_, first_group,
-                                       what.meta, what.state);
-      post([this, meta = what.meta, how] {
-        group_->snapshot_kept(meta, how, now_);
-      });
-    });
 }
 
 void host::implementation::publish_report() {
-  host_report fresh;
-  fresh.formed = group_ != nullptr;
-  fresh.incarnation = formation_->incarnation();
-  if (group_)
-    fresh.groups.push_back(group_->status());
-  for (const auto& [id, one] : peers_)
-    fresh.peers.push_back(
-      {id, one.greeted, one.incoming != 0, one.incarnation});
-  fresh.log = writer_->state();
-  fresh.refused_connections = refused_connections_;
-  fresh.problems = problems_;
   next_report_ = now_ + report_interval;
+  auto log = writer_->state();
   std::lock_guard guard{report_mutex_};
-  report_ = std::move(fresh);
+  report_.formed = formed_;
+  report_.incarnation = formation_->incarnation();
+  if (formed_)
+    report_.groups.resize(seats_.size());
+  for (std::size_t i = 0; i < report_.groups.size(); ++i)
+    if (seats_[i]->part->take_news())
+      report_.groups[i] = seats_[i]->part->status();
+  report_.peers.clear();
+  for (const auto& [id, one] : peers_)
+    report_.peers.push_back(
+      {id, one.greeted, one.incoming != 0, one.incarnation});
+  report_.log = std::move(log);
+  report_.refused_connections = refused_connections_;
+  report_.problems = problems_;
 }
 
 // -- the host -----------------------------------------------------------------
@@ -462,37 +552,27 @@ void host::set_peer(raft::node_id peer, const std::string& address,
   inside_->set_peer(peer, address, port);
 }
 
-void host::submit(group_id /*one there is*/, wish what) {
+group_id host::group_of(std::string_view key) const noexcept {
+  return agreement::group_of(key, inside_->groups());
+}
+
+void host::submit(wish what) {
   std::vector<wish> one;
   one.push_back(std::move(what));
   inside_->submit(std::move(one));
 }
 
-void host::submit(group_id /*one there is*/, std::vector<wish> what) {
+void host::submit(std::vector<wish> what) {
   inside_->submit(std::move(what));
 }
 
-void host::add_member(group_id /*one there is*/, raft::node_id who,
-                      operator_answer done) {
-  inside_->add_member(who, std::move(done));
+void host::order(group_id group, order_kind kind, raft::node_id node,
+                 operator_answer done) {
+  inside_->order(group, kind, node, std::move(done));
 }
 
-void host::remove_member(group_id /*one there is*/, raft::node_id who,
-                         operator_answer done) {
-  inside_->remove_member(who, std::move(done));
-}
-
-void host::transfer(group_id /*one there is*/, raft::node_id to,
-                    operator_answer done) {
-  inside_->with_group(std::move(done), [to](group& one, operator_answer tell) {
-    one.transfer(to, std::move(tell), monotonic_now());
-  });
-}
-
-void host::take_snapshot(group_id /*one there is*/, operator_answer done) {
-  inside_->with_group(std::move(done), [](group& one, operator_answer tell) {
-    one.take_snapshot(std::move(tell));
-  });
+void host::take_snapshot(group_id group, operator_answer done) {
+  inside_->take_snapshot(group, std::move(done));
 }
 
 host_report host::report() const {

@@ -1,9 +1,11 @@
 // All Raft groups of a node: one thread with its sockets, one for the disk.
 //
-// Purpose: the driver of the groups. Requests, messages of peers, what the disk
-// has done and time come together in one loop; each round of it is one turn of
-// a group. The data path between peers is its own: framed TCP on loopback, one
-// connection in each direction.
+// Purpose: the driver of the groups, each of which has a range of hash slots.
+// Requests, messages of peers, what the disk has done and time come together in
+// one loop; each round of it is one turn of the groups that have something to
+// do, with one write to the log and one sending a peer for all of them. The
+// data path between peers is its own: framed TCP on loopback, one connection in
+// each direction.
 //
 // Ownership and threads: owns its threads, log, snapshots and connections;
 // refers to a store that outlives it. `submit`, `set_peer`, the operator's
@@ -15,6 +17,8 @@
 //     name the cluster, themselves and us.
 //  2. Every wish is completed once.
 //  3. Nothing is answered before the disk of a majority has it.
+//  4. A group in which nothing happens costs its heartbeats alone, and those of
+//     all groups share a message. Leaders are spread over the nodes.
 //
 // Failure behaviour: `open` says what is wrong with directory, log or options.
 // Later, a group whose disk fails takes no further part, which `report` tells.
@@ -40,6 +44,7 @@ struct host_options {
   std::string listen_host = "127.0.0.1";
   std::uint16_t port = 0; ///< 0: any
   std::vector<std::string> spaces{};
+  std::uint64_t groups = 1; ///< that keys are spread over; 1 to max_groups
 
   std::chrono::milliseconds election_timeout{300};
   std::chrono::milliseconds heartbeat{50};
@@ -85,17 +90,26 @@ public:
   void set_peer(raft::node_id peer, const std::string& address,
                 std::uint16_t port);
 
-  void submit(group_id group, wish what);
+  /// The group that has a key.
+  [[nodiscard]] group_id group_of(std::string_view key) const noexcept;
+
+  void submit(wish what);
 
   /// The same for many, which costs hardly more than one.
-  void submit(group_id group, std::vector<wish> what);
+  void submit(std::vector<wish> what);
 
-  // -- an operator's wishes, to be asked of the node that leads ---------------
+  // -- an operator's wishes, for one group or `all_groups`
+  // ---------------------
 
-  /// A node that is no member becomes a learner; a learner becomes a voter.
-  void add_member(group_id group, raft::node_id who, operator_answer done);
-  void remove_member(group_id group, raft::node_id who, operator_answer done);
-  void transfer(group_id group, raft::node_id to, operator_answer done);
+  static constexpr group_id all_groups = 0;
+
+  /// Has whoever leads carry it out. What was done in some of the groups only
+  /// is a failure that says so; it may be asked again. `unknown_outcome` when
+  /// no answer came.
+  void order(group_id group, order_kind kind, raft::node_id node,
+             operator_answer done);
+
+  /// Of this node's copy.
   void take_snapshot(group_id group, operator_answer done);
 
   /// At most a few milliseconds old.
@@ -108,8 +122,5 @@ private:
 
   std::unique_ptr<implementation> inside_;
 };
-
-/// The one group there is at present.
-inline constexpr group_id first_group = 1;
 
 } // namespace neuroplex::agreement

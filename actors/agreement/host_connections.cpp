@@ -70,8 +70,12 @@ void host::implementation::drop(peer& to) {
   to.connected = false;
   to.greeted = false;
   to.next_attempt = now_ + reconnect_pause;
-  if (was_greeted && group_)
-    group_->lost_peer(to.id, now_);
+  if (!was_greeted)
+    return;
+  if (formed_)
+    for (auto& one : seats_)
+      one->part->lost_peer(to.id, now_);
+  touch_all();
 }
 
 greeting host::implementation::greet(raft::node_id to) const {
@@ -79,6 +83,7 @@ greeting host::implementation::greet(raft::node_id to) const {
           .from = options_.self,
           .to = to,
           .incarnation = formation_->incarnation(),
+          .groups = options_.groups,
           .first = formation_->first()};
 }
 
@@ -104,10 +109,11 @@ void host::implementation::on_peer(peer& to, std::uint32_t events) {
     auto what = decode_frame(*bytes);
     auto* hello = what ? std::get_if<greeting>(&*what) : nullptr;
     if (hello == nullptr || hello->cluster != options_.cluster
-        || hello->from != to.id || hello->to != options_.self)
+        || hello->from != to.id || hello->to != options_.self
+        || !agrees_on_groups(*hello))
       return drop(to);
     if (!std::exchange(to.greeted, true))
-      ++to.meetings;
+      met(to);
     heard(*hello);
   }
 }
@@ -152,8 +158,10 @@ void host::implementation::drop_incoming(std::uint64_t number) {
   if (found == incoming_.end())
     return;
   if (auto known = peers_.find(found->second.from);
-      known != peers_.end() && known->second.incoming == number)
+      known != peers_.end() && known->second.incoming == number) {
     known->second.incoming = 0;
+    touch_all();
+  }
   incoming_.erase(found);
 }
 
@@ -161,32 +169,52 @@ void host::implementation::drop_incoming(std::uint64_t number) {
 bool host::implementation::admit(const greeting& what, std::uint64_t number) {
   auto known = peers_.find(what.from);
   if (what.cluster != options_.cluster || what.to != options_.self
-      || known == peers_.end())
+      || known == peers_.end() || !agrees_on_groups(what))
     return false;
   auto& from = known->second;
   if (from.incoming != 0)
     drop_incoming(from.incoming);
   from.incoming = number;
-  ++from.meetings;
+  met(from);
   auto& one = incoming_.at(number);
   one.from = what.from;
   append_frame(greet(what.from), one.link.output());
   return one.link.send();
 }
 
+void host::implementation::met(peer& who) {
+  ++who.meetings;
+  who.met_at = now_;
+  touch_all();
+}
+
+// Keys would be in other groups there.
+bool host::implementation::agrees_on_groups(const greeting& what) {
+  if (what.groups == options_.groups)
+    return true;
+  auto problem = "raft: node " + std::to_string(what.from) + " has "
+                 + std::to_string(what.groups) + " groups, this node "
+                 + std::to_string(options_.groups)
+                 + ": raft.groups must be the same on all nodes";
+  if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end())
+    problems_.push_back(std::move(problem));
+  return false;
+}
+
 void host::implementation::heard(const greeting& what) {
   peers_.at(what.from).incarnation = what.incarnation;
   formation_->heard(what.from, what.incarnation, what.first);
-  if (group_)
+  if (formed_)
     return;
   auto begun = formation_->begin(*state_directory_);
   if (begun && !*begun)
     return;
-  auto made = begun ? begin_group() : expected<void>{begun.error()};
+  auto made = begun ? begin_groups() : expected<void>{begun.error()};
   if (!made) {
     problems_.push_back(made.error().message());
     return;
   }
+  campaign_at_home();
   for (auto& [id, one] : peers_)
     if (one.greeted)
       append_frame(greet(id), one.link.output());
@@ -229,17 +257,48 @@ void host::implementation::on_incoming(std::uint64_t number,
 
 void host::implementation::take_frame(peer& from, frame what) {
   if (auto* one = std::get_if<reply_frame>(&what)) {
+    if (is_order_tag(one->tag))
+      return take_order_reply(*one);
     // Only who leads is asked, so nobody else can answer.
-    if (from.id == requester_.leader())
-      requester_.take(std::move(*one), now_);
-  } else if (!group_) {
+    if (auto* where = find_seat(one->group);
+        where != nullptr && from.id == where->asks.leader()) {
+      where->asks.take(std::move(*one), now_);
+      touch(*where);
+    }
+  } else if (!formed_) {
     return;
+  } else if (auto* beats = std::get_if<beats_frame>(&what)) {
+    take_beats(from, *beats);
   } else if (auto* message = std::get_if<raft_frame>(&what)) {
-    if (message->group == first_group && message->what.from == from.id)
-      group_->receive(std::move(message->what), now_);
+    if (auto* where = find_seat(message->group);
+        where != nullptr && message->what.from == from.id
+        && where->part->receive(std::move(message->what), now_))
+      touch(*where);
   } else if (auto* request = std::get_if<request_frame>(&what)) {
-    if (request->group == first_group)
-      group_->request(from.id, std::move(*request));
+    if (auto* where = find_seat(request->group)) {
+      where->part->request(from.id, std::move(*request));
+      touch(*where);
+    }
+  } else if (auto* order = std::get_if<order_frame>(&what)) {
+    take_order(from.id, *order);
+  }
+}
+
+void host::implementation::take_beats(peer& from, const beats_frame& what) {
+  for (const auto& one : what.beats) {
+    auto* where = find_seat(one.group);
+    if (where == nullptr)
+      continue;
+    raft::message message{.from = from.id,
+                          .to = options_.self,
+                          .incarnation = what.incarnation,
+                          .term = one.term};
+    if (what.replies)
+      message.body = raft::heartbeat_reply{one.round};
+    else
+      message.body = raft::heartbeat{one.commit, one.round};
+    if (where->part->receive(std::move(message), now_))
+      touch(*where);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <unordered_map>
 
@@ -20,8 +21,9 @@ namespace neuroplex::agreement {
 class host::implementation {
 public:
   implementation(const host_options& options, memory::store& store)
-    : options_{options}, store_{store}, requester_{{.group = first_group,
-                                                    .self = options.self}} {
+    : options_{options}, store_{store} {
+    for (std::uint64_t i = 0; i < options_.groups; ++i)
+      seats_.push_back(std::make_unique<seat>(first_group + i, options_.self));
     for (const auto& known : {options_.members, options_.peers})
       for (auto id : known)
         if (id != options_.self)
@@ -38,8 +40,13 @@ public:
 
   void post(std::function<void()> task);
   void submit(std::vector<wish> what);
-  void with_group(operator_answer done,
-                  const std::function<void(group&, operator_answer)>& use);
+  void order(group_id group, order_kind kind, raft::node_id node,
+             operator_answer done);
+  void take_snapshot(group_id group, operator_answer done);
+
+  [[nodiscard]] std::uint64_t groups() const noexcept {
+    return options_.groups;
+  }
 
   [[nodiscard]] host_report report() const {
     std::lock_guard guard{report_mutex_};
@@ -48,9 +55,6 @@ public:
 
   void set_peer(raft::node_id id, const std::string& address,
                 std::uint16_t port);
-  void add_member(raft::node_id who, operator_answer done);
-  void remove_member(raft::node_id who, operator_answer done);
-
   [[nodiscard]] std::uint16_t port() const noexcept {
     return port_;
   }
@@ -77,6 +81,36 @@ private:
     std::uint64_t meetings = 0; // of both directions
     std::uint64_t incoming = 0; // number of its connection to us; 0: none
     raft::incarnation_number incarnation = 0;
+    raft::time met_at{}; // the latest of these meetings
+    // Of this round, for all groups.
+    beats_frame beats{.replies = false};
+    beats_frame beat_replies{.replies = true};
+  };
+
+  // A group's place in the loop.
+  struct seat {
+    seat(group_id group, raft::node_id self)
+      : id{group}, asks{{.group = group, .self = self}} {
+    }
+
+    group_id id;
+    requester asks;
+    raft::durable_state recovered;
+    std::unique_ptr<group> part; // once the nodes have met
+    raft::time deadline = raft::time::max();
+    bool touched = false; // has a turn in this round
+  };
+
+  // Tags of orders and of requests never meet.
+  static constexpr std::uint64_t order_tags = std::uint64_t{1} << 63;
+
+  static constexpr bool is_order_tag(std::uint64_t tag) {
+    return (tag & order_tags) != 0;
+  }
+
+  struct open_order {
+    raft::time deadline{};
+    operator_answer done{};
   };
 
   struct incoming_link {
@@ -86,16 +120,36 @@ private:
   };
 
   expected<void> open_directories();
-  expected<void> begin_group();
+  expected<void> begin_groups();
+  expected<void> begin_group(seat& where);
   void run();
   void wait();
   void take_inbox();
   void take_written();
-  void turn();
-  void carry_out();
-  void send_requests();
-  void note_leader();
+  void touch(seat& which);
+  void touch_all();
+  void touch_due();
+  void reschedule(seat& which);
+  [[nodiscard]] seat* find_seat(group_id group);
+  void take_turns();
+  void turn(seat& which);
+  void note_leader(seat& which);
+  void send_requests(seat& which);
+  void send_message(group_id group, const raft::message& what);
+  void flush_beats(peer& to);
+  void take_beats(peer& from, const beats_frame& what);
   void publish_report();
+
+  // An operator's wishes, and who leads (host_orders.cpp).
+  void order_one(seat& which, order_kind kind, raft::node_id node,
+                 operator_answer done);
+  void carry_out_order(seat& which, order_kind kind, raft::node_id node,
+                       const operator_answer& done);
+  void take_order(raft::node_id from, const order_frame& what);
+  void take_order_reply(const reply_frame& what);
+  void drop_late_orders();
+  void spread_leaders();
+  void campaign_at_home();
 
   // Connections.
   void watch(int descriptor, std::uint64_t what, bool writable);
@@ -109,6 +163,8 @@ private:
   void drop_incoming(std::uint64_t number);
   void drop_silent();
   bool admit(const greeting& what, std::uint64_t number);
+  void met(peer& who);
+  [[nodiscard]] bool agrees_on_groups(const greeting& what);
   [[nodiscard]] greeting greet(raft::node_id to) const;
   void heard(const greeting& what);
   void take_frame(peer& from, frame what);
@@ -123,9 +179,11 @@ private:
   std::unique_ptr<memory::disk_directory> errand_directory_;
   std::optional<formation> formation_;
   std::unique_ptr<log_writer> writer_;
-  raft::durable_state recovered_;
-  std::unique_ptr<group> group_; // once the nodes have met
-  requester requester_;
+  std::vector<std::unique_ptr<seat>> seats_; // of group first_group + position
+  bool formed_ = false;                      // the nodes have met
+  std::set<std::pair<raft::time, group_id>> deadlines_; // of seats
+  std::vector<seat*> touched_; // have a turn in the next round
+  std::vector<seat*> round_;   // have one now
 
   tunnel::socket_handle epoll_;
   tunnel::socket_handle wake_;
@@ -137,9 +195,16 @@ private:
   std::uint16_t port_ = 0; // set once, before there are threads
 
   raft::time now_{};
+  std::int64_t unix_ms_ = 0;
   raft::time next_report_{};
-  bool again_ = false; // there is more to do at once
+  raft::time next_spread_{};
+  bool handing_over_ = false;
+  bool keeping_ = false; // a snapshot is being written
   group_output output_;
+  std::vector<log_writer::job> jobs_; // of this round, for the disk
+  std::vector<std::pair<seat*, reply_frame>> own_replies_;
+  std::map<std::uint64_t, open_order> orders_; // sent to leaders, by tag
+  std::uint64_t last_order_ = 0;
   std::vector<request_frame> requests_;
   std::vector<log_writer::written> written_;
   bool log_failed_ = false;
@@ -150,7 +215,7 @@ private:
   bool awake_ = false; // told already
 
   mutable std::mutex report_mutex_;
-  host_report report_; // under report_mutex_
+  host_report report_; // under report_mutex_; statuses are kept from last time
 
   std::atomic<bool> stopping_{false};
   std::unique_ptr<errands> errands_;

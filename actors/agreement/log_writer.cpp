@@ -1,6 +1,8 @@
 #include "actors/agreement/log_writer.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 namespace neuroplex::agreement {
@@ -45,6 +47,8 @@ log_writer::open(std::unique_ptr<memory::disk_directory> where,
   if (!wrong)
     return wrong.error();
   result.writer.reset(new log_writer(std::move(*log)));
+  for (const auto& [id, image] : images)
+    result.writer->log_.keep_from(id, image.first_needed());
   result.writer->images_ = std::move(images);
   return result;
 }
@@ -72,12 +76,12 @@ void log_writer::stop() noexcept {
     thread_.join();
 }
 
-void log_writer::submit(group_id group, raft::disk_write what) {
+void log_writer::submit(std::vector<job> what) {
   auto was_idle = false;
   {
     std::lock_guard guard{mutex_};
     was_idle = waiting_.empty();
-    waiting_.push_back({group, std::move(what)});
+    std::move(what.begin(), what.end(), std::back_inserter(waiting_));
   }
   if (was_idle)
     arrived_.notify_one();
@@ -129,7 +133,7 @@ bool log_writer::write(std::vector<job>& jobs) {
   for (auto& one : jobs)
     if (!gather(one))
       return false;
-  return append();
+  return append() && carry_over();
 }
 
 bool log_writer::gather(job& one) {
@@ -184,6 +188,36 @@ bool log_writer::append() {
   batch_.clear();
   pieces_.clear();
   return true;
+}
+
+// Looks for groups that hold old segments whenever a new one was begun.
+bool log_writer::carry_over() {
+  auto segments = log_.segments();
+  if (std::exchange(segments_then_, segments) >= segments)
+    return true;
+  std::uint64_t needed = 0;
+  for (const auto& [id, image] : images_)
+    needed += image.record_bytes();
+  // What is needed, as much again, and a segment at each end.
+  if ((segments - std::min<std::size_t>(segments, 2)) * log_.max_batch_bytes()
+      <= 2 * needed)
+    return true;
+  for (auto id : log_.laggards()) {
+    auto& image = image_of(id);
+    auto bytes = image.record_bytes();
+    // In one batch or not at all: half of a log is none. A group with more than
+    // that writes much, and so is about to have a snapshot.
+    if (bytes > log_.max_batch_bytes())
+      continue;
+    if (bytes > batch_.room() && !append())
+      return false;
+    auto whole = image.whole();
+    image.add_to(batch_, whole);
+    pieces_.push_back({id, std::move(whole), false});
+  }
+  auto carried = pieces_.empty() || append();
+  segments_then_ = log_.segments();
+  return carried;
 }
 
 bool log_writer::give_up(const std::string& why) {

@@ -9,9 +9,14 @@
 // `state` may be called by any thread; `wake` is called by the log's own
 // thread.
 //
+// A group that is idle while others write would keep every segment since its
+// last write. So when more than half of the log is not needed any more, what
+// such groups need is written once more, at the end.
+//
 // Invariants:
 //  1. Writes of a group become durable in the order they were submitted.
 //  2. A write is told as done only after its flush.
+//  3. The log takes no more than about twice what the groups need of it.
 //
 // Failure behaviour: after a failed write or flush nothing more is written, and
 // every group is told that it failed. While the disk is full, the same batch is
@@ -70,7 +75,14 @@ public:
   /// Writes what is still waiting, and ends the thread.
   void stop() noexcept;
 
-  void submit(group_id group, raft::disk_write what);
+  struct job {
+    group_id group = 0;
+    raft::disk_write what{};
+  };
+
+  /// Hands over what all groups want written; those of one group in their
+  /// order.
+  void submit(std::vector<job> what);
 
   /// Appends what has become durable since the last call; false once the log
   /// has failed.
@@ -79,11 +91,6 @@ public:
   [[nodiscard]] report state() const;
 
 private:
-  struct job {
-    group_id group = 0;
-    raft::disk_write what{};
-  };
-
   // A write in the present batch, or the part of it that fits.
   struct piece {
     group_id group = 0;
@@ -97,6 +104,7 @@ private:
   bool write(std::vector<job>& jobs);
   bool gather(job& one);
   bool append();
+  bool carry_over();
   bool give_up(const std::string& why);
   raft::log_image& image_of(group_id group);
   void vouch();
@@ -107,6 +115,7 @@ private:
   std::map<group_id, raft::log_image> images_;
   std::function<void()> wake_;
   bool vouched_ = true;
+  std::size_t segments_then_ = 0; ///< when laggards were last looked for
 
   mutable std::mutex mutex_; // for all that follows
   std::condition_variable arrived_;

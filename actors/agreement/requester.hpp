@@ -37,6 +37,7 @@ struct outcome {
 using completion = std::function<void(outcome)>;
 
 struct wish {
+  group_id group = first_group;
   bool read = false;
   std::string batch{}; ///< encoded operations
   raft::time deadline{};

@@ -18,6 +18,7 @@ struct raft_arguments {
   std::string node{default_node_address};
   std::uint64_t timeout_ms = 5'000;
   std::string member;
+  std::uint64_t group = 0; ///< 0: all
 };
 
 expected<actors::client> connect(const raft_arguments& given) {
@@ -45,7 +46,8 @@ outcome run_status(context& ctx, const raft_arguments& given) {
   fact_list facts{ctx, "node " + std::to_string(report->replica_id)
                          + " of cluster " + config::quote(report->cluster)};
   add_agreement(facts, agreement);
-  show_members(ctx, agreement);
+  show_groups(ctx, agreement);
+  show_members(ctx, agreement, given.group);
   return std::nullopt;
 }
 
@@ -63,7 +65,7 @@ outcome operate(context& ctx, const raft_arguments& given,
   auto client = connect(given);
   if (!client)
     return failed(client.error());
-  if (auto how = client->operate_agreement(wish, member); !how)
+  if (auto how = client->operate_agreement(wish, member, given.group); !how)
     return failed(how.error());
   if (ctx.output == output_format::json)
     ctx.out << nlohmann::ordered_json{{"wish", wish}, {"done", true}}.dump(2)
@@ -91,6 +93,12 @@ outcome run_snapshot(context& ctx, const raft_arguments& given) {
   return operate(ctx, given, "snapshot", "taken");
 }
 
+void add_group(CLI::App& app, const std::shared_ptr<raft_arguments>& given,
+               const std::string& otherwise) {
+  add_number(app, "--group", given->group, 1, 1'024,
+             "One group only [" + otherwise + "]");
+}
+
 void add_target(CLI::App& app, const std::shared_ptr<raft_arguments>& given,
                 const std::string& which) {
   add_text(app, "--node", given->node, which + " [" + given->node + "]")
@@ -114,31 +122,36 @@ void add_raft(CLI::App& app, context& ctx) {
     add_subcommand(command, ctx, given, "status",
                    "Show leader, term, progress and members", run_status);
   add_target(status, given, "Any node");
+  add_group(status, given, "members of the first");
   add_examples(status, {"neuroplex raft status --output json"});
 
   auto& add =
     add_subcommand(command, ctx, given, "add",
                    "Make a node a learner, or a learner a voter", run_add);
   add_argument(add, "ID", given->member, "Its replica id");
-  add_target(add, given, "The node that leads");
+  add_target(add, given, "Any member");
+  add_group(add, given, "all");
   add_examples(add, {"neuroplex raft add 4"});
 
   auto& remove = add_subcommand(command, ctx, given, "remove",
                                 "Have a node take no further part", run_remove);
   add_argument(remove, "ID", given->member, "Its replica id");
-  add_target(remove, given, "The node that leads");
+  add_target(remove, given, "Any member");
+  add_group(remove, given, "all");
   add_examples(remove, {"neuroplex raft remove 4"});
 
   auto& transfer = add_subcommand(command, ctx, given, "transfer",
                                   "Let another node lead", run_transfer);
   add_argument(transfer, "ID", given->member, "Its replica id");
-  add_target(transfer, given, "The node that leads");
+  add_target(transfer, given, "Any member");
+  add_group(transfer, given, "all");
   add_examples(transfer, {"neuroplex raft transfer 2"});
 
   auto& snapshot =
     add_subcommand(command, ctx, given, "snapshot",
                    "Have a node take a snapshot now", run_snapshot);
   add_target(snapshot, given, "That node");
+  add_group(snapshot, given, "all");
   add_examples(snapshot, {"neuroplex raft snapshot --node 127.0.0.1:7410"});
 }
 

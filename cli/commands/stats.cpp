@@ -268,7 +268,7 @@ void show_report(context& ctx, const node_report& r) {
   add_agreement(facts, r.agreement);
   show_upkeep(ctx, r.upkeep);
   show_peers(ctx, r.router.peers);
-  show_members(ctx, r.agreement);
+  show_members(ctx, r.agreement, 0);
 }
 
 outcome run_stats(context& ctx, const target_flags& on) {

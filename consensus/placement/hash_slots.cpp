@@ -173,9 +173,7 @@ hash_slots::owners_of(shard_index shard) const noexcept {
 
 shard_index hash_slots::shard_of_slot(slot_index slot) const noexcept {
   // The inverse of first_slot: the largest i with first_slot(i) <= slot.
-  auto shards = std::uint64_t{options_.shards};
-  return static_cast<shard_index>(((slot + std::uint64_t{1}) * shards - 1)
-                                  / slot_count);
+  return range_of_slot(slot, options_.shards);
 }
 
 slot_index hash_slots::first_slot(shard_index shard) const noexcept {

@@ -29,6 +29,19 @@ inline constexpr std::uint64_t slot_seed = 0x6e6575726f706c78;
 /// The slot of `key`. Namespaces do not take part: a key has one slot in all.
 [[nodiscard]] slot_index slot_of(std::string_view key) noexcept;
 
+/// The part of a key by which clients of Redis keep keys together: what stands
+/// between its first '{' and the next '}', if that is not empty; else all of
+/// it.
+[[nodiscard]] std::string_view hash_tag(std::string_view key) noexcept;
+
+/// Which of `ranges` contiguous ranges of slots, whose sizes differ by at most
+/// one, holds `slot`. `ranges`: 1 to slot_count.
+[[nodiscard]] constexpr std::uint32_t
+range_of_slot(slot_index slot, std::uint32_t ranges) noexcept {
+  return static_cast<std::uint32_t>(((slot + std::uint64_t{1}) * ranges - 1)
+                                    / slot_count);
+}
+
 /// XXH3-64 of `bytes`, for fingerprints that must agree between nodes.
 [[nodiscard]] std::uint64_t fingerprint(std::string_view bytes,
                                         std::uint64_t seed = 0) noexcept;

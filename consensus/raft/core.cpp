@@ -147,14 +147,31 @@ void core::flush(time now, effects& out) {
   std::swap(out, pending_);
 }
 
+bool core::wants_flush() const noexcept {
+  if (!pending_.empty() || write_needed() || handed_out_ < commit_
+      || !(told_role_ == role_notice{role_, term_, leader_})
+      || told_members_index_ != members_.current_index()
+      || told_members_committed_ != (told_members_index_ <= commit_))
+    return true;
+  if (!leads())
+    return false;
+  if (commit_ < log_.last_index() || transfer_ || early_change_
+      || !waiting_reads_.empty() || !round_reads_.empty())
+    return true;
+  return std::any_of(peers_.begin(), peers_.end(), [this](const auto& peer) {
+    return peer.state != progress_state::replicate || peer.nudge
+           || peer.departing || peer.match < log_.last_index()
+           || peer.commit_told < commit_;
+  });
+}
+
 time core::next_deadline() const noexcept {
   switch (role_) {
     case role::stopped:
       return time::max();
     case role::leader: {
+      // The quorum is looked at on a beat, at the latest one after it is due.
       auto next = heartbeat_deadline_;
-      if (options_.check_quorum)
-        next = std::min(next, quorum_deadline_);
       if (transfer_)
         next = std::min(next, transfer_->deadline);
       return next;

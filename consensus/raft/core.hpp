@@ -95,6 +95,10 @@ public:
   /// Says what to do about all that was absorbed.
   void flush(time now, effects& out);
 
+  /// Whether `flush` may have anything to say. A driver of many groups need not
+  /// ask those that have not.
+  [[nodiscard]] bool wants_flush() const noexcept;
+
   /// When `tick` must come at the latest.
   [[nodiscard]] time next_deadline() const noexcept;
 
@@ -207,6 +211,7 @@ private:
   void follow(const message& head);
   void restart_election_timer();
   void check_quorum();
+  [[nodiscard]] time next_beat() const noexcept;
   [[nodiscard]] std::uint64_t next_random() noexcept;
 
   // Replication (core_replication.cpp).

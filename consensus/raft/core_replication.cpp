@@ -140,7 +140,7 @@ void core::settle_proposals() {
 }
 
 void core::broadcast_heartbeat() {
-  heartbeat_deadline_ = now_ + options_.heartbeat_interval;
+  heartbeat_deadline_ = next_beat();
   rounds_.push_back({++round_, now_});
   if (rounds_.size() > limits::max_open_rounds)
     rounds_.pop_front();

@@ -188,6 +188,13 @@ storage::batch_number log_image::first_needed() const noexcept {
   return batches_.empty() ? last_batch_ : batches_.front();
 }
 
+std::size_t log_image::record_bytes() const noexcept {
+  auto bytes = storage::record_bytes(head_payload_bytes);
+  for (const auto& what : entries_)
+    bytes += record_bytes_of(what);
+  return bytes;
+}
+
 disk_write log_image::whole() const {
   disk_write write;
   write.reset_to = base_;

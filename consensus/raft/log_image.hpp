@@ -64,8 +64,11 @@ public:
   [[nodiscard]] storage::batch_number first_needed() const noexcept;
 
   /// The whole image as one write, for a group that is asked to free old
-  /// segments.
+  /// segments. It must lie in one batch.
   [[nodiscard]] disk_write whole() const;
+
+  /// Of the records of `whole`.
+  [[nodiscard]] std::size_t record_bytes() const noexcept;
 
   [[nodiscard]] const hard_state& hard() const noexcept {
     return hard_;

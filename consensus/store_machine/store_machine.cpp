@@ -59,7 +59,8 @@ expected<std::int64_t> expiry_after(std::int64_t now_ms, std::int64_t ttl_ms) {
 } // namespace
 
 machine::machine(memory::store& store, const machine_options& options)
-  : store_{store}, sessions_{options.max_sessions, options.session_window} {
+  : store_{store}, holds_{options.holds}, sessions_{options.max_sessions,
+                                                    options.session_window} {
 }
 
 expected<memory::namespace_id> machine::space_of(std::string_view name) {
@@ -80,13 +81,42 @@ expected<void> machine::begin(const std::vector<std::string>& spaces) {
   for (const auto& name : spaces)
     if (auto made = space_of(name); !made)
       return made.error();
-  return clear();
+  untouched_ = true;
+  return {};
+}
+
+expected<void> machine::empty(memory::store& store,
+                              const std::vector<std::string>& spaces) {
+  for (const auto& name : spaces) {
+    auto space = store.open_namespace(name);
+    if (!space)
+      return space.error();
+    std::uint64_t removed = 0;
+    if (auto code = store.clear(*space, removed); code != errc::ok)
+      return cannot_apply(code, "emptying namespace \"" + name + "\"");
+  }
+  return {};
 }
 
 expected<void> machine::clear() {
   for (const auto& [name, space] : spaces_) {
-    std::uint64_t removed = 0;
-    if (auto code = store_.clear(space, removed); code != errc::ok)
+    if (untouched_)
+      break;
+    auto code = errc::ok;
+    if (!holds_) {
+      std::uint64_t removed = 0;
+      code = store_.clear(space, removed);
+    } else {
+      auto entries = entries_of(name, space, false);
+      if (!entries)
+        return entries.error();
+      for (const auto& [key, value] : *entries)
+        if (code == errc::ok || code == errc::not_found)
+          code = store_.erase(space, key);
+      if (code == errc::not_found)
+        code = errc::ok;
+    }
+    if (code != errc::ok)
       return cannot_apply(code, "emptying namespace \"" + name + "\"");
   }
   expiries_.clear();
@@ -126,6 +156,7 @@ expected<std::vector<command_answer>> machine::apply(raft::log_index index,
   auto decoded = decode_entry(bytes);
   if (!decoded)
     return decoded.error();
+  untouched_ = false;
   time_ms_ = std::max(time_ms_, decoded->time_ms);
   if (auto expired = expire_due(); !expired)
     return expired.error();
@@ -195,6 +226,9 @@ expected<result> machine::execute(const operation& what) {
   }
   if (what.value.size() > limits::max_value_bytes)
     return result{.status = errc::value_size};
+  // Of no client of ours: keys of other machines are theirs.
+  if (!holds(what.key))
+    return result{.status = errc::bad_argument};
   result done;
   const place where{*space, std::string{what.key}};
   auto& status = done.status;
@@ -294,6 +328,28 @@ machine::read(const std::vector<operation>& operations) const {
 
 // -- snapshots ----------------------------------------------------------------
 
+expected<std::map<std::string, std::string>>
+machine::entries_of(std::string_view name, memory::namespace_id space,
+                    bool with_values) const {
+  // A scan may show an entry twice, and in any order.
+  std::map<std::string, std::string> entries;
+  memory::scan_cursor cursor;
+  do {
+    auto code = store_.scan(
+      space, cursor, scan_step,
+      [&](const memory::scan_entry& shown) {
+        if (holds(shown.key))
+          entries.emplace(shown.key, shown.value);
+      },
+      with_values);
+    if (code != errc::ok)
+      return failure{code,
+                     "replicated store: namespace \"" + std::string{name}
+                       + "\" cannot be read: " + std::string{describe(code)}};
+  } while (!cursor.done());
+  return entries;
+}
+
 expected<std::string> machine::save() const {
   std::string bytes;
   wire_writer out{bytes};
@@ -305,21 +361,12 @@ expected<std::string> machine::save() const {
   bytes += sessions;
   out.put(static_cast<std::uint32_t>(spaces_.size()));
   for (const auto& [name, space] : spaces_) {
-    // A scan may show an entry twice, and in any order.
-    std::map<std::string, std::string> entries;
-    memory::scan_cursor cursor;
-    do {
-      auto code = store_.scan(space, cursor, scan_step, [&](const auto& shown) {
-        entries.emplace(shown.key, shown.value);
-      });
-      if (code != errc::ok)
-        return failure{code, "replicated store: namespace \"" + name
-                               + "\" cannot be read for a snapshot: "
-                               + std::string{describe(code)}};
-    } while (!cursor.done());
+    auto entries = entries_of(name, space, true);
+    if (!entries)
+      return entries.error();
     out.put_bytes(name);
-    out.put(static_cast<std::uint64_t>(entries.size()));
-    for (const auto& [key, value] : entries) {
+    out.put(static_cast<std::uint64_t>(entries->size()));
+    for (const auto& [key, value] : *entries) {
       out.put_bytes(key);
       out.put_bytes(value);
       out.put(static_cast<std::uint64_t>(expiry_of({space, key})));
@@ -358,8 +405,9 @@ expected<void> machine::restore(std::string_view bytes) {
   for (auto name : names)
     if (auto made = space_of(name); !made)
       return made.error();
-  if (auto empty = clear(); !empty)
-    return empty;
+  if (auto cleared = clear(); !cleared)
+    return cleared;
+  untouched_ = false;
   for (const auto& one : entries) {
     auto space = *known_space(one.space);
     if (auto code = store_.set(space, one.key, one.value); code != errc::ok)

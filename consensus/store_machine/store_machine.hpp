@@ -8,7 +8,7 @@
 // snapshot.
 //
 // Ownership and threads: refers to a store that outlives it, and whose
-// namespaces nobody else writes to. One thread at a time.
+// keys in these namespaces nobody else writes to. One thread at a time.
 //
 // Invariants:
 //  1. The same entries in the same order lead to the same state, the same
@@ -27,6 +27,7 @@
 #include "consensus/store_machine/command.hpp"
 #include "memory/store.hpp"
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -40,6 +41,10 @@ struct machine_options {
   /// the state: snapshots bring the values of whoever made them.
   std::size_t max_sessions = 4'096;
   std::size_t session_window = 65'536;
+
+  /// Which keys are this machine's, where several share namespaces; the same on
+  /// all replicas. Empty: all are.
+  std::function<bool(std::string_view key)> holds{};
 };
 
 /// What became of one command of an entry.
@@ -89,9 +94,14 @@ public:
   /// could not take it, and the replica must take no further part.
   expected<void> restore(std::string_view bytes);
 
-  /// Empties these namespaces, and makes them if there are none. A segment may
-  /// hold what an earlier process left in them.
+  /// Makes these namespaces if there are none, and counts on there being
+  /// nothing of this machine's in them (`empty`).
   expected<void> begin(const std::vector<std::string>& spaces);
+
+  /// Removes all that is in these namespaces of a store, for machines that are
+  /// about to begin. A segment may hold what an earlier process left in them.
+  static expected<void> empty(memory::store& store,
+                              const std::vector<std::string>& spaces);
 
 private:
   using place = std::pair<memory::namespace_id, std::string>;
@@ -104,9 +114,18 @@ private:
   expected<void> expire_due();
   void set_expiry(const place& where, std::int64_t expires_at_ms);
   [[nodiscard]] std::int64_t expiry_of(const place& where) const;
+  [[nodiscard]] bool holds(std::string_view key) const {
+    return !holds_ || holds_(key);
+  }
+  /// Entries of a namespace that are the machine's, in the order of keys.
+  expected<std::map<std::string, std::string>>
+  entries_of(std::string_view name, memory::namespace_id space,
+             bool with_values) const;
   expected<void> clear();
 
   memory::store& store_;
+  std::function<bool(std::string_view key)> holds_;
+  bool untouched_ = false; ///< nothing was applied or restored since `begin`
   raft::session_table sessions_;
   std::int64_t time_ms_ = 0;
   std::map<std::string, memory::namespace_id, std::less<>> spaces_;

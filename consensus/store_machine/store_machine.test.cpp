@@ -28,7 +28,13 @@ public:
     auto made = memory::store::create(room_.path() / "segment", options);
     REQUIRE(made);
     store_.emplace(std::move(*made));
-    machine_.emplace(*store_, machine_options{64, 32});
+    machine_.emplace(*store_, machine_options{64, 32, {}});
+    REQUIRE(machine_->begin({"default"}));
+  }
+
+  // A machine with some of the keys of a store that others use as well.
+  replica(memory::store& shared, std::function<bool(std::string_view)> holds) {
+    machine_.emplace(shared, machine_options{64, 32, std::move(holds)});
     REQUIRE(machine_->begin({"default"}));
   }
 
@@ -317,4 +323,33 @@ TEST_CASE("a segment that is nearly full takes nothing that grows") {
                   .value = value})
             .status
           == errc::ok);
+}
+
+TEST_CASE("machines that share a namespace have their own keys") {
+  replica whole; // lends its store
+  REQUIRE(machine::empty(whole.store(), {"default"}));
+  auto begins_with = [](char letter) {
+    return [letter](std::string_view key) { return key.starts_with(letter); };
+  };
+  replica first{whole.store(), begins_with('a')};
+  replica second{whole.store(), begins_with('b')};
+  first.open();
+  second.open();
+  CHECK(first.run({.kind = kind::set, .key = "a1", .value = "x"}).status
+        == errc::ok);
+  auto saved = first->save();
+  REQUIRE(saved);
+  CHECK(first.run({.kind = kind::set, .key = "a2", .value = "y"}).status
+        == errc::ok);
+  CHECK(second.run({.kind = kind::set, .key = "b1", .value = "z"}).status
+        == errc::ok);
+  // Not in the other's snapshot, nor for the other to change.
+  CHECK(saved->find("a1") != std::string::npos);
+  CHECK(first->save()->find("b1") == std::string::npos);
+  CHECK(first.run({.kind = kind::erase, .key = "b1"}).status
+        == errc::bad_argument);
+  REQUIRE(first->restore(*saved));
+  CHECK(first.get("a1") == "x");
+  CHECK(first->read({{.key = "a2"}})->front().status == errc::not_found);
+  CHECK(second.get("b1") == "z");
 }

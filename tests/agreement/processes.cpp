@@ -1,10 +1,18 @@
 // Agreement among real processes: clients write down what they were told while
-// whoever leads is killed or stands still; the history must have an order.
+// nodes fail in every way below; the history must have an order.
 //
-//   agreement_processes PROGRAM --nodes N --kills K --pauses P [--history FILE]
+//   agreement_processes PROGRAM [--nodes N] [--groups G] [--history FILE]
+//     --kills N        whoever leads is killed, and started again
+//     --pauses N       whoever leads stands still (--pause-ms, 0: until others
+//                      have answered)
+//     --restarts N     all nodes are stopped and started, one after the other
+//     --replacements N a node leaves, loses its disk, learns and votes again
+//     --partitions N   whoever leads is heard but hears nobody; then all but it
+//                      are deaf; needs root, for a network of its own
+//     --full N         the disk of whoever leads is full for a time; needs root
 //
 // PROGRAM is `neuroplex`. Exit status 0: the history is linearizable, every
-// node shows the same at the end, and the group went on after each fault.
+// node shows the same at the end, and the groups went on after each fault.
 // The gaps in service are printed. --history writes hist-v1 for another
 // checker.
 
@@ -25,9 +33,12 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include <sched.h>
 #include <signal.h>
+#include <unistd.h>
 
 namespace {
 
@@ -54,29 +65,76 @@ struct settings {
   std::size_t nodes = 3;
   std::size_t kills = 3;
   std::size_t pauses = 1;
+  std::size_t pause_ms = 0;
+  std::size_t restarts = 0;
+  std::size_t replacements = 0;
+  std::size_t partitions = 0;
+  std::size_t full = 0;
+  std::size_t groups = 1;
   std::string history;
 };
 
 settings read(int argc, char** argv) {
-  if (argc < 2)
-    fail("usage: agreement_processes PROGRAM [--nodes N] [--kills K] "
-         "[--pauses P] [--history FILE]");
   settings all;
+  const std::pair<const char*, std::size_t*> numbers[] = {
+    {"--nodes", &all.nodes},
+    {"--groups", &all.groups},
+    {"--kills", &all.kills},
+    {"--pauses", &all.pauses},
+    {"--pause-ms", &all.pause_ms},
+    {"--restarts", &all.restarts},
+    {"--replacements", &all.replacements},
+    {"--partitions", &all.partitions},
+    {"--full", &all.full}};
+  if (argc < 2 || argc % 2 != 0)
+    fail("usage: agreement_processes PROGRAM [--FLAG VALUE]...");
   all.program = argv[1];
   for (int i = 2; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
+    const auto* known =
+      std::find_if(std::begin(numbers), std::end(numbers),
+                   [&](const auto& one) { return flag == one.first; });
     if (flag == "--history")
       all.history = argv[i + 1];
-    else if (flag == "--nodes")
-      all.nodes = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (flag == "--kills")
-      all.kills = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (flag == "--pauses")
-      all.pauses = std::strtoull(argv[i + 1], nullptr, 10);
-    else
+    else if (known == std::end(numbers))
       fail(flag + ": unknown");
+    else
+      *known->second = std::strtoull(argv[i + 1], nullptr, 10);
   }
   return all;
+}
+
+// Runs a line of the shell; its output.
+std::string run(const std::string& line, int* status = nullptr) {
+  std::string text;
+  auto* pipe = ::popen(line.c_str(), "r");
+  if (pipe == nullptr)
+    fail(line + ": cannot be run");
+  char room[4'096];
+  while (auto got = std::fread(room, 1, sizeof(room), pipe))
+    text.append(room, got);
+  auto how = ::pclose(pipe);
+  if (status != nullptr)
+    *status = how;
+  return text;
+}
+
+void must_run(const std::string& line) {
+  auto status = 0;
+  auto text = run(line + " 2>&1", &status);
+  if (status != 0)
+    fail(line + ": " + text);
+}
+
+// A network of the program's own, in which it may drop what it likes.
+bool enter_own_network() {
+  auto status = 0;
+  run("command -v ip && command -v iptables", &status);
+  if (status != 0 || ::geteuid() != 0 || ::unshare(CLONE_NEWNET) != 0)
+    return false;
+  must_run("ip link set lo up");
+  run("iptables -L -n 2>&1", &status);
+  return status == 0;
 }
 
 // A directory on a disk, removed at the end.
@@ -109,15 +167,28 @@ private:
 class cluster {
 public:
   explicit cluster(const settings& how)
-    : program_{how.program}, basp_(how.nodes), resp_(how.nodes),
-      processes_(how.nodes) {
-    for (std::size_t i = 0; i < how.nodes; ++i)
+    : program_{how.program}, groups_{how.groups}, basp_(how.nodes),
+      resp_(how.nodes), raft_(how.nodes), processes_(how.nodes) {
+    for (std::size_t i = 0; i < how.nodes; ++i) {
+      std::filesystem::create_directories(raft_directory(i));
+      if (how.full > 0)
+        mount_small_disk(i);
       start(i);
+    }
   }
 
+  ~cluster() {
+    for (auto& one : processes_)
+      one.reset();
+    for (const auto& path : mounted_)
+      run("umount " + path);
+  }
+
+  cluster(const cluster&) = delete;
+  cluster& operator=(const cluster&) = delete;
+
   void start(std::size_t which) {
-    auto home = room_.path() + "/node-" + std::to_string(which + 1);
-    std::filesystem::create_directories(home);
+    auto home = home_of(which);
     std::vector<std::string> words{
       program_,           "serve",
       "--replica-id",     std::to_string(which + 1),
@@ -126,6 +197,9 @@ public:
       "--segment-size",   "16M",
       "--port",           std::to_string(basp_[which].number()),
       "--resp-port",      std::to_string(resp_port(which)),
+      "--raft-dir",       raft_directory(which),
+      "--raft-port",      std::to_string(raft_port(which)),
+      "--raft-groups",    std::to_string(groups_),
       "--worker-threads", "1",
       "--space",          "default:consistency=linearizable",
       "--snapshot-after", "64K",
@@ -151,6 +225,39 @@ public:
       processes_[which].reset(); // reaps it
   }
 
+  // Ends a node as an operator does.
+  void stop(std::size_t which) {
+    auto how = processes_[which]->stop(std::chrono::seconds{20});
+    if (!how.ok())
+      fail("node " + std::to_string(which + 1) + " ended with "
+           + how.to_string() + ": " + output(which));
+    processes_[which].reset();
+  }
+
+  // Asks node `by` for a change; false when it is refused.
+  bool raft(const std::string& words, std::size_t by) {
+    auto status = 0;
+    run(program_ + " raft " + words + " --timeout 10s --node 127.0.0.1:"
+          + std::to_string(basp_[by].number()) + " >/dev/null 2>&1",
+        &status);
+    return status == 0;
+  }
+
+  // What node `of` says of its part in agreement, as JSON.
+  std::string status(std::size_t of) {
+    return run(program_ + " raft status --timeout 2s --output json "
+               + "--node 127.0.0.1:" + std::to_string(basp_[of].number())
+               + " 2>/dev/null");
+  }
+
+  [[nodiscard]] std::string raft_directory(std::size_t which) const {
+    return home_of(which) + "/raft";
+  }
+
+  [[nodiscard]] std::uint16_t raft_port(std::size_t which) const {
+    return raft_[which].number();
+  }
+
   [[nodiscard]] std::uint16_t resp_port(std::size_t which) const {
     return resp_[which].number();
   }
@@ -164,9 +271,7 @@ public:
     for (std::size_t i = 0; i < size(); ++i) {
       if (i == except)
         continue;
-      auto text = run(program_ + " raft status --timeout 2s --output json "
-                      + "--node 127.0.0.1:" + std::to_string(basp_[i].number())
-                      + " 2>/dev/null");
+      auto text = status(i);
       auto at = text.find("\"leader\": ");
       if (at == std::string::npos)
         continue;
@@ -184,21 +289,23 @@ public:
   }
 
 private:
-  static std::string run(const std::string& line) {
-    std::string text;
-    if (auto* pipe = ::popen(line.c_str(), "r")) {
-      char room[4'096];
-      while (auto got = std::fread(room, 1, sizeof(room), pipe))
-        text.append(room, got);
-      ::pclose(pipe);
-    }
-    return text;
+  [[nodiscard]] std::string home_of(std::size_t which) const {
+    return room_.path() + "/node-" + std::to_string(which + 1);
+  }
+
+  // Two segments of the log fit, and little else.
+  void mount_small_disk(std::size_t which) {
+    must_run("mount -t tmpfs -o size=150m none " + raft_directory(which));
+    mounted_.push_back(raft_directory(which));
   }
 
   std::string program_;
+  std::size_t groups_;
   scratch room_;
+  std::vector<std::string> mounted_;
   std::vector<reserved_port> basp_;
   std::vector<reserved_port> resp_;
+  std::vector<reserved_port> raft_;
   std::vector<std::optional<cli::child_process>> processes_;
 };
 
@@ -328,10 +435,135 @@ void compare_nodes(const cluster& nodes, record& into) {
   }
 }
 
+// -- faults -------------------------------------------------------------------
+
+void kill_leader(cluster& nodes, const record& told,
+                 std::vector<double>& gaps_ms) {
+  auto leader = find_leader(nodes);
+  nodes.send(leader, SIGKILL);
+  gaps_ms.push_back(wait_for_answers(told, 1, "a leader was killed"));
+  wait_for_answers(told, answers_between_faults, "a leader was killed");
+  nodes.start(leader);
+  wait_for_answers(told, answers_between_faults, "it came back");
+}
+
+void pause_leader(cluster& nodes, const record& told, std::size_t pause_ms) {
+  auto leader = find_leader(nodes);
+  auto until = monotonic_now() + std::chrono::milliseconds{pause_ms};
+  nodes.send(leader, SIGSTOP);
+  do
+    wait_for_answers(told, answers_between_faults, "a leader was stopped");
+  while (monotonic_now() < until);
+  nodes.send(leader, SIGCONT);
+  wait_for_answers(told, answers_between_faults, "it went on");
+}
+
+// One after the other, each once the one before serves again.
+void restart_all(cluster& nodes, record& told) {
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    nodes.stop(i);
+    wait_for_answers(told, answers_between_faults, "a node was stopped");
+    nodes.start(i);
+    resp_client to{nodes.resp_port(i)};
+    if (!eventually([&] {
+          return operate(
+                   to, told,
+                   {.client = static_cast<std::uint32_t>(client_count + 1 + i)})
+            .has_value();
+        }))
+      fail("node " + std::to_string(i + 1) + " does not serve after a restart");
+  }
+}
+
+void replace_node(cluster& nodes, const record& told) {
+  auto leader = find_leader(nodes);
+  auto lost = (leader + 1) % nodes.size();
+  auto id = std::to_string(lost + 1);
+  nodes.send(lost, SIGKILL);
+  if (!eventually([&] { return nodes.raft("remove " + id, leader); }))
+    fail("node " + id + " cannot be removed");
+  for (const auto& one :
+       std::filesystem::directory_iterator{nodes.raft_directory(lost)})
+    std::filesystem::remove_all(one);
+  wait_for_answers(told, answers_between_faults, "a node was removed");
+  nodes.start(lost);
+  // Learns first, and votes when it has caught up.
+  if (!eventually(
+        [&] {
+          static_cast<void>(nodes.raft("add " + id, leader));
+          auto text = nodes.status(lost);
+          return text.find("\"voter\": true") != std::string::npos
+                 && text.find("\"voter\": false") == std::string::npos;
+        },
+        std::chrono::minutes{2}))
+    fail("node " + id + " does not vote again: " + nodes.status(lost));
+  wait_for_answers(told, answers_between_faults, "it votes again");
+}
+
+void drop_packets_to(const cluster& nodes, std::size_t which, bool drop) {
+  must_run("iptables -" + std::string{drop ? "A" : "D"}
+           + " INPUT -p tcp --dport " + std::to_string(nodes.raft_port(which))
+           + " -j DROP");
+}
+
+void partition_leader(cluster& nodes, const record& told) {
+  // It hears nobody, and has to notice that by itself.
+  auto leader = find_leader(nodes);
+  drop_packets_to(nodes, leader, true);
+  wait_for_answers(told, answers_between_faults, "a leader became deaf");
+  drop_packets_to(nodes, leader, false);
+  wait_for_answers(told, answers_between_faults, "it hears again");
+  // Nobody hears anything but the leader: nothing can be agreed on.
+  leader = find_leader(nodes);
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (i != leader)
+      drop_packets_to(nodes, i, true);
+  if (!eventually([&] { return nodes.leader(nodes.size()) == nodes.size(); }))
+    fail("somebody leads who reaches nobody");
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (i != leader)
+      drop_packets_to(nodes, i, false);
+  wait_for_answers(told, answers_between_faults, "all hear again");
+}
+
+// The others go on, and so does it when there is room again.
+void fill_disk_of_leader(cluster& nodes, const record& told) {
+  auto leader = find_leader(nodes);
+  const auto filler = nodes.raft_directory(leader) + "/filler";
+  run("head -c 200M /dev/zero > " + filler + " 2>/dev/null");
+  const std::string value(500'000, 'v');
+  resp_client to{nodes.resp_port(leader)};
+  std::string text;
+  if (!eventually(
+        [&] {
+          static_cast<void>(to.ask({"SET", "bulk", value}, text));
+          return nodes.status(leader).find("\"log_full\": true")
+                 != std::string::npos;
+        },
+        std::chrono::minutes{3}))
+    fail("the disk does not become full");
+  wait_for_answers(told, answers_between_faults, "a disk was full");
+  std::filesystem::remove(filler);
+  if (!eventually([&] {
+        return nodes.status(leader).find("\"log_full\": false")
+               != std::string::npos;
+      }))
+    fail("the node does not go on with room on its disk");
+  wait_for_answers(told, answers_between_faults, "there was room again");
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
-  const auto how = read(argc, argv);
+  auto how = read(argc, argv);
+  if (how.partitions > 0 && !enter_own_network()) {
+    std::printf("agreement: no partitions: they need root, ip and iptables\n");
+    how.partitions = 0;
+  }
+  if (how.full > 0 && ::geteuid() != 0) {
+    std::printf("agreement: no full disk: it needs root, for mount\n");
+    how.full = 0;
+  }
   cluster nodes{how};
   record told;
   std::atomic<bool> ended{false};
@@ -340,21 +572,18 @@ int main(int argc, char** argv) {
     clients.emplace_back([&, i] { run_client(i, nodes, told, ended); });
   wait_for_answers(told, answers_between_faults, "the start");
   std::vector<double> gaps_ms;
-  for (std::size_t i = 0; i < how.kills; ++i) {
-    auto leader = find_leader(nodes);
-    nodes.send(leader, SIGKILL);
-    gaps_ms.push_back(wait_for_answers(told, 1, "a leader was killed"));
-    wait_for_answers(told, answers_between_faults, "a leader was killed");
-    nodes.start(leader);
-    wait_for_answers(told, answers_between_faults, "it came back");
-  }
-  for (std::size_t i = 0; i < how.pauses; ++i) {
-    auto leader = find_leader(nodes);
-    nodes.send(leader, SIGSTOP);
-    wait_for_answers(told, answers_between_faults, "a leader was stopped");
-    nodes.send(leader, SIGCONT);
-    wait_for_answers(told, answers_between_faults, "it went on");
-  }
+  for (std::size_t i = 0; i < how.kills; ++i)
+    kill_leader(nodes, told, gaps_ms);
+  for (std::size_t i = 0; i < how.pauses; ++i)
+    pause_leader(nodes, told, how.pause_ms);
+  for (std::size_t i = 0; i < how.restarts; ++i)
+    restart_all(nodes, told);
+  for (std::size_t i = 0; i < how.replacements; ++i)
+    replace_node(nodes, told);
+  for (std::size_t i = 0; i < how.partitions; ++i)
+    partition_leader(nodes, told);
+  for (std::size_t i = 0; i < how.full; ++i)
+    fill_disk_of_leader(nodes, told);
   ended = true;
   for (auto& one : clients)
     one.join();
