@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <span>
 #include <utility>
 #include <variant>
 
@@ -261,7 +262,7 @@ bool is_answer(errc code) {
          || code == errc::mismatch;
 }
 
-void write_reply(shape how, const std::vector<store_result>& results,
+void write_reply(shape how, std::span<const store_result> results,
                  resp::writer& to) {
   for (const auto& one : results)
     if (!is_answer(one.status))
@@ -297,17 +298,34 @@ void write_reply(shape how, const std::vector<store_result>& results,
   }
 }
 
-std::string reply_bytes(shape how, std::uint8_t protocol,
-                        const agreement::outcome& what) {
+// One command's share of a batch.
+struct reply_part {
+  shape how = shape::ok;
+  std::size_t operations = 0;
+};
+
+// `transaction`: an array of the replies to its commands.
+std::string reply_bytes(const std::vector<reply_part>& parts, bool transaction,
+                        std::uint8_t protocol, const agreement::outcome& what) {
   resp::byte_buffer output;
   resp::writer to{output, protocol};
   auto results = what.code == errc::ok
                    ? store_machine::decode_answer(what.answer)
                    : expected<std::vector<store_result>>{what.code};
-  if (results && !results->empty())
-    write_reply(how, *results, to);
-  else
+  std::size_t wanted = 0;
+  for (const auto& part : parts)
+    wanted += part.operations;
+  if (!results || results->size() != wanted) {
     to.error(resp::failure_text(results ? errc::protocol : results.code()));
+    return std::string{output.view()};
+  }
+  if (transaction)
+    to.array(parts.size());
+  auto rest = std::span<const store_result>{*results};
+  for (const auto& part : parts) {
+    write_reply(part.how, rest.first(part.operations), to);
+    rest = rest.subspan(part.operations);
+  }
   return std::string{output.view()};
 }
 
@@ -353,6 +371,17 @@ std::vector<resp::owner_id> resp_agreement::others() const {
   return {};
 }
 
+// An answered write is on the disks of a majority: of the node that led, and of
+// at least half of the voters beside it.
+std::size_t resp_agreement::other_copies(std::uint32_t database) const {
+  if (!agreed(database))
+    return 0;
+  const auto report = access_->host->report();
+  return report.groups.empty()
+           ? 0
+           : report.groups.front().core.members.voters.size() / 2;
+}
+
 void resp_agreement::deliver(std::vector<arrived_reply> arrived) {
   for (auto& one : arrived) {
     if (auto found = writes_under_way_.find(one.writer);
@@ -366,17 +395,32 @@ void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
                             resp::remote_completion completion) {
   if (!is_group(owner))
     return others_->submit(owner, std::move(command), std::move(completion));
-  auto wanted = plan_for(command.arguments);
-  if (auto* why = std::get_if<refused_command>(&wanted))
-    return completion(error_reply(command.protocol, why->text));
-  auto& todo = std::get<command_plan>(wanted);
+  auto transaction = !command.gathered.empty();
+  if (!transaction)
+    command.gathered.push_back(std::move(command.arguments));
   const auto space = resp::database_name(command.database);
+  std::vector<store_operation> operations;
+  std::vector<reply_part> parts;
   auto reads = true;
-  for (auto& one : todo.operations) {
-    one.space = space;
-    reads = reads && !store_machine::changes(one.kind);
+  for (const auto& words : command.gathered) {
+    auto wanted = plan_for(words);
+    if (auto* why = std::get_if<refused_command>(&wanted))
+      return completion(error_reply(
+        command.protocol, transaction
+                            ? "EXECABORT Transaction discarded: " + why->text
+                            : why->text));
+    auto& todo = std::get<command_plan>(wanted);
+    parts.push_back({todo.how, todo.operations.size()});
+    for (auto& one : todo.operations) {
+      one.space = space;
+      reads = reads && !store_machine::changes(one.kind);
+      operations.push_back(one);
+    }
   }
-  auto batch = store_machine::encode_batch(todo.operations);
+  if (operations.size() > store_machine::limits::max_operations)
+    return completion(
+      error_reply(command.protocol, "ERR too many keys in one request"));
+  auto batch = store_machine::encode_batch(operations);
   if (batch.size() > store_machine::limits::max_batch_bytes)
     return completion(
       error_reply(command.protocol, resp::failure_text(errc::value_size)));
@@ -391,11 +435,12 @@ void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
      .batch = std::move(batch),
      .deadline = std::chrono::steady_clock::now().time_since_epoch()
                  + milliseconds{request_ms_},
-     .done = [this, mailbox = mailbox_, how = todo.how,
+     .done = [this, mailbox = mailbox_, parts = std::move(parts), transaction,
               protocol = command.protocol, writer,
               completion =
                 std::move(completion)](const agreement::outcome& what) mutable {
-       resp::remote_reply reply{errc::ok, reply_bytes(how, protocol, what)};
+       resp::remote_reply reply{
+         errc::ok, reply_bytes(parts, transaction, protocol, what)};
        std::lock_guard guard{mailbox->mutex};
        if (mailbox->gate == nullptr)
          return;

@@ -15,7 +15,8 @@
 //  1. Commands of one connection take effect in their order: a read behind a
 //     write without an answer goes into the log behind it.
 //  2. A command that cannot be given is refused with its name, and nothing of
-//     it is done.
+//     it is done; nor of the transaction that it is part of.
+//  3. A transaction is one batch of one group: as a whole, nothing in between.
 #pragma once
 
 #include "actors/raft_peer.hpp"
@@ -45,6 +46,7 @@ public:
                                         std::string_view key) const override;
   [[nodiscard]] std::vector<resp::owner_id> others() const override;
   [[nodiscard]] bool agreed(std::uint32_t database) const override;
+  [[nodiscard]] std::size_t other_copies(std::uint32_t database) const override;
   void submit(resp::owner_id owner, resp::remote_command command,
               resp::remote_completion completion) override;
   void flush() override;

@@ -44,6 +44,10 @@ inline constexpr int accepts_a_turn = 64;
 /// Buffers above this are given back when a connection falls idle.
 inline constexpr std::size_t kept_buffer_bytes = std::size_t{16} << 10;
 
+/// Commands and bytes that MULTI gathers until EXEC.
+inline constexpr std::size_t max_queued_commands = 16'384;
+inline constexpr std::size_t max_queued_bytes = std::size_t{4} << 20;
+
 /// Databases that SELECT knows: 0 is the namespace "default", n is "db<n>".
 inline constexpr std::uint32_t databases = 16;
 

@@ -66,7 +66,9 @@ constexpr std::array commands{
   command_row{"decr", 2, write_more_fast, 1, 1, 1, one, handle_decr, "string", "1.0.0", "Decrement the integer value of a key by one"},
   command_row{"decrby", 3, write_more_fast, 1, 1, 1, one, handle_decrby, "string", "1.0.0", "Decrement the integer value of a key by the given number"},
   command_row{"del", -2, flag_write, 1, -1, 1, merge_rule::sum, handle_del, "generic", "1.0.0", "Delete a key"},
+  command_row{"discard", 1, flag_fast, 0, 0, 0, one, handle_discard, "transactions", "2.0.0", "Discard all commands issued after MULTI"},
   command_row{"echo", 2, flag_fast, 0, 0, 0, one, handle_echo, "connection", "1.0.0", "Echo the given string"},
+  command_row{"exec", 1, 0, 0, 0, 0, one, handle_exec, "transactions", "1.2.0", "Execute all commands issued after MULTI"},
   command_row{"exists", -2, read_fast, 1, -1, 1, merge_rule::sum, handle_exists, "generic", "1.0.0", "Determine if a key exists"},
   command_row{"expire", -3, write_fast, 1, 1, 1, one, handle_expire, "generic", "1.0.0", "Set a key's time to live in seconds"},
   command_row{"expireat", -3, write_fast, 1, 1, 1, one, handle_expireat, "generic", "1.2.0", "Set the expiration for a key as a UNIX timestamp"},
@@ -86,6 +88,7 @@ constexpr std::array commands{
   command_row{"memory", -2, 0, 0, 0, 0, one, nullptr, "server", "4.0.0", "A container for memory diagnostics commands", memory_subcommands},
   command_row{"mget", -2, read_fast, 1, -1, 1, merge_rule::in_order, handle_mget, "string", "1.0.0", "Get the values of all the given keys"},
   command_row{"mset", -3, write_more, 1, -1, 2, merge_rule::all_ok, handle_mset, "string", "1.0.1", "Set multiple keys to multiple values"},
+  command_row{"multi", 1, flag_fast, 0, 0, 0, one, handle_multi, "transactions", "1.2.0", "Mark the start of a transaction block"},
   command_row{"persist", 2, write_fast, 1, 1, 1, one, handle_persist, "generic", "2.2.0", "Remove the expiration from a key"},
   command_row{"pexpire", -3, write_fast, 1, 1, 1, one, handle_pexpire, "generic", "2.6.0", "Set a key's time to live in milliseconds"},
   command_row{"pexpireat", -3, write_fast, 1, 1, 1, one, handle_pexpireat, "generic", "2.6.0", "Set the expiration for a key as a UNIX timestamp specified in milliseconds"},
@@ -109,6 +112,7 @@ constexpr std::array commands{
   command_row{"ttl", 2, read_fast, 1, 1, 1, one, handle_ttl, "generic", "1.0.0", "Get the time to live for a key in seconds"},
   command_row{"type", 2, read_fast, 1, 1, 1, one, handle_type, "generic", "1.0.0", "Determine the type stored at key"},
   command_row{"unlink", -2, write_fast, 1, -1, 1, merge_rule::sum, handle_del, "generic", "4.0.0", "Delete a key"},
+  command_row{"wait", 3, 0, 0, 0, 0, one, handle_wait, "generic", "3.0.0", "Wait for the synchronous replication of all the write commands sent in the context of the current connection"},
 };
 // clang-format on
 

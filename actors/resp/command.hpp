@@ -183,6 +183,12 @@ void handle_client_no_evict(context& ctx);
 void handle_client_kill(context& ctx);
 void handle_client_help(context& ctx);
 
+// commands_transaction.cpp
+void handle_multi(context& ctx);
+void handle_exec(context& ctx);
+void handle_discard(context& ctx);
+void handle_wait(context& ctx);
+
 // commands_server.cpp
 void handle_info(context& ctx);
 void handle_time(context& ctx);

@@ -35,6 +35,8 @@ struct remote_command {
   std::uint32_t database = 0;
   std::uint8_t protocol = 2;
   std::vector<std::string> arguments;
+  /// Of EXEC: what MULTI has gathered, to be executed as a whole.
+  std::vector<std::vector<std::string>> gathered{};
 };
 
 struct remote_reply {
@@ -60,6 +62,11 @@ public:
   /// what `owner_of` names: nothing may be changed past it.
   [[nodiscard]] virtual bool agreed(std::uint32_t /*database*/) const {
     return false;
+  }
+
+  /// Nodes that surely have each answered write to `database`, beside one.
+  [[nodiscard]] virtual std::size_t other_copies(std::uint32_t) const {
+    return 0;
   }
 
   /// Has `command` executed at `owner`.

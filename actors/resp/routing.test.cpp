@@ -55,6 +55,35 @@ struct far_node final : remote {
   std::deque<call> waiting;
 };
 
+// Nodes that agree on everything; keys that begin with the same letter have one
+// owner.
+struct agreeing_nodes final : remote {
+  owner_id owner_of(std::uint32_t, std::string_view key) const override {
+    return owner_id{static_cast<std::uint8_t>(key.empty() ? '-' : key[0])};
+  }
+
+  std::vector<owner_id> others() const override {
+    return {};
+  }
+
+  bool agreed(std::uint32_t database) const override {
+    return database == 0;
+  }
+
+  std::size_t other_copies(std::uint32_t database) const override {
+    return database == 0 ? 2 : 0;
+  }
+
+  void submit(owner_id owner, remote_command command,
+              remote_completion completion) override {
+    executed.emplace_back(owner, command.gathered);
+    completion({errc::ok, "*2\r\n+OK\r\n:1\r\n"});
+  }
+
+  std::vector<std::pair<owner_id, std::vector<std::vector<std::string>>>>
+    executed;
+};
+
 struct two_nodes {
   memory::store far_data = testing::make_store();
   memory::store data = testing::make_store();
@@ -187,4 +216,48 @@ TEST_CASE("Replies of other nodes are measured with bounds") {
   std::vector<remote_reply> parts{{errc::ok, ":1\r\n"}, {errc::ok, "+OK\r\n"}};
   CHECK(merge_replies(merge_rule::sum, parts, {}).starts_with("-ERR"));
   CHECK(merge_replies(merge_rule::in_order, parts, {}).starts_with("-ERR"));
+}
+
+TEST_CASE("A transaction goes as a whole to the one owner of its keys") {
+  auto data = testing::make_store();
+  agreeing_nodes nodes;
+  service shared{data, {}, &nodes, {}};
+  session client{shared, {}};
+  auto say = [&client](const std::string& input) {
+    byte_buffer output;
+    client.consume(input, output);
+    client.take_ready(output);
+    return std::string{output.view()};
+  };
+  CHECK(say("EXEC\r\n") == "-ERR EXEC without MULTI\r\n");
+  CHECK(say("DISCARD\r\n") == "-ERR DISCARD without MULTI\r\n");
+  CHECK(say("MULTI\r\nEXEC\r\n") == "+OK\r\n*0\r\n");
+  CHECK(say("MULTI\r\nSET a1 v\r\nINCR a2\r\n")
+        == "+OK\r\n+QUEUED\r\n+QUEUED\r\n");
+  CHECK(nodes.executed.empty());
+  CHECK(say("EXEC\r\n") == "*2\r\n+OK\r\n:1\r\n");
+  REQUIRE(nodes.executed.size() == 1);
+  CHECK(nodes.executed[0].first == owner_id{'a'});
+  CHECK(nodes.executed[0].second
+        == std::vector<std::vector<std::string>>{{"SET", "a1", "v"},
+                                                 {"INCR", "a2"}});
+  // Nothing of what was broken, given up or discarded is executed.
+  const std::string aborted = "-EXECABORT Transaction discarded because of "
+                              "previous errors.\r\n";
+  CHECK(say("MULTI\r\nSET a v\r\n") == "+OK\r\n+QUEUED\r\n");
+  CHECK(say("MGET a b\r\n").starts_with("-CROSSSLOT"));
+  CHECK(say("EXEC\r\n") == aborted);
+  CHECK(say("MULTI\r\nGET\r\nEXEC\r\n").ends_with(aborted));
+  CHECK(say("MULTI\r\nPING\r\nEXEC\r\n").ends_with(aborted));
+  CHECK(say("MULTI\r\nMULTI\r\n").ends_with("can not be nested\r\n"));
+  CHECK(say("SET a v\r\nDISCARD\r\nEXEC\r\n")
+        == "+QUEUED\r\n+OK\r\n-ERR EXEC without MULTI\r\n");
+  CHECK(say("MULTI\r\nRESET\r\nEXEC\r\n")
+        == "+OK\r\n+RESET\r\n-ERR EXEC without MULTI\r\n");
+  CHECK(nodes.executed.size() == 1);
+  CHECK(say("WAIT 1 0\r\n") == ":2\r\n");
+  CHECK(say("WAIT x 0\r\n").starts_with("-ERR value is not an integer"));
+  CHECK(say("WAIT 1 -1\r\n") == "-ERR timeout is negative\r\n");
+  CHECK(say("SELECT 1\r\nWAIT 1 0\r\n") == "+OK\r\n:0\r\n");
+  CHECK(say("MULTI\r\n").starts_with("-ERR MULTI needs a database"));
 }

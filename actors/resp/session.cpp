@@ -127,9 +127,16 @@ void session::run(arguments args, byte_buffer& target) {
     }
     row = subcommand;
   }
-  if (!admitted(row, args, reply))
+  if (!admitted(row, args, reply)) {
+    if (gathered)
+      gathered->broken = true;
     return shared_.counters.failed_commands.add();
+  }
   last_command_ = row->name;
+  if (gathered && row->handler != handle_exec && row->handler != handle_discard
+      && row->handler != handle_multi && row->handler != handle_reset
+      && row->handler != handle_quit)
+    return gather(*row, args, reply);
   if (shared_.cluster() != nullptr
       && (row->first_key != 0 || is_everywhere(*row))
       && routed_elsewhere(*row, args))
@@ -202,6 +209,7 @@ void session::reset() {
   authenticated = !shared_.guard.required();
   replies = reply_mode::on;
   name.clear();
+  gathered.reset();
 }
 
 std::string session::describe() const {
@@ -215,7 +223,8 @@ std::string session::describe() const {
          + field("fd", identity_.descriptor) + " name=" + name
          + field("age", (now_ms - created_ms_) / ms_a_second)
          + field("idle", (now_ms - last_command_ms_) / ms_a_second) + " flags=N"
-         + field("db", database) + " sub=0 psub=0 ssub=0 multi=-1"
+         + field("db", database) + " sub=0 psub=0 ssub=0 multi="
+         + (gathered ? std::to_string(gathered->commands.size()) : "-1")
          + field("omem", held_bytes()) + " cmd=" + std::string{last_command_}
          + " user=default redir=-1" + field("resp", int{protocol})
          + " lib-name=" + library_name + " lib-ver=" + library_version;

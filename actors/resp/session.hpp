@@ -26,6 +26,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -131,6 +132,19 @@ public:
   /// Back to the state of a new connection.
   void reset();
 
+  /// What MULTI has gathered since; nothing outside of a transaction.
+  struct transaction {
+    owner_id owner = owner_id::here; ///< of all its keys, once there is one
+    bool broken = false;             ///< something was refused: no EXEC
+    std::size_t bytes = 0;
+    std::vector<std::vector<std::string>> commands{};
+  };
+
+  std::optional<transaction> gathered;
+
+  /// Sends a transaction to the owner of its keys; the reply comes later.
+  void submit(transaction what);
+
   std::uint8_t protocol = 2;
   std::uint32_t database = 0;
   memory::namespace_id space = memory::namespace_id::default_namespace;
@@ -157,6 +171,7 @@ private:
   bool must_wait_for_auth(arguments args);
 
   // session_routing.cpp
+  void gather(const command_row& row, arguments args, writer& reply);
   static bool is_everywhere(const command_row& row) noexcept;
   bool routed_elsewhere(const command_row& row, arguments args);
   bool sent_everywhere(const command_row& row, arguments args);

@@ -78,7 +78,7 @@ void session::submit_part(owner_id owner, std::vector<std::string> command,
     return whole->arrived(part, {errc::ok, run_part(views)});
   }
   shared_.cluster()->submit(
-    owner, {identity_.id, database, protocol, std::move(command)},
+    owner, {identity_.id, database, protocol, std::move(command), {}},
     [whole, part](remote_reply reply) {
       whole->arrived(part, std::move(reply));
     });
@@ -181,6 +181,45 @@ bool session::sent_scan(arguments args, const std::vector<owner_id>& others) {
   submit_part(cursor.node == 0 ? owner_id::here : others[cursor.node - 1],
               std::move(command), whole, 0);
   return true;
+}
+
+// A transaction is executed by one owner, so all its keys must have the same.
+void session::gather(const command_row& row, arguments args, writer& reply) {
+  auto& into = *gathered;
+  auto refuse = [&](std::string_view why) {
+    into.broken = true;
+    shared_.counters.failed_commands.add();
+    reply.error(why);
+  };
+  if (row.first_key == 0)
+    return refuse("ERR '" + std::string{row.name}
+                  + "' is not offered inside MULTI");
+  auto last =
+    row.last_key < 0 ? args.size() - 1 : static_cast<std::size_t>(row.last_key);
+  for (auto i = static_cast<std::size_t>(row.first_key); i <= last;
+       i += static_cast<std::size_t>(row.key_step)) {
+    auto owner = shared_.cluster()->owner_of(database, args[i]);
+    if (into.owner == owner_id::here)
+      into.owner = owner;
+    if (into.owner != owner)
+      return refuse("CROSSSLOT Keys in request don't hash to the same slot");
+  }
+  for (auto word : args)
+    into.bytes += word.size();
+  if (into.commands.size() == bounds::max_queued_commands
+      || into.bytes > bounds::max_queued_bytes)
+    return refuse("ERR the transaction is too large");
+  into.commands.push_back(copy_of(args));
+  reply.status("QUEUED");
+}
+
+void session::submit(transaction what) {
+  shared_.counters.remote_commands.add();
+  auto whole = new_gathering(merge_rule::none, 1);
+  shared_.cluster()->submit(
+    what.owner,
+    {identity_.id, database, protocol, {"exec"}, std::move(what.commands)},
+    [whole](remote_reply reply) { whole->arrived(0, std::move(reply)); });
 }
 
 void session::keep_detour() {
