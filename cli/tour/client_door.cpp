@@ -33,6 +33,14 @@ public:
     return errc::ok;
   }
 
+  expected<std::uint32_t> leader() override {
+    auto report = client_.stats();
+    if (!report)
+      return report.error();
+    const auto& groups = report->agreement.groups;
+    return groups.empty() ? 0 : groups.front().leader;
+  }
+
 private:
   actors::client client_;
   std::string space_;

@@ -36,6 +36,10 @@ public:
 
   /// Reads one value.
   virtual errc get(const std::string& key, std::string& value) = 0;
+
+  /// Replica id of the node that leads what is agreed on, as the node knows it;
+  /// 0 for nobody.
+  virtual expected<std::uint32_t> leader() = 0;
 };
 
 /// Opens a door to `space` on the node that listens on this loopback port.

