@@ -10,6 +10,7 @@
 // Failure behaviour: `failed()`; writing does not fail.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <string>
@@ -108,5 +109,20 @@ private:
   std::string_view rest_;
   bool failed_ = false;
 };
+
+/// Something of a fixed size that holds nothing but `bytes`, such as a digest.
+template <class Bytes>
+void put_raw(std::string& out, const Bytes& what) {
+  out.append(reinterpret_cast<const char*>(what.bytes.data()),
+             what.bytes.size());
+}
+
+template <class Bytes>
+[[nodiscard]] Bytes take_raw(wire_reader& in) {
+  Bytes result;
+  auto bytes = in.take_exactly(result.bytes.size());
+  std::copy(bytes.begin(), bytes.end(), result.bytes.begin());
+  return result;
+}
 
 } // namespace neuroplex

@@ -11,20 +11,6 @@ namespace {
 
 enum class statement : std::uint8_t { checkpoint, view_change, new_view };
 
-template <class Bytes>
-void put_raw(std::string& out, const Bytes& what) {
-  out.append(reinterpret_cast<const char*>(what.bytes.data()),
-             what.bytes.size());
-}
-
-template <class Bytes>
-Bytes take_raw(wire_reader& in) {
-  Bytes result;
-  auto bytes = in.take_exactly(result.bytes.size());
-  std::copy(bytes.begin(), bytes.end(), result.bytes.begin());
-  return result;
-}
-
 struct body_writer {
   std::string& bytes;
   wire_writer out{bytes};

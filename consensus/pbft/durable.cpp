@@ -62,8 +62,7 @@ claim take_claim(wire_reader& in) {
   claim what;
   what.sequence = in.take<std::uint64_t>();
   what.view = in.take<std::uint64_t>();
-  auto of = in.take_exactly(what.of.bytes.size());
-  std::copy(of.begin(), of.end(), what.of.bytes.begin());
+  what.of = take_raw<digest>(in);
   return what;
 }
 

@@ -208,13 +208,17 @@ void core::count_vote(node_id id, bool granted) {
 }
 
 void core::conclude_election() {
-  auto result = joint_vote(members_.current(), [this](member who) {
-    for (const auto& vote : votes_)
-      if (vote.id == who.id
-          && (who.id != options_.id || who.incarnation == options_.incarnation))
-        return vote.granted ? ballot::yes : ballot::no;
-    return ballot::missing;
-  });
+  auto result = joint_vote(
+    members_.current(),
+    [this](member who) {
+      for (const auto& vote : votes_)
+        if (vote.id == who.id
+            && (who.id != options_.id
+                || who.incarnation == options_.incarnation))
+          return vote.granted ? ballot::yes : ballot::no;
+      return ballot::missing;
+    },
+    options_.faults);
   if (result == vote_result::lost) {
     become_follower(term_, nobody);
   } else if (result == vote_result::won) {
@@ -302,14 +306,17 @@ time core::next_beat() const noexcept {
 
 void core::check_quorum() {
   quorum_deadline_ = now_ + options_.election_timeout;
-  auto result = joint_vote(members_.current(), [this](member who) {
-    if (who == self())
-      return ballot::yes;
-    const auto* peer = find_peer(who.id);
-    auto active = peer != nullptr && peer->incarnation == who.incarnation
-                  && now_ - peer->last_contact < options_.election_timeout;
-    return active ? ballot::yes : ballot::no;
-  });
+  auto result = joint_vote(
+    members_.current(),
+    [this](member who) {
+      if (who == self())
+        return ballot::yes;
+      const auto* peer = find_peer(who.id);
+      auto active = peer != nullptr && peer->incarnation == who.incarnation
+                    && now_ - peer->last_contact < options_.election_timeout;
+      return active ? ballot::yes : ballot::no;
+    },
+    options_.faults);
   if (result != vote_result::won)
     become_follower(term_, nobody);
 }

@@ -50,15 +50,17 @@ void core::serve_reads() {
 // A round that a majority has answered proves that there was no other leader
 // when it was sent.
 void core::confirm_rounds() {
-  auto confirmed =
-    joint_index(members_.current(), [this](member who) -> std::uint64_t {
+  auto confirmed = joint_index(
+    members_.current(),
+    [this](member who) -> std::uint64_t {
       if (who == self())
         return round_;
       const auto* peer = find_peer(who.id);
       return peer != nullptr && peer->incarnation == who.incarnation
                ? peer->round
                : 0;
-    });
+    },
+    options_.faults);
   confirmed = std::min(confirmed, round_);
   if (confirmed <= confirmed_round_ || confirmed <= round_floor_)
     return;

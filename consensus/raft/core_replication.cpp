@@ -120,7 +120,8 @@ bool core::committed_own_term() const noexcept {
 void core::advance_commit() {
   while (leads()) {
     auto agreed = joint_index(
-      members_.current(), [this](member who) { return counted_match(who); });
+      members_.current(), [this](member who) { return counted_match(who); },
+      options_.faults);
     agreed = std::min(agreed, log_.last_index());
     if (agreed <= commit_ || !log_.matches(agreed, term_))
       break;

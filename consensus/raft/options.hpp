@@ -21,6 +21,10 @@ struct options {
   incarnation_number incarnation = 0;
   std::uint64_t seed = 0; ///< of the election timeouts
 
+  /// Voters that may lie: makes quorums larger, and is not enough by itself
+  /// (consensus/hybrid). Raft alone has none.
+  std::size_t faults = 0;
+
   /// A follower that hears nothing for this long, or up to twice as long, asks
   /// to be leader. Each election draws anew.
   time election_timeout = std::chrono::milliseconds{300};
