@@ -142,7 +142,7 @@ void add_sim(CLI::App& app, context& ctx) {
     "sim",
     "Run whole groups of nodes in virtual time, under faults, by a seed");
   add_output(command, ctx);
-  add_word(command, "--scenario", given->scenario, {"raft", "pbft"},
+  add_word(command, "--scenario", given->scenario, {"raft", "pbft", "hybrid"},
            "What the group agrees by [raft]");
   add_number(command, "--seed", given->seed, 0, UINT64_MAX - most_seeds,
              "The first seed; equal seeds give equal runs [1]");

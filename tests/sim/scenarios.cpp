@@ -1,5 +1,6 @@
 #include "tests/sim/scenarios.hpp"
 
+#include "tests/sim/hybrid/world.hpp"
 #include "tests/sim/pbft/world.hpp"
 #include "tests/sim/raft/world.hpp"
 
@@ -9,9 +10,10 @@
 namespace neuroplex::sim {
 
 std::span<const scenario> all_scenarios() noexcept {
-  static const std::array<scenario, 2> all{{
+  static const std::array<scenario, 3> all{{
     {"raft", run_raft, raft_mistakes(), "entries committed"},
     {"pbft", run_pbft, pbft_mistakes(), "batches executed"},
+    {"hybrid", run_hybrid, hybrid_mistakes(), "switches"},
   }};
   return all;
 }

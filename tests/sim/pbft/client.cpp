@@ -4,28 +4,31 @@
 
 namespace neuroplex::sim {
 
-pbft_client::pbft_client(kernel& world, carrier carry, history& told,
-                         pbft_invariants& invariants,
-                         const pbft_client_settings& settings,
-                         std::shared_ptr<const pbft::crypto> keys)
-  : world_{world}, carry_{std::move(carry)}, told_{told},
-    invariants_{invariants}, settings_{settings}, dice_{world.stream(
-                                                    "client", settings.number)},
+template <class Node>
+group_client<Node>::group_client(kernel& world, carrier carry, history& told,
+                                 client_watch watched,
+                                 const group_client_settings& settings,
+                                 std::shared_ptr<const pbft::crypto> keys)
+  : world_{world}, carry_{std::move(carry)}, told_{told}, watched_{std::move(
+                                                            watched)},
+    settings_{settings}, dice_{world.stream("client", settings.number)},
     last_seen_(settings.keys) {
-  auto made = pbft::client::create(settings_.core, std::move(keys), 1);
+  auto made = Node::create(settings_.core, std::move(keys), 1);
   if (!made) {
     world_.fail("setup: " + made.error().to_string());
     return;
   }
-  node_ = std::make_unique<pbft::client>(*std::move(made));
+  node_ = std::make_unique<Node>(*std::move(made));
 }
 
-void pbft_client::begin() {
+template <class Node>
+void group_client<Node>::begin() {
   active_ = true;
   think();
 }
 
-void pbft_client::think() {
+template <class Node>
+void group_client<Node>::think() {
   world_.after(
     dice_.between(nanoseconds{0}, settings_.longest_thought), [this] {
       if (!active_ || busy_) {
@@ -39,8 +42,9 @@ void pbft_client::think() {
     });
 }
 
-void pbft_client::ask(verb what, std::uint32_t key,
-                      std::function<void(bool)> done) {
+template <class Node>
+void group_client<Node>::ask(verb what, std::uint32_t key,
+                             std::function<void(bool)> done) {
   busy_ = true;
   done_ = std::move(done);
   asked_ = {};
@@ -64,10 +68,13 @@ void pbft_client::ask(verb what, std::uint32_t key,
   begun.expect = asked_.expect;
   begun.call = world_.now();
   entry_ = told_.begin(begun);
-  pbft::client_effects wanted;
+  wishes wanted;
   const auto alone = what == verb::get && dice_.below(4) != 0;
-  node_->invoke(slice::copy_of(pack_command(asked_, dice_.below(64))), alone,
-                world_.now(), wanted);
+  const auto operation = slice::copy_of(pack_command(asked_, dice_.below(64)));
+  if (watched_.asks) {
+    watched_.asks(settings_.core.id, operation.view());
+  }
+  node_->invoke(operation, alone, world_.now(), wanted);
   carry_out(wanted);
   world_.after(settings_.patience, [this, sequence = sequence_] {
     if (busy_ && sequence == asked_.sequence) {
@@ -76,47 +83,55 @@ void pbft_client::ask(verb what, std::uint32_t key,
   });
 }
 
-void pbft_client::carry_out(pbft::client_effects& wanted) {
+template <class Node>
+void group_client<Node>::carry_out(wishes& wanted) {
   for (const auto& one : wanted.packets) {
-    if (const auto read = pbft::decode_message(one.bytes)) {
-      if (const auto* asked = std::get_if<pbft::request_message>(&read->body)) {
-        invariants_.saw_request(asked->what);
-      }
+    if (watched_.sends) {
+      watched_.sends(one);
     }
     carry_(settings_.core.id, one, -1);
   }
   if (wanted.result && busy_) {
-    finish(unpack_reply(wanted.result->view()));
+    auto result = unpack_reply(wanted.result->view());
+    if constexpr (std::is_same_v<Node, hybrid::client>) {
+      if (watched_.lies && watched_.lies(wanted.believed)) {
+        result = {outcome::unknown, absent};
+      }
+    }
+    finish(result);
   }
   arm();
 }
 
-void pbft_client::arm() {
+template <class Node>
+void group_client<Node>::arm() {
   const auto deadline = node_->next_deadline();
   if (!busy_ || deadline == pbft::time::max()) {
     return;
   }
   world_.at(deadline, [this, sequence = sequence_, deadline] {
     if (busy_ && sequence == sequence_ && node_->next_deadline() == deadline) {
-      pbft::client_effects wanted;
+      wishes wanted;
       node_->tick(world_.now(), wanted);
       carry_out(wanted);
     }
   });
 }
 
-void pbft_client::receive(const pbft::packet& what) {
+template <class Node>
+void group_client<Node>::receive(const pbft::packet& what) {
   if (!busy_) {
     return;
   }
-  pbft::client_effects wanted;
+  wishes wanted;
   node_->receive(what, world_.now(), wanted);
   if (wanted.result || !wanted.packets.empty()) {
     carry_out(wanted);
   }
 }
 
-void pbft_client::finish(const reply& what) {
+template <class Node>
+void group_client<Node>::finish(const reply& what) {
   busy_ = false;
   const auto good =
     what.result == outcome::ok || what.result == outcome::mismatch;
@@ -135,6 +150,9 @@ void pbft_client::finish(const reply& what) {
     think();
   }
 }
+
+template class group_client<pbft::client>;
+template class group_client<hybrid::client>;
 
 lying_client::lying_client(kernel& world, carrier carry, pbft::options settings,
                            std::uint32_t key,

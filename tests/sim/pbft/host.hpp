@@ -6,8 +6,6 @@
 //
 // Threads: none; belongs to the kernel.
 //
-// Invariants: all that is lost in a crash is in `life`, which ends with it.
-//
 // Failure: what a correct replica can never do fails the run
 // (`pbft_invariants`).
 #pragma once
@@ -15,14 +13,12 @@
 #include "consensus/pbft/core.hpp"
 #include "tests/sim/machine.hpp"
 #include "tests/sim/network.hpp"
+#include "tests/sim/pbft/core_host.hpp"
 #include "tests/sim/pbft/invariants.hpp"
-#include "tests/sim/pbft/log.hpp"
 #include "tests/sim/raft/register_map.hpp"
 
-#include <deque>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 namespace neuroplex::sim {
@@ -52,29 +48,32 @@ private:
   register_map registers_;
 };
 
-struct replica_settings {
-  pbft::options core{};
-  bool batches = false; ///< several inputs are absorbed, then one flush
-  bool answer_before_sync = false; ///< a mistake on purpose
-  bool forget_disk = false;        ///< likewise
+struct pbft_format {
+  using core = pbft::core;
+  using input = pbft::input;
+  using effects = pbft::effects;
+  using state = pbft::durable_state;
+  using write = pbft::disk_write;
+
+  static void encode(const pbft::record& what, std::string& out) {
+    pbft::encode_record(what, out);
+  }
+
+  static expected<pbft::record> decode(const slice& bytes) {
+    return pbft::decode_record(bytes);
+  }
 };
 
-class pbft_replica {
+struct replica_settings {
+  pbft::options core{};
+  host_settings host{};
+};
+
+class pbft_replica final : public core_host<pbft_format> {
 public:
   pbft_replica(kernel& world, machine& box, carrier carry,
                pbft_invariants& invariants, const replica_settings& settings,
                std::shared_ptr<const pbft::crypto> keys);
-  pbft_replica(const pbft_replica&) = delete;
-  pbft_replica& operator=(const pbft_replica&) = delete;
-
-  void receive(const pbft::packet& what);
-
-  [[nodiscard]] const pbft::core* node() const noexcept {
-    return life_ ? life_->node.get() : nullptr;
-  }
-
-  /// A replica whose disk failed stands still until its machine starts anew.
-  void crash_if_stopped();
 
   struct counts {
     std::uint64_t packets = 0;
@@ -88,43 +87,20 @@ public:
   [[nodiscard]] counts seen() const;
 
 private:
-  struct life {
-    explicit life(machine& box) : log{box} {
-    }
-
-    pbft_log log;
-    std::unique_ptr<pbft::core> node{};
-    replicated_registers state{};
-    pbft::sequence_number executed = 0;
-    std::deque<pbft::input> inputs{};
-    std::deque<pbft::disk_write> unwritten{};
-    bool draining = false;
-    nanoseconds armed_for = nanoseconds::max();
-  };
-
-  void start();
-  void make_certain(pbft::durable_state found);
-  void begin(pbft::durable_state found);
-  void crash_soon();
-  void end_life();
-  void feed(pbft::input what);
-  void drain();
-  void arm();
-  [[nodiscard]] bool carry_out(pbft::effects& wanted);
+  [[nodiscard]] std::unique_ptr<pbft::core>
+  make(pbft::durable_state found) override;
+  [[nodiscard]] bool carry_out(pbft::effects& wanted) override;
+  void ending() override;
   [[nodiscard]] bool send_all(const std::vector<pbft::packet>& packets);
   [[nodiscard]] bool execute(const pbft::execution& what);
   void install(const pbft::install& what);
-  void try_writes();
-  void written(pbft::write_id id, errc code);
 
-  kernel& world_;
-  machine& box_;
   carrier carry_;
   pbft_invariants& invariants_;
-  replica_settings settings_;
+  pbft::options settings_;
   std::shared_ptr<const pbft::crypto> keys_;
-  dice dice_;
-  std::unique_ptr<life> life_;
+  replicated_registers state_; ///< of the present life
+  pbft::sequence_number executed_ = 0;
   counts counts_;
 };
 

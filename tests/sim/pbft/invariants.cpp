@@ -14,10 +14,6 @@ std::uint64_t hash_of(const pbft::request& what) {
   return XXH3_64bits(what.core.view().data(), what.core.size());
 }
 
-std::string replica_text(pbft::node_id id) {
-  return "replica " + std::to_string(id);
-}
-
 bool has_claim(const std::vector<pbft::claim>& claims, pbft::view_number view,
                const pbft::digest& of) {
   return std::any_of(claims.begin(), claims.end(), [&](const auto& one) {
@@ -89,6 +85,10 @@ pbft::view_number view_of(const pbft::message& what) {
 }
 
 } // namespace
+
+std::string replica_text(pbft::node_id id) {
+  return "replica " + std::to_string(id);
+}
 
 void pbft_invariants::saw_request(const pbft::request& what) {
   asked_[{what.client, what.number}] = hash_of(what);

@@ -23,9 +23,13 @@
 
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
 
 namespace neuroplex::sim {
+
+/// For messages.
+[[nodiscard]] std::string replica_text(pbft::node_id id);
 
 class pbft_invariants {
 public:

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t most_remembered = 64;
 
+} // namespace
+
 pbft::digest any_digest(dice& thrown) {
   pbft::digest result;
   for (auto& byte : result.bytes) {
@@ -18,8 +20,6 @@ pbft::digest any_digest(dice& thrown) {
   }
   return result;
 }
-
-} // namespace
 
 lies draw_lies(dice& thrown, std::size_t replicas) {
   lies told;

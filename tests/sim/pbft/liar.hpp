@@ -36,6 +36,8 @@ struct lies {
   std::vector<bool> ignored{};
 };
 
+[[nodiscard]] pbft::digest any_digest(dice& thrown);
+
 [[nodiscard]] lies draw_lies(dice& thrown, std::size_t replicas);
 
 class pbft_liar {

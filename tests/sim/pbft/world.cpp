@@ -18,19 +18,19 @@ namespace {
 /// How long after all was mended a new write may take, in longest timeouts:
 /// f primaries that lie, each for a timeout of its own and of its view change,
 /// after views that nobody could begin.
-constexpr std::int64_t recovery_bound = 8;
+constexpr std::int64_t pbft_recovery_bound = 8;
 
 /// How long correct replicas may take to get to the same state.
-constexpr std::int64_t agreement_bound = 40;
+constexpr std::int64_t pbft_agreement_bound = 40;
 
 /// A client that lies may cost primaries their office, but ever less often: so
 /// many views within so many timeouts where no replica lies and nothing fails.
 constexpr std::int64_t steady_span = 40;
 constexpr std::uint64_t steady_views = 8;
 
-constexpr std::uint32_t key_count = 4;
+constexpr std::uint32_t pbft_key_count = 4;
 
-struct setup {
+struct pbft_setup {
   std::size_t replicas = 4;
   std::size_t faults = 1;
   std::size_t liars = 0;
@@ -39,12 +39,12 @@ struct setup {
   bool real = false; ///< real cryptography
   nanoseconds chaos{};
   replica_settings replica;
-  pbft_client_settings client;
+  group_client_settings client;
 };
 
 /// Small limits, so that a run of seconds meets them.
-setup draw_setup(dice thrown, const run_request& asked) {
-  setup result;
+pbft_setup draw_pbft_setup(dice thrown, const run_request& asked) {
+  pbft_setup result;
   constexpr std::array<std::size_t, 8> sizes{4, 4, 4, 4, 4, 5, 6, 7};
   result.replicas = sizes[thrown.below(sizes.size())];
   result.faults = (result.replicas - 1) / 3;
@@ -74,13 +74,14 @@ setup draw_setup(dice thrown, const run_request& asked) {
   core.max_batch_requests = batches[thrown.below(batches.size())];
   core.max_pipeline = pipelines[thrown.below(pipelines.size())];
   core.probation_requests = probations[thrown.between(1, std::uint64_t{3})];
-  result.replica.batches = thrown.coin();
-  result.replica.answer_before_sync = asked.mistake == "answer_before_sync";
-  result.replica.forget_disk = asked.mistake == "forget_disk";
+  result.replica.host.batches = thrown.coin();
+  result.replica.host.answer_before_sync =
+    asked.mistake == "answer_before_sync";
+  result.replica.host.forget_disk = asked.mistake == "forget_disk";
   if (asked.mistake == "too_many_liars") {
     result.liars = result.faults + 1;
   }
-  result.client.keys = key_count;
+  result.client.keys = pbft_key_count;
   result.client.patience =
     thrown.between(3, std::uint64_t{8}) * core.request_timeout;
   result.client.longest_thought = thrown.between(20ms, 150ms);
@@ -93,7 +94,7 @@ public:
     : asked_{asked}, world_{asked.seed}, faults_{draw_plan(
                                            world_.stream("plan"),
                                            asked.allowed)},
-      setup_{draw_setup(world_.stream("setup"), asked)},
+      setup_{draw_pbft_setup(world_.stream("setup"), asked)},
       links_{world_, faults_}, invariants_{world_} {
     world_.log().listen(asked.listener);
     build();
@@ -125,7 +126,7 @@ private:
   run_request asked_;
   kernel world_;
   plan faults_;
-  setup setup_;
+  pbft_setup setup_;
   network links_;
   pbft_invariants invariants_;
   std::uint64_t secret_ = 0;
@@ -215,11 +216,19 @@ void pbft_world::build_clients() {
     settings.core.id = setup_.replicas + 1 + number;
     settings.number = number;
     if (number == setup_.clients) {
-      settings.patience = agreement_bound * settings.core.longest_timeout;
+      settings.patience = pbft_agreement_bound * settings.core.longest_timeout;
     }
-    clients_.push_back(
-      std::make_unique<pbft_client>(world_, carry, history_, invariants_,
-                                    settings, keys_of(settings.core.id)));
+    client_watch watched;
+    watched.sends = [this](const pbft::packet& what) {
+      const auto read = pbft::decode_message(what.bytes);
+      const auto* asked =
+        read ? std::get_if<pbft::request_message>(&read->body) : nullptr;
+      if (asked != nullptr) {
+        invariants_.saw_request(asked->what);
+      }
+    };
+    clients_.push_back(std::make_unique<pbft_client>(
+      world_, carry, history_, watched, settings, keys_of(settings.core.id)));
   }
   if (setup_.client_lies) {
     links_.add([](const network::delivery& arrive) { arrive(); });
@@ -227,7 +236,7 @@ void pbft_world::build_clients() {
     settings.id = parties();
     invariants_.expect_anything_of(settings.id);
     lying_client_ = std::make_unique<lying_client>(
-      world_, carry, settings, key_count, keys_of(settings.id));
+      world_, carry, settings, pbft_key_count, keys_of(settings.id));
   }
 }
 
@@ -339,13 +348,13 @@ void pbft_world::probe() {
 void pbft_world::await_progress() {
   const auto timeout = setup_.replica.core.longest_timeout;
   probe();
-  const auto limit = mended_at_ + recovery_bound * timeout;
+  const auto limit = mended_at_ + pbft_recovery_bound * timeout;
   while (recovered_at_ == 0ns && world_.now() < limit && !world_.failed()) {
     world_.run_until(std::min(limit, world_.now() + timeout / 20));
   }
   if (recovered_at_ == 0ns && !world_.failed()) {
     world_.fail("progress: no write succeeded within "
-                + std::to_string(recovery_bound)
+                + std::to_string(pbft_recovery_bound)
                 + " longest timeouts after all was mended");
   }
 }
@@ -384,7 +393,7 @@ void pbft_world::await_agreement() {
     client->end();
   }
   const auto timeout = setup_.replica.core.longest_timeout;
-  const auto limit = world_.now() + agreement_bound * timeout;
+  const auto limit = world_.now() + pbft_agreement_bound * timeout;
   const auto busy = [&] {
     return std::any_of(clients_.begin(), clients_.end(),
                        [](const auto& one) { return one->is_busy(); });
@@ -405,7 +414,7 @@ void pbft_world::await_agreement() {
 }
 
 void pbft_world::read_next(std::uint32_t key) {
-  if (key == key_count) {
+  if (key == pbft_key_count) {
     all_read_ = true;
     return;
   }
@@ -417,7 +426,7 @@ void pbft_world::read_next(std::uint32_t key) {
 void pbft_world::read_everything() {
   read_next(0);
   const auto timeout = setup_.replica.core.longest_timeout;
-  const auto limit = world_.now() + agreement_bound * timeout;
+  const auto limit = world_.now() + pbft_agreement_bound * timeout;
   while (!all_read_ && !world_.failed() && world_.now() < limit) {
     world_.run_until(world_.now() + timeout / 20);
   }
