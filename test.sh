@@ -21,7 +21,8 @@ data or rights this machine does not have say so and are skipped.
 
   --quick        the release build and its tests only
   --no-install   install nothing; fail if something is missing
-  --jobs N       compile and test N at a time (default: one a processor)
+  --jobs N       compile N at a time (default: one a processor) and test half
+                 as many more, since many tests wait
   -h, --help     this text
 
 Single tests: ctest --preset release -R <part of the name>
@@ -120,6 +121,7 @@ printf '\n%s== test %s%s\n' "$bold" "${presets[*]}" "$plain"
 echo "   one of them again: ctest --preset release --output-on-failure -R <name>"
 mkdir -p build/all
 printf 'subdirs("../%s")\n' "${presets[@]}" > build/all/CTestTestfile.cmake
-run_tests=(ctest --test-dir build/all --output-on-failure --parallel "$jobs"
-  --no-tests=error)
+# Tests of processes and networks wait most of their time.
+run_tests=(ctest --test-dir build/all --output-on-failure
+  --parallel $((jobs + (jobs + 1) / 2)) --no-tests=error)
 exec "${steady[@]}" "${run_tests[@]}"

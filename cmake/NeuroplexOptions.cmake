@@ -178,7 +178,7 @@ function(neuroplex_unit_tests folder)
   set(target ${name}_tests)
   add_executable(${target} ${sources})
   target_link_libraries(${target} PRIVATE neuroplex::${name}
-    neuroplex_test_main ${ARGN})
+    Catch2::Catch2WithMain ${ARGN})
   neuroplex_warnings(${target})
   neuroplex_test_options(${target})
   neuroplex_join(${target})

@@ -6,10 +6,12 @@ includes, its flags, .clang-tidy or clang-tidy itself changes.
 
 Most of the time of a file goes into the headers of libraries, so files that
 need the same ones are read as one translation unit, which includes them one
-after the other. Files that use a name of an earlier one for another thing, and
-so do not compile with it, are read together apart.
+after the other. Tests and programs are read as copies that have a namespace to
+themselves, since most begin with `using namespace`. Files that use a name of an
+earlier one for another thing, and so do not compile with it, are read together
+apart.
 
-usage: clang_tidy.py [--cache DIR] [--jobs N] [FILE...]
+usage: clang_tidy.py [--jobs N] [FILE...]
 """
 
 import argparse
@@ -25,6 +27,8 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+CACHE = ROOT / "build/lint" # what passed is remembered here
+COPIES = CACHE / "copies"
 QUOTED = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 # Flags of GCC that clang 14 does not know, and flags of no use to it.
@@ -34,8 +38,11 @@ DROPPED = {"-fpch-preprocess", "-Winvalid-pch", "-Wno-tsan",
            "-fPIC", "-fPIE", "-O0", "-O1", "-O3"}
 DROPPED_WITH_VALUE = {"-o", "-include", "-MF", "-MT", "-MQ"}
 
-# Two programs compile together under other names of their main functions.
-PROGRAM = re.compile(r"^int main\(", re.MULTILINE)
+# What clang itself finds in place of a check; see .clang-tidy.
+WARNINGS = ["-Wreserved-identifier", "-Wreserved-macro-identifier"]
+
+# Other files are parts of a library, whose names are what others use.
+NAMED_NAMESPACE = re.compile(r"^(inline )?namespace \w", re.MULTILINE)
 
 # Its headers are the largest by far.
 CAF = re.compile(r"^\s*#\s*include\s*<caf/", re.MULTILINE)
@@ -95,11 +102,12 @@ class Unit:
         digest = hashlib.sha256(salt)
         digest.update("\0".join(self.flags).encode())
         self.uses_caf = False
+        self.text = self.path.read_text(encoding="utf-8")
         for source in closure(self.path, set()):
             digest.update(str(source.relative_to(ROOT)).encode() + b"\0")
-            digest.update(source.read_bytes())
-            self.uses_caf |= bool(CAF.search(
-                source.read_text(encoding="utf-8")))
+            text = source.read_text(encoding="utf-8")
+            digest.update(text.encode())
+            self.uses_caf |= bool(CAF.search(text))
         self.key = digest.hexdigest()
 
     def macros(self):
@@ -108,85 +116,69 @@ class Unit:
                     if flag.startswith("-D"))
 
 
-def clang_tidy(path, flags, checks=None):
-    """Answers (passed, output); `checks` in place of those of .clang-tidy."""
-    # Named, because it is looked for beside the file otherwise.
-    config = f"--config-file={ROOT / '.clang-tidy'}"
+def clang_tidy(path, flags, *options):
+    """Answers (passed, output)."""
+    # .clang-tidy is found beside each file, and so not for those of libraries,
+    # whose names would cost a third of the time.
     result = subprocess.run(
-        ["clang-tidy", "--quiet", f"--checks={checks}" if checks else config,
-         str(path), "--", *flags, "-ferror-limit=0"],
+        ["clang-tidy", "--quiet", *options, str(path), "--", *flags, *WARNINGS,
+         "-ferror-limit=0"],
         cwd=ROOT, capture_output=True, text=True, check=False)
     lines = (result.stdout + result.stderr).splitlines()
     return (result.returncode == 0,
-            "\n".join(line for line in lines if not NOISE.match(line)))
+            "\n".join(line.replace(f"{COPIES}/", f"{ROOT}/") for line in lines
+                      if not NOISE.match(line)))
 
 
-def joined(group, cache):
+def joined(group):
     """A file that stands for the group."""
     if len(group) == 1:
         return group[0].path
     names = "".join(unit.name for unit in group)
-    path = cache / (hashlib.sha256(names.encode()).hexdigest() + ".cpp")
-    path.write_text("".join(included(unit, number)
-                            for number, unit in enumerate(group)),
-                    encoding="utf-8")
+    path = CACHE / (hashlib.sha256(names.encode()).hexdigest() + ".cpp")
+    path.write_text("".join(
+        f'#include "{in_own_namespace(unit, number)}"'
+        " // NOLINT(bugprone-suspicious-include)\n"
+        for number, unit in enumerate(group)), encoding="utf-8")
     return path
 
 
-def included(unit, number):
-    line = f'#include "{unit.name}" // NOLINT(bugprone-suspicious-include)\n'
-    if not PROGRAM.search(unit.path.read_text(encoding="utf-8")):
-        return line
-    return (f"#define main program_{number} // NOLINT\n" + line
-            + "#undef main\n")
+def in_own_namespace(unit, number):
+    """The file, or a copy whose own text lies in a namespace of its own."""
+    lines = unit.text.splitlines()
+    code = [at for at, line in enumerate(lines)
+            if line and not line.startswith(("#", "//"))]
+    if (NAMED_NAMESPACE.search(unit.text) or not code
+            or any(line.startswith("#include") for line in lines[code[0]:])):
+        return unit.path
+    lines[code[0]] = f"namespace file_{number} {{ {lines[code[0]]}"
+    copy = COPIES / unit.name
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_text("\n".join([*lines, "}", ""]), encoding="utf-8")
+    return copy
 
 
 def flags_of(group):
     """All flags of all members, each once."""
-    # A main function need not return a value; under another name it need.
+    # A main function need not return a value; in a namespace it need.
     flags = [flag for unit in group for flag in unit.flags]
     return list(dict.fromkeys([*flags, "-Wno-return-type"]))
 
 
-def misfits(group, cache):
-    """The members that do not compile with those before them."""
-    if len(group) == 1:
-        return []
-    # For the errors of the compiler, which takes a fraction of the time; there
-    # has to be one check.
-    _, output = clang_tidy(joined(group, cache), flags_of(group),
-                           "-*,bugprone-suspicious-include")
-    named = set(COMPILE_ERROR.findall(output))
-    return [unit for unit in group[1:] if str(unit.path) in named]
-
-
-def check(group, cache):
-    """Answers the number of files that passed and what the others got."""
-    passed, output = clang_tidy(joined(group, cache), flags_of(group))
+def check(group):
+    """Answers how many files passed, what the others got, and groups to be read
+    instead if not all compile together."""
+    passed, output = clang_tidy(joined(group), flags_of(group))
     if passed:
         for unit in group:
-            (cache / unit.key).touch()
-        return len(group), ""
-    return 0, f"{' '.join(unit.name for unit in group)}: refused\n{output}"
-
-
-def fitting_groups(units, cache, pool):
-    """The units in groups whose members compile together, largest first."""
-    groups = []
-    candidates = groups_of(units)
-    while candidates:
-        rests = []
-        apart = []
-        for group, odd in zip(candidates, pool.map(
-                lambda group: misfits(group, cache), candidates)):
-            if odd:
-                # One name too many hides the next.
-                rests.append([unit for unit in group if unit not in odd])
-                apart += odd
-            else:
-                groups.append(group)
-        candidates = rests + groups_of(apart)
-    return sorted(groups, key=len, reverse=True)
+            (CACHE / unit.key).touch()
+        return len(group), "", []
+    named = set(COMPILE_ERROR.findall(output))
+    odd = [unit for unit in group[1:] if str(unit.path) in named]
+    if odd:
+        # One name too many hides the next.
+        return 0, "", [[unit for unit in group if unit not in odd], odd]
+    return 0, f"{' '.join(unit.name for unit in group)}: refused\n{output}", []
 
 
 def groups_of(units):
@@ -221,10 +213,10 @@ def of_one_meaning(units):
     return [group for group, _ in groups]
 
 
-def compile_database(cache):
+def compile_database():
     """A compile database with an entry for each file, made for the purpose: a
     build may join files or leave out tests."""
-    build = cache / "database"
+    build = CACHE / "database"
     result = subprocess.run(
         ["cmake", "--preset", "release", "-B", str(build)], cwd=ROOT,
         capture_output=True, text=True, check=False)
@@ -257,31 +249,34 @@ def read_units(database, arguments, salt):
 
 def main():
     parser = argparse.ArgumentParser(description="clang-tidy with a memory")
-    parser.add_argument("--cache", default="",
-                        help="where passed files are remembered")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("files", nargs="*")
     arguments = parser.parse_args()
 
-    cache = pathlib.Path(arguments.cache or ROOT / "build/lint")
-    cache.mkdir(parents=True, exist_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
     version = subprocess.run(["clang-tidy", "--version"], capture_output=True,
                              check=True).stdout
-    salt = version + (ROOT / ".clang-tidy").read_bytes()
-    units = read_units(compile_database(cache), arguments, salt)
-    todo = [unit for unit in units if not (cache / unit.key).exists()]
+    salt = (version + (ROOT / ".clang-tidy").read_bytes()
+            + pathlib.Path(__file__).read_bytes())
+    units = read_units(compile_database(), arguments, salt)
+    todo = [unit for unit in units if not (CACHE / unit.key).exists()]
     print(f"clang-tidy: {len(units)} files, {len(units) - len(todo)} of them "
           f"unchanged since they passed", flush=True)
 
     began = time.monotonic()
     passed = 0
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for done in [pool.submit(check, group, cache)
-                     for group in fitting_groups(todo, cache, pool)]:
-            count, output = done.result()
-            passed += count
-            if output:
-                print(output, flush=True)
+        pending = {pool.submit(check, group)
+                   for group in sorted(groups_of(todo), key=len, reverse=True)}
+        while pending:
+            done, pending = concurrent.futures.wait(
+                pending, return_when=concurrent.futures.FIRST_COMPLETED)
+            for one in done:
+                count, output, instead = one.result()
+                passed += count
+                if output:
+                    print(output, flush=True)
+                pending |= {pool.submit(check, group) for group in instead}
     print(f"clang-tidy: {passed} passed now, {len(todo) - passed} refused, "
           f"{time.monotonic() - began:.0f} s")
     return 0 if passed == len(todo) else 1

@@ -14,11 +14,11 @@
 //   recovered  a survivor recovers what an operation left, stepped through, and
 //              dies as well; or another one recovers at the same time
 //
-// crash_points [--points N] [--rounds N] [--seconds N] [--seed N]
+// crash_points [--points N] [--states N] [--rounds N] [--seconds N] [--seed N]
 //              [--only OPERATION]
-// Goes on until N points were examined, and N rounds were made: each is all of
-// it once, in an order that the seed decides. Exit 0 good, 1 not, 77 where
-// nothing can be stepped.
+// Goes on until N points and N states were examined, and N rounds were made:
+// each is all of it once, in an order that the seed decides. Exit 0 good, 1
+// not, 77 where nothing can be stepped.
 #include "memory/store_impl.hpp"
 #include "tests/memory/crash_table.hpp"
 #include "tests/memory/stepper.hpp"
@@ -48,6 +48,7 @@ constexpr int exit_skipped = 77;
 
 struct settings {
   std::uint64_t points = 100'000;
+  std::uint64_t states = 0;
   int rounds = 0;
   int seconds = 600;
   std::uint64_t seed = 1;
@@ -318,7 +319,8 @@ private:
 
 bool campaign::enough() const {
   return steady::now() >= end_
-         || (all_.points >= wanted_.points && rounds_ >= wanted_.rounds);
+         || (all_.points >= wanted_.points && all_.states >= wanted_.states
+             && rounds_ >= wanted_.rounds);
 }
 
 std::size_t campaign::run() {
@@ -340,9 +342,10 @@ std::size_t campaign::run() {
     number(all_.points), number(all_.states), number(checks_),
     number(attached_), number(all_.passed_over),
     static_cast<double>(std::clock()) / CLOCKS_PER_SEC, seconds, bad_);
-  if (all_.points < wanted_.points || rounds_ < wanted_.rounds) {
-    std::printf("too few: %llu points and %d rounds were wanted\n",
-                number(wanted_.points), wanted_.rounds);
+  if (all_.points < wanted_.points || all_.states < wanted_.states
+      || rounds_ < wanted_.rounds) {
+    std::printf("too few: %llu points, %llu states and %d rounds were wanted\n",
+                number(wanted_.points), number(wanted_.states), wanted_.rounds);
     return bad_ + 1;
   }
   return bad_;
@@ -639,6 +642,8 @@ int main(int argc, char** argv) {
     std::string name = argv[i];
     if (name == "--points")
       wanted.points = std::strtoull(argv[i + 1], nullptr, 10);
+    else if (name == "--states")
+      wanted.states = std::strtoull(argv[i + 1], nullptr, 10);
     else if (name == "--rounds")
       wanted.rounds = std::atoi(argv[i + 1]);
     else if (name == "--seed")
