@@ -7,7 +7,7 @@ include(CMakePackageConfigHelpers)
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/neuroplex")
 
 set(installed_components "")
-foreach(folder IN ITEMS memory config storage consensus actors)
+foreach(folder IN ITEMS memory config storage crdt consensus actors)
   if(NOT TARGET neuroplex_${folder})
     continue()
   endif()

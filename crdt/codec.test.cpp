@@ -1,0 +1,206 @@
+// Bytes from outside: what is no state is refused whole, with one clear line.
+#include "crdt/causal_types.hpp"
+#include "crdt/fixture.test.hpp"
+#include "crdt/lww.hpp"
+#include "crdt/sequence.hpp"
+
+#include <catch2/catch.hpp>
+#include <random>
+
+using namespace neuroplex;
+using namespace neuroplex::crdt;
+
+namespace {
+
+std::string sample_set() {
+  string_set set;
+  for (int i = 0; i < 8; ++i)
+    REQUIRE(set.add(i % 2 == 0 ? a : b, std::to_string(i)));
+  REQUIRE(set.remove(a, "3"));
+  return set.encode();
+}
+
+std::string sample_map() {
+  or_map<std::string, add_wins_store<std::string>> map;
+  for (const auto* key : {"x", "y"})
+    REQUIRE(map.apply(a, key, [](const auto& set, const auto& how) {
+      return set.add(how, "element");
+    }));
+  return map.encode();
+}
+
+std::string sample_text() {
+  sequence<std::string> text;
+  for (const auto* word : {"one", "two", "three"})
+    REQUIRE(text.insert(a, 0, std::string{word}));
+  REQUIRE(text.remove(b, 1));
+  return text.encode();
+}
+
+// A message of `kind` with one new replica and this body.
+std::string message(std::uint32_t kind, const std::string& body) {
+  std::string bytes{"\x01"};
+  for (auto shift = 0U; shift < 32; shift += 8)
+    bytes.push_back(static_cast<char>(kind >> shift));
+  return bytes + std::string{"\0\1\7\0", 4} + body;
+}
+
+template <class Type>
+void check_damage(const std::string& good) {
+  auto whole = Type::decode(good);
+  REQUIRE(whole);
+  CHECK(whole->encode() == good);
+  for (std::size_t length = 0; length < good.size(); ++length)
+    CHECK(!Type::decode(std::string_view{good}.substr(0, length)));
+  CHECK(Type::decode(good + '\0').code() == errc::protocol);
+  // Whatever is accepted of what was damaged is written as it was read.
+  std::mt19937 random{7};
+  for (int i = 0; i < 3'000; ++i) {
+    auto bytes = good;
+    for (auto changes = 1 + random() % 3; changes-- != 0;)
+      bytes[5 + random() % (bytes.size() - 5)] =
+        static_cast<char>(random() % 256);
+    if (auto read = Type::decode(bytes)) {
+      CHECK(read->encode() == bytes);
+      auto copy = *read;
+      CHECK(copy.merge(*read));
+      CHECK(copy == *read);
+    }
+  }
+}
+
+} // namespace
+
+TEST_CASE("damaged bytes are refused, or mean what they say") {
+  check_damage<string_set>(sample_set());
+  check_damage<or_map<std::string, add_wins_store<std::string>>>(sample_map());
+  check_damage<sequence<std::string>>(sample_text());
+}
+
+TEST_CASE("a newer version and another type are refused by name") {
+  auto bytes = sample_set();
+  CHECK(sequence<std::string>::decode(bytes).code() == errc::wrong_type);
+  bytes[0] = 2;
+  CHECK(string_set::decode(bytes).code() == errc::version);
+}
+
+TEST_CASE("a context that goes back, or beyond the last counter, is refused") {
+  auto kind = enable_wins_flag::kind();
+  // One replica, one interval, counter 1; no live dot.
+  CHECK(enable_wins_flag::decode(message(kind, {"\1\0\0\0\0", 5})));
+  // A counter of 2^63 - 1.
+  CHECK(enable_wins_flag::decode(
+          message(kind, std::string{"\1\0\0", 3}
+                          + "\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+                          + std::string{"\0", 1}))
+          .code()
+        == errc::protocol);
+  // A live dot that the context does not have.
+  CHECK(enable_wins_flag::decode(message(kind, {"\1\0\0\0\1\0\0\1", 8})).code()
+        == errc::protocol);
+}
+
+TEST_CASE("a million replicas are refused before they take memory") {
+  auto kind = g_counter::kind();
+  std::string bytes{"\x01"};
+  for (auto shift = 0U; shift < 32; shift += 8)
+    bytes.push_back(static_cast<char>(kind >> shift));
+  bytes.push_back('\0');
+  bytes += "\xc0\x84\x3d"; // 1,000,000
+  // Told, but not there.
+  CHECK(g_counter::decode(bytes).code() == errc::protocol);
+  bytes.append(2'000'000, '\x01');
+  CHECK(g_counter::decode(bytes).code() == errc::protocol);
+}
+
+TEST_CASE("limits of a decoder may be lower than those of the library") {
+  auto bytes = sample_set();
+  CHECK(string_set::decode(bytes, {.max_bytes = 16}).code() == errc::protocol);
+  CHECK(string_set::decode(bytes, {.max_replicas = 1}).code()
+        == errc::protocol);
+  lww_register<std::string> large;
+  REQUIRE(large.write(a, std::string(100, 'x'), 1));
+  CHECK(
+    lww_register<std::string>::decode(large.encode(), {.max_element_bytes = 99})
+      .code()
+    == errc::protocol);
+  CHECK(
+    large.write(a, std::string(limits::max_element_bytes + 1, 'x'), 2).code()
+    == errc::value_size);
+}
+
+TEST_CASE("a delta with one change is a few bytes on a link") {
+  or_set<std::uint64_t> set;
+  replica_table link;
+  auto body = [&](const auto& delta) {
+    return delta->encode(link).size() - 7; // version, kind, table
+  };
+  for (std::uint64_t i = 0; i < 1'000'000; ++i) {
+    auto delta = set.add(a, i * 0x9E3779B97F4A7C15U);
+    if (i == 0)
+      (void)delta->encode(link);
+  }
+  CHECK(body(set.add(a, 1)) <= 24);
+  CHECK(body(set.add(a, 1)) <= 24);
+  CHECK(body(set.remove(a, 1)) <= 10);
+  CHECK(set.bytes() <= 32 * set.size());
+  auto state = set.encode();
+  CHECK(state.size() <= 10 * set.size() + 16);
+}
+
+TEST_CASE("a table of replicas is kept from message to message") {
+  replica_table sender;
+  replica_table receiver;
+  string_set set;
+  auto first = set.add(a, "x")->encode(sender);
+  auto second = set.add(a, "y")->encode(sender);
+  CHECK(second.size() + 2 == first.size());
+  using delta = string_set::delta_type;
+  CHECK(delta::decode(second, receiver).code() == errc::protocol);
+  CHECK(receiver.ids().empty());
+  CHECK(delta::decode(first, receiver));
+  CHECK(delta::decode(second, receiver));
+  CHECK(delta::decode(first, receiver).code() == errc::protocol);
+  CHECK(receiver.ids() == std::vector<replica_id>{a});
+}
+
+TEST_CASE("intervals join, meet and part as the sets of their counters") {
+  std::mt19937 random{11};
+  for (int run = 0; run < 500; ++run) {
+    std::set<std::uint64_t> left, right;
+    interval_set mine, theirs;
+    for (int i = 0; i < 30; ++i) {
+      auto first = 1 + random() % 60;
+      auto last = first + random() % 4;
+      auto to_mine = random() % 2 == 0;
+      (to_mine ? mine : theirs).add(interval{first, last});
+      for (auto each = first; each <= last; ++each)
+        (to_mine ? left : right).insert(each);
+    }
+    auto merged = mine;
+    merged.merge(theirs);
+    auto both = mine.intersection(theirs);
+    auto rest = mine.difference(theirs);
+    std::uint64_t place = 0;
+    place_cursor places{mine.intervals()};
+    place_cursor counters{mine.intervals()};
+    for (std::uint64_t each = 1; each < 70; ++each) {
+      auto l = left.contains(each);
+      auto r = right.contains(each);
+      CHECK(mine.contains(each) == l);
+      CHECK(merged.contains(each) == (l || r));
+      CHECK(both.contains(each) == (l && r));
+      CHECK(rest.contains(each) == (l && !r));
+      if (l) {
+        CHECK(places.place_of(each) == place);
+        CHECK(counters.counter_at(place++) == each);
+      }
+    }
+    CHECK(counters.counter_at(place) == 0);
+    CHECK(mine.size() == left.size());
+    CHECK(merged.includes(mine));
+    CHECK(
+      mine.includes(theirs)
+      == std::includes(left.begin(), left.end(), right.begin(), right.end()));
+  }
+}

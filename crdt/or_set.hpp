@@ -1,0 +1,591 @@
+// A set whose add wins over a remove that has not seen it, for many elements.
+//
+// Purpose: an observed-remove set without tombstones. Elements lie in a flat
+// hash table with their dots (`element_table.hpp`); for each replica an index
+// tells which of its dots are live (`dot_index.hpp`). So joining a delta
+// touches the dots that it names and nothing else, and two whole states are
+// compared index by index, in memory order.
+//
+// Source: Bieniusa et al., "An optimized conflict-free replicated set" (2012);
+// contexts with gaps as in Almeida, Shoker, Baquero (2018), section 7.
+//
+// Invariants:
+//  1. A dot is live in the index of its replica exactly when a slot of the
+//     table holds it, and then it was seen.
+//  2. What was removed leaves nothing but its place in the context.
+//
+// Failure behaviour: a merge that fails changed nothing.
+#pragma once
+
+#include "crdt/dot_index.hpp"
+#include "crdt/element_table.hpp"
+#include "crdt/state.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace neuroplex::crdt {
+
+/// Live dots and their elements, as they travel.
+template <class T>
+struct or_set_store : dot_fun<T> {
+  [[nodiscard]] static or_set_store read(decoder& in,
+                                         const causal_context& context) {
+    return {dot_fun<T>::read(in, context)};
+  }
+
+  static void describe(std::string& out) {
+    out += "or_set(";
+    codec<T>::describe(out);
+    out += ')';
+  }
+};
+
+template <class T>
+class or_set;
+
+/// A change of an `or_set`, or several; or all of one, for the way.
+template <class T>
+class or_set_delta : public state<or_set_delta<T>, causal<or_set_store<T>>> {
+public:
+  [[nodiscard]] std::set<T> value() const {
+    std::set<T> result;
+    for (const auto& [what, element] : this->lattice_.store.values)
+      result.insert(element);
+    return result;
+  }
+
+private:
+  friend class or_set<T>;
+};
+
+template <class T>
+class or_set {
+public:
+  using delta_type = or_set_delta<T>;
+  using element_type = T;
+
+  [[nodiscard]] expected<delta_type> add(replica_id by, T element);
+
+  /// Removes the adds of `element` that were seen here.
+  [[nodiscard]] expected<delta_type> remove(replica_id by, const T& element);
+
+  /// Removes those adds of `element` that were seen here and are in `observed`:
+  /// what a client saw, perhaps at another replica. Adds that only `observed`
+  /// knows stay; who wants them gone has this replica merge them first.
+  [[nodiscard]] expected<delta_type> remove(replica_id by, const T& element,
+                                            const causal_context& observed);
+
+  /// Removes all adds that were seen here.
+  [[nodiscard]] expected<delta_type> clear(replica_id by);
+
+  [[nodiscard]] bool contains(const T& element) const {
+    return table_.find(element, table::hash_of(element)) != table::nowhere;
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept {
+    return size_;
+  }
+
+  [[nodiscard]] std::set<T> value() const {
+    std::set<T> result;
+    for (const auto& one : table_.slots())
+      if (one.what != packed_dot::none)
+        result.insert(one.element);
+    return result;
+  }
+
+  /// Joins a delta, at a cost that depends on the delta only. Fails with
+  /// `errc::conflict` when both use one dot for different elements, with
+  /// `errc::too_many` when there would be too many replicas.
+  [[nodiscard]] expected<void> merge(const delta_type& delta);
+
+  /// Joins a whole state, likewise.
+  [[nodiscard]] expected<void> merge(const or_set& other);
+
+  [[nodiscard]] std::string encode() const {
+    return whole().encode();
+  }
+
+  [[nodiscard]] std::string encode(replica_table& table) const {
+    return whole().encode(table);
+  }
+
+  [[nodiscard]] static expected<or_set>
+  decode(std::string_view bytes, const decode_limits& limits = {}) {
+    replica_table table;
+    return decode(bytes, table, limits);
+  }
+
+  [[nodiscard]] static expected<or_set>
+  decode(std::string_view bytes, replica_table& table,
+         const decode_limits& limits = {}) {
+    auto delta = delta_type::decode(bytes, table, limits);
+    if (!delta)
+      return delta.error();
+    or_set result;
+    if (auto merged = result.merge(*delta); !merged)
+      return merged.error();
+    return result;
+  }
+
+  [[nodiscard]] state_digest digest() const {
+    return {context(), ranges(), 0};
+  }
+
+  [[nodiscard]] std::optional<delta_type>
+  difference(const state_digest& theirs) const {
+    auto dots = dots_to_send(context(), ranges(), theirs);
+    if (dots.empty())
+      return std::nullopt;
+    return part(std::move(dots));
+  }
+
+  [[nodiscard]] static std::uint32_t kind() {
+    return delta_type::kind();
+  }
+
+  /// Which changes were seen.
+  [[nodiscard]] causal_context context() const;
+
+  /// All of it, as a delta.
+  [[nodiscard]] delta_type whole() const {
+    return part(context());
+  }
+
+  /// Memory that the set uses, for elements that use none themselves.
+  [[nodiscard]] std::size_t bytes() const noexcept;
+
+  friend bool operator==(const or_set& a, const or_set& b) {
+    return a.whole() == b.whole();
+  }
+
+private:
+  using table = element_table<T>;
+
+  /// What is known of one replica. Its place in the list is its number in
+  /// packed dots.
+  struct replica_record {
+    replica_id id;
+    interval_set seen;
+    dot_index live;
+  };
+
+  [[nodiscard]] std::size_t find_replica(replica_id id) const noexcept;
+  [[nodiscard]] std::size_t replica_number(replica_id id);
+  [[nodiscard]] std::vector<range_hash> ranges() const;
+  [[nodiscard]] delta_type part(causal_context dots) const;
+
+  [[nodiscard]] expected<void> check(const delta_type& delta) const;
+  [[nodiscard]] expected<void> check(const or_set& other) const;
+  [[nodiscard]] expected<void> check_replicas(std::size_t unknown) const;
+
+  void put(T element, std::uint32_t hash, packed_dot what);
+  void drop(packed_dot what, std::uint32_t hash);
+  void drop_at(std::size_t at); ///< the last dot of an element
+  [[nodiscard]] delta_type remove_some(const T& element,
+                                       const causal_context* observed);
+  void drop_unlisted(const interval_set& seen, replica_record& mine,
+                     const std::vector<std::pair<dot, T>>& listed);
+  void take_from(const or_set& other, const replica_record& theirs,
+                 std::size_t number);
+
+  [[nodiscard]] dot unpack(packed_dot what) const noexcept {
+    return {replicas_[replica_index_of(what)].id, counter_of(what)};
+  }
+
+  table table_;
+  std::vector<replica_record> replicas_;
+  std::vector<std::size_t> by_id_; ///< places in `replicas_`, sorted by id
+  std::size_t size_ = 0;           ///< elements; the table counts dots
+};
+
+template <class T>
+std::size_t or_set<T>::find_replica(replica_id id) const noexcept {
+  auto at = std::lower_bound(by_id_.begin(), by_id_.end(), id,
+                             [this](std::size_t number, replica_id wanted) {
+                               return replicas_[number].id < wanted;
+                             });
+  return at != by_id_.end() && replicas_[*at].id == id ? *at : replicas_.size();
+}
+
+template <class T>
+std::size_t or_set<T>::replica_number(replica_id id) {
+  auto number = find_replica(id);
+  if (number == replicas_.size()) {
+    replicas_.push_back({id, {}, {}});
+    auto at = std::lower_bound(by_id_.begin(), by_id_.end(), id,
+                               [this](std::size_t known, replica_id wanted) {
+                                 return replicas_[known].id < wanted;
+                               });
+    by_id_.insert(at, number);
+  }
+  return number;
+}
+
+template <class T>
+expected<typename or_set<T>::delta_type> or_set<T>::add(replica_id by,
+                                                        T element) {
+  if (auto fits = codec<T>::check(element); !fits)
+    return fits.error();
+  auto number = find_replica(by);
+  if (number == replicas_.size()) {
+    if (auto fits = check_replicas(1); !fits)
+      return fits.error();
+    number = replica_number(by);
+  }
+  auto& mine = replicas_[number];
+  auto counter = mine.seen.largest() + 1;
+  if (counter > limits::max_counter)
+    return causal_context{}.next(by).error();
+  auto hash = table::hash_of(element);
+  delta_type delta;
+  auto& [store, seen] = delta.lattice_;
+  auto at = table_.find(element, hash);
+  auto what = pack(number, counter);
+  if (at == table::nowhere) {
+    table_.insert(element, hash, what);
+    ++size_;
+  } else {
+    // The new dot stands for all that were there.
+    auto first = table_[at].what;
+    for (auto more = table_.find_next(at); more != table::nowhere;
+         more = table_.find_next(at)) {
+      auto old = table_[more].what;
+      seen.add(unpack(old));
+      replicas_[replica_index_of(old)].live.erase(counter_of(old));
+      table_.erase(more);
+    }
+    seen.add(unpack(first));
+    replicas_[replica_index_of(first)].live.erase(counter_of(first));
+    table_.replace(table_.slot_of(first, hash), what);
+  }
+  mine.live.insert(counter, hash);
+  mine.seen.add(counter);
+  seen.add(dot{by, counter});
+  store.values.emplace_back(dot{by, counter}, std::move(element));
+  return delta;
+}
+
+template <class T>
+expected<typename or_set<T>::delta_type> or_set<T>::remove(replica_id,
+                                                           const T& element) {
+  delta_type delta;
+  auto hash = table::hash_of(element);
+  auto at = table_.find(element, hash);
+  if (at == table::nowhere)
+    return delta;
+  if (table_.find_next(at) != table::nowhere)
+    return remove_some(element, nullptr);
+  delta.lattice_.context.add(unpack(table_[at].what));
+  drop_at(at);
+  return delta;
+}
+
+template <class T>
+expected<typename or_set<T>::delta_type>
+or_set<T>::remove(replica_id, const T& element,
+                  const causal_context& observed) {
+  return remove_some(element, &observed);
+}
+
+template <class T>
+typename or_set<T>::delta_type
+or_set<T>::remove_some(const T& element, const causal_context* observed) {
+  delta_type delta;
+  auto hash = table::hash_of(element);
+  std::vector<packed_dot> gone;
+  for (auto at = table_.find(element, hash); at != table::nowhere;
+       at = table_.find_next(at))
+    if (observed == nullptr || observed->contains(unpack(table_[at].what)))
+      gone.push_back(table_[at].what);
+  for (auto what : gone) {
+    delta.lattice_.context.add(unpack(what));
+    drop(what, hash);
+  }
+  return delta;
+}
+
+template <class T>
+expected<typename or_set<T>::delta_type> or_set<T>::clear(replica_id) {
+  delta_type delta;
+  for (auto& known : replicas_) {
+    known.live.for_each(0, limits::max_counter,
+                        [&](std::uint64_t counter, std::uint32_t) {
+                          delta.lattice_.context.add(dot{known.id, counter});
+                        });
+    known.live = {};
+  }
+  table_ = {};
+  size_ = 0;
+  return delta;
+}
+
+template <class T>
+void or_set<T>::put(T element, std::uint32_t hash, packed_dot what) {
+  if (table_.find(element, hash) == table::nowhere)
+    ++size_;
+  replicas_[replica_index_of(what)].live.insert(counter_of(what), hash);
+  table_.insert(std::move(element), hash, what);
+}
+
+template <class T>
+void or_set<T>::drop(packed_dot what, std::uint32_t hash) {
+  auto at = table_.slot_of(what, hash);
+  // Another dot may keep the element.
+  if (table_.find(table_[at].element, hash) != at
+      || table_.find_next(at) != table::nowhere)
+    ++size_;
+  drop_at(at);
+}
+
+template <class T>
+void or_set<T>::drop_at(std::size_t at) {
+  auto what = table_[at].what;
+  replicas_[replica_index_of(what)].live.erase(counter_of(what));
+  table_.erase(at);
+  --size_;
+}
+
+template <class T>
+expected<void> or_set<T>::check_replicas(std::size_t unknown) const {
+  if (replicas_.size() + unknown <= limits::max_replicas)
+    return {};
+  return failure{errc::too_many,
+                 "CRDT set: more than " + std::to_string(limits::max_replicas)
+                   + " replicas: expected a replica to keep its id"};
+}
+
+template <class T>
+expected<void> or_set<T>::check(const delta_type& delta) const {
+  std::size_t unknown = 0;
+  for (const auto& [replica, seen] : delta.context().entries())
+    unknown += find_replica(replica) == replicas_.size() ? 1 : 0;
+  if (unknown != 0)
+    if (auto fits = check_replicas(unknown); !fits)
+      return fits;
+  for (const auto& [what, element] : delta.lattice().store.values) {
+    auto number = find_replica(what.replica);
+    if (number == replicas_.size())
+      continue;
+    const auto* mine = replicas_[number].live.find(what.counter);
+    if (mine != nullptr && *mine != table::hash_of(element))
+      return reused_dot(what);
+  }
+  return {};
+}
+
+template <class T>
+void or_set<T>::drop_unlisted(const interval_set& seen, replica_record& mine,
+                              const std::vector<std::pair<dot, T>>& listed) {
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> gone;
+  auto at = std::lower_bound(
+    listed.begin(), listed.end(), dot{mine.id, 0},
+    [](const auto& one, const dot& wanted) { return one.first < wanted; });
+  for (const auto& [first, last] : seen.intervals()) {
+    mine.live.for_each(first, last,
+                       [&](std::uint64_t counter, std::uint32_t hash) {
+                         dot what{mine.id, counter};
+                         while (at != listed.end() && at->first < what)
+                           ++at;
+                         if (at == listed.end() || at->first != what)
+                           gone.emplace_back(counter, hash);
+                       });
+  }
+  auto number = static_cast<std::size_t>(&mine - replicas_.data());
+  for (const auto& [counter, hash] : gone)
+    drop(pack(number, counter), hash);
+}
+
+template <class T>
+expected<void> or_set<T>::merge(const delta_type& delta) {
+  if (auto fits = check(delta); !fits)
+    return fits;
+  const auto& [store, context] = delta.lattice();
+  for (const auto& [replica, seen] : context.entries()) {
+    auto number = find_replica(replica);
+    if (number != replicas_.size())
+      drop_unlisted(seen, replicas_[number], store.values);
+  }
+  if (store.values.size() > 64)
+    table_.reserve(store.values.size());
+  for (const auto& [what, element] : store.values) {
+    auto number = replica_number(what.replica);
+    if (!replicas_[number].seen.contains(what.counter))
+      put(element, table::hash_of(element), pack(number, what.counter));
+  }
+  for (const auto& [replica, seen] : context.entries())
+    replicas_[replica_number(replica)].seen.merge(seen);
+  return {};
+}
+
+template <class T>
+expected<void> or_set<T>::check(const or_set& other) const {
+  std::size_t unknown = 0;
+  for (const auto& theirs : other.replicas_) {
+    auto number = find_replica(theirs.id);
+    if (number == replicas_.size()) {
+      ++unknown;
+      continue;
+    }
+    const auto& mine = replicas_[number].live.pages();
+    auto at = mine.begin();
+    for (const auto& page : theirs.live.pages()) {
+      while (at != mine.end() && at->number < page.number)
+        ++at;
+      if (at == mine.end())
+        break;
+      if (at->number != page.number || *at == page)
+        continue;
+      for (std::size_t word = 0, my_rank = 0, their_rank = 0;
+           word < page.live.size(); ++word) {
+        for (auto bits = page.live[word] | at->live[word]; bits != 0;
+             bits &= bits - 1) {
+          auto bit = bits & -bits;
+          auto in_mine = (at->live[word] & bit) != 0;
+          auto in_theirs = (page.live[word] & bit) != 0;
+          if (in_mine && in_theirs
+              && at->hashes[my_rank] != page.hashes[their_rank])
+            return reused_dot(
+              {theirs.id, page.number * dot_index::page_counters + word * 64
+                            + static_cast<unsigned>(std::countr_zero(bit))});
+          my_rank += in_mine ? 1 : 0;
+          their_rank += in_theirs ? 1 : 0;
+        }
+      }
+    }
+  }
+  return check_replicas(unknown);
+}
+
+template <class T>
+void or_set<T>::take_from(const or_set& other, const replica_record& theirs,
+                          std::size_t number) {
+  // What both have seen and only one has live was removed by somebody.
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> gone;
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> come;
+  const auto& mine = replicas_[number];
+  auto place = std::size_t{0};
+  const auto& their_pages = theirs.live.pages();
+  for (const auto& page : mine.live.pages()) {
+    while (place < their_pages.size()
+           && their_pages[place].number < page.number)
+      ++place;
+    auto both =
+      place < their_pages.size() && their_pages[place].number == page.number;
+    const auto* hash = page.hashes.data();
+    for (std::size_t word = 0; word < page.live.size(); ++word) {
+      auto other_live = both ? their_pages[place].live[word] : 0;
+      if ((page.live[word] & ~other_live) == 0) {
+        hash += std::popcount(page.live[word]);
+        continue;
+      }
+      for (auto bits = page.live[word]; bits != 0; bits &= bits - 1, ++hash) {
+        auto bit = bits & -bits;
+        auto counter = page.number * dot_index::page_counters + word * 64
+                       + static_cast<unsigned>(std::countr_zero(bit));
+        if ((other_live & bit) == 0 && theirs.seen.contains(counter))
+          gone.emplace_back(counter, *hash);
+      }
+    }
+  }
+  auto unseen = theirs.seen.difference(mine.seen);
+  for (const auto& [first, last] : unseen.intervals())
+    theirs.live.for_each(first, last,
+                         [&](std::uint64_t counter, std::uint32_t hash) {
+                           come.emplace_back(counter, hash);
+                         });
+  for (const auto& [counter, hash] : gone)
+    drop(pack(number, counter), hash);
+  auto their_number =
+    static_cast<std::size_t>(&theirs - other.replicas_.data());
+  // The misses of a few are under way while one is dealt with.
+  constexpr std::size_t ahead = 12;
+  for (std::size_t i = 0; i < come.size(); ++i) {
+    if (i + ahead < come.size()) {
+      other.table_.prefetch(come[i + ahead].second);
+      table_.prefetch(come[i + ahead].second);
+    }
+    auto [counter, hash] = come[i];
+    auto at = other.table_.slot_of(pack(their_number, counter), hash);
+    put(other.table_[at].element, hash, pack(number, counter));
+  }
+}
+
+template <class T>
+expected<void> or_set<T>::merge(const or_set& other) {
+  if (&other == this)
+    return {};
+  if (auto fits = check(other); !fits)
+    return fits;
+  if (other.table_.used() > table_.used())
+    table_.reserve(other.table_.used() - table_.used());
+  for (const auto& theirs : other.replicas_) {
+    auto number = replica_number(theirs.id);
+    take_from(other, theirs, number);
+    replicas_[number].seen.merge(theirs.seen);
+  }
+  return {};
+}
+
+template <class T>
+causal_context or_set<T>::context() const {
+  causal_context result;
+  for (auto number : by_id_)
+    if (!replicas_[number].seen.empty())
+      result.add(replicas_[number].id, replicas_[number].seen);
+  return result;
+}
+
+template <class T>
+std::vector<range_hash> or_set<T>::ranges() const {
+  range_hasher hasher;
+  for (auto number : by_id_) {
+    const auto& known = replicas_[number];
+    known.live.for_each(0, limits::max_counter,
+                        [&](std::uint64_t counter, std::uint32_t hash) {
+                          hasher.add({known.id, counter}, hash);
+                        });
+  }
+  return std::move(hasher).finish();
+}
+
+template <class T>
+typename or_set<T>::delta_type or_set<T>::part(causal_context dots) const {
+  delta_type result;
+  auto& values = result.lattice_.store.values;
+  for (const auto& [replica, wanted] : dots.entries()) {
+    auto number = find_replica(replica);
+    if (number == replicas_.size())
+      continue;
+    std::vector<std::pair<std::uint64_t, std::uint32_t>> live;
+    for (const auto& [first, last] : wanted.intervals())
+      replicas_[number].live.for_each(
+        first, last, [&](std::uint64_t counter, std::uint32_t hash) {
+          live.emplace_back(counter, hash);
+        });
+    constexpr std::size_t ahead = 12;
+    for (std::size_t i = 0; i < live.size(); ++i) {
+      if (i + ahead < live.size())
+        table_.prefetch(live[i + ahead].second);
+      auto [counter, hash] = live[i];
+      auto at = table_.slot_of(pack(number, counter), hash);
+      values.emplace_back(dot{replica, counter}, table_[at].element);
+    }
+  }
+  result.lattice_.context = std::move(dots);
+  return result;
+}
+
+template <class T>
+std::size_t or_set<T>::bytes() const noexcept {
+  auto sum = table_.slots().capacity() * sizeof(typename table::slot)
+             + replicas_.capacity() * sizeof(replica_record)
+             + by_id_.capacity() * sizeof(std::size_t);
+  for (const auto& known : replicas_)
+    sum +=
+      known.live.bytes() + known.seen.intervals().size() * sizeof(interval);
+  return sum;
+}
+
+} // namespace neuroplex::crdt
