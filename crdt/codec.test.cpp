@@ -135,7 +135,7 @@ TEST_CASE("a delta with one change is a few bytes on a link") {
   auto body = [&](const auto& delta) {
     return delta->encode(link).size() - 7; // version, kind, table
   };
-  for (std::uint64_t i = 0; i < 1'000'000; ++i) {
+  for (std::uint64_t i = 0; i < 100'000; ++i) {
     auto delta = set.add(a, i * 0x9E3779B97F4A7C15U);
     if (i == 0)
       (void)delta->encode(link);

@@ -40,7 +40,7 @@ enum class sync_kind : std::uint8_t {
   deltas,      ///< changes first..last, joined
   acknowledge, ///< all up to `last` was joined
   ask,         ///< tell me your digest, then I tell you what you lack
-  digest,      ///< mine, as asked
+  digest,      ///< mine, as asked or for want of what came before `first`
 };
 
 template <class State>
@@ -161,9 +161,13 @@ private:
     if (auto merged = state.merge(*message.delta); !merged)
       return merged.error();
     auto& joined = at->second.joined;
-    // With a gap before it the delta is safe to join, but not to acknowledge.
-    if (message.first <= joined + 1)
-      joined = std::max(joined, message.last);
+    // With a gap before it, since this replica restarted and forgot what it has
+    // of the peer, the delta is safe to join but not to acknowledge: the peer
+    // is told all that is here instead.
+    if (message.first > joined + 1)
+      return std::optional{message_type{
+        sync_kind::digest, message.first, message.last, {}, state.digest()}};
+    joined = std::max(joined, message.last);
     return std::optional{
       message_type{sync_kind::acknowledge, 0, joined, {}, {}}};
   }

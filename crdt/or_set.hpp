@@ -138,7 +138,7 @@ public:
     auto dots = dots_to_send(context(), ranges(), theirs);
     if (dots.empty())
       return std::nullopt;
-    return part(std::move(dots));
+    return part(dots);
   }
 
   [[nodiscard]] static std::uint32_t kind() {
@@ -174,7 +174,7 @@ private:
   [[nodiscard]] std::size_t find_replica(replica_id id) const noexcept;
   [[nodiscard]] std::size_t replica_number(replica_id id);
   [[nodiscard]] std::vector<range_hash> ranges() const;
-  [[nodiscard]] delta_type part(causal_context dots) const;
+  [[nodiscard]] delta_type part(const causal_context& dots) const;
 
   [[nodiscard]] expected<void> check(const delta_type& delta) const;
   [[nodiscard]] expected<void> check(const or_set& other) const;
@@ -551,7 +551,8 @@ std::vector<range_hash> or_set<T>::ranges() const {
 }
 
 template <class T>
-typename or_set<T>::delta_type or_set<T>::part(causal_context dots) const {
+typename or_set<T>::delta_type
+or_set<T>::part(const causal_context& dots) const {
   delta_type result;
   auto& values = result.lattice_.store.values;
   for (const auto& [replica, wanted] : dots.entries()) {
@@ -573,7 +574,7 @@ typename or_set<T>::delta_type or_set<T>::part(causal_context dots) const {
       values.emplace_back(dot{replica, counter}, table_[at].element);
     }
   }
-  result.lattice_.context = std::move(dots);
+  result.lattice_.context = dots;
   return result;
 }
 

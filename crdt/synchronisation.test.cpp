@@ -310,6 +310,7 @@ TEST_CASE("operations that wait have a limit, and foreign ones of one's own "
   causal_delivery<std::int64_t> from{a};
   causal_delivery<std::int64_t> to{b, 2};
   std::vector<operation_message<std::int64_t>> messages;
+  messages.reserve(4);
   for (int i = 0; i < 4; ++i)
     messages.push_back(*from.send(i));
   CHECK(to.receive(messages[1]));

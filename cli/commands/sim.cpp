@@ -142,8 +142,9 @@ void add_sim(CLI::App& app, context& ctx) {
     "sim",
     "Run whole groups of nodes in virtual time, under faults, by a seed");
   add_output(command, ctx);
-  add_word(command, "--scenario", given->scenario, {"raft", "pbft", "hybrid"},
-           "What the group agrees by [raft]");
+  add_word(command, "--scenario", given->scenario,
+           {"raft", "pbft", "hybrid", "crdt"},
+           "What the group agrees or converges by [raft]");
   add_number(command, "--seed", given->seed, 0, UINT64_MAX - most_seeds,
              "The first seed; equal seeds give equal runs [1]");
   add_number(command, "--runs", given->runs, 1, most_seeds,

@@ -152,11 +152,21 @@ std::string shown(const crdt::pn_counter& counter) {
   return digits;
 }
 
+std::string joined(const std::map<text, std::string>& entries) {
+  std::string result{"{"};
+  for (const auto& [key, value] : entries) {
+    if (result.size() > 1)
+      result += ',';
+    result.append(key).append(":").append(value);
+  }
+  return result + "}";
+}
+
 std::string shown(const map_of_sets& map) {
-  std::string result;
+  std::map<text, std::string> entries;
   for (const auto& [key, set] : map.value())
-    result += (result.empty() ? "" : ",") + key + ":" + shown(set.value());
-  return "{" + result + "}";
+    entries.emplace(key, shown(set.value()));
+  return joined(entries);
 }
 
 // An expected value as `shown` would print it; arrays are sets.
@@ -178,10 +188,7 @@ expected<std::string> wanted(const json& value) {
         return set;
       entries.emplace(text_of(key), *set);
     }
-    std::string result;
-    for (const auto& [key, set] : entries)
-      result += (result.empty() ? "" : ",") + key + ":" + set;
-    return "{" + result + "}";
+    return joined(entries);
   }
   return text_of(value);
 }

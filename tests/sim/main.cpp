@@ -16,7 +16,7 @@ using namespace neuroplex::sim;
 
 constexpr const char* usage =
   R"(usage: sim [options]
-  --scenario NAME    raft or pbft (see --list)
+  --scenario NAME    raft, pbft, hybrid or crdt (see --list)
   --seed N           one run
   --seeds A-B        many runs, every 20th twice
   --only KINDS       allow these kinds of faults only: loss,crash or none

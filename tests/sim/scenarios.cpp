@@ -1,5 +1,6 @@
 #include "tests/sim/scenarios.hpp"
 
+#include "tests/sim/crdt/world.hpp"
 #include "tests/sim/hybrid/world.hpp"
 #include "tests/sim/pbft/world.hpp"
 #include "tests/sim/raft/world.hpp"
@@ -10,10 +11,11 @@
 namespace neuroplex::sim {
 
 std::span<const scenario> all_scenarios() noexcept {
-  static const std::array<scenario, 3> all{{
+  static const std::array<scenario, 4> all{{
     {"raft", run_raft, raft_mistakes(), "entries committed"},
     {"pbft", run_pbft, pbft_mistakes(), "batches executed"},
     {"hybrid", run_hybrid, hybrid_mistakes(), "switches"},
+    {"crdt", run_crdt, crdt_mistakes(), "changes acknowledged"},
   }};
   return all;
 }
