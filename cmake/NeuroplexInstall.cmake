@@ -16,6 +16,8 @@ foreach(folder IN ITEMS memory config storage crdt consensus actors)
   if(folder STREQUAL "actors")
     list(APPEND targets neuroplex_agreement neuroplex_resp neuroplex_tunnel
       neuroplex_upkeep)
+  elseif(folder STREQUAL "consensus")
+    list(APPEND targets neuroplex_hybrid neuroplex_pbft)
   endif()
   install(TARGETS ${targets} EXPORT neuroplex_${folder}
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
@@ -57,6 +59,7 @@ install(FILES
   "${PROJECT_BINARY_DIR}/neuroplexConfigVersion.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/FindCAF.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/FindLZ4.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/FindSodium.cmake"
   DESTINATION "${package_dir}")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md"
   DESTINATION "${CMAKE_INSTALL_DOCDIR}" OPTIONAL)

@@ -24,8 +24,9 @@ public:
                                               std::int64_t amount = 1);
 
   /// The state in which `into` has taken over the share of `gone`, for good.
-  /// Only for a state that all members have, and with a new epoch of members
-  /// (`delta_synchronizer`): who still has the old share must not merge it.
+  /// Only for a state that all members have, and once `gone` is a member no
+  /// more (`delta_synchronizer`): who still has the old share must not merge
+  /// it.
   [[nodiscard]] expected<g_counter> without(replica_id gone,
                                             replica_id into) const;
 

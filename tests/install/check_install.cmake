@@ -22,6 +22,7 @@ run("configure" "${CMAKE_COMMAND}" -S "${OUTSIDE_SOURCE}" -B "${outside_build}"
   "-DCMAKE_PREFIX_PATH=${prefix}" "-DWITH_ACTORS=${WITH_ACTORS}")
 run("build" "${CMAKE_COMMAND}" --build "${outside_build}")
 run("set and get a key" "${outside_build}/outside" "${segment}")
+run("a set and a book of trust" "${outside_build}/outside_cores")
 if(WITH_ACTORS)
   file(MAKE_DIRECTORY "${SCRATCH_DIR}/node")
   run("a node" "${outside_build}/outside_node" "${SCRATCH_DIR}/node")
