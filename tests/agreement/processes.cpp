@@ -225,8 +225,15 @@ public:
       processes_[which].reset(); // reaps it
   }
 
-  // Ends a node as an operator does.
+  // Ends a node as an operator does: not while it begins, when a signal ends it
+  // at once.
   void stop(std::size_t which) {
+    resp_client to{resp_port(which)};
+    std::string text;
+    if (!eventually(
+          [&] { return to.ask({"PING"}, text) == resp_client::answer::value; }))
+      fail("node " + std::to_string(which + 1)
+           + " does not answer: " + output(which));
     auto how = processes_[which]->stop(std::chrono::seconds{20});
     if (!how.ok())
       fail("node " + std::to_string(which + 1) + " ended with "
