@@ -409,9 +409,9 @@ void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
         command.protocol, transaction
                             ? "EXECABORT Transaction discarded: " + why->text
                             : why->text));
-    auto& todo = std::get<command_plan>(wanted);
-    parts.push_back({todo.how, todo.operations.size()});
-    for (auto& one : todo.operations) {
+    auto& plan = std::get<command_plan>(wanted);
+    parts.push_back({plan.how, plan.operations.size()});
+    for (auto& one : plan.operations) {
       one.space = space;
       reads = reads && !store_machine::changes(one.kind);
       operations.push_back(one);
