@@ -53,6 +53,12 @@ void causal_context::merge(const causal_context& other) {
   entries_ = std::move(both);
 }
 
+void causal_context::erase(replica_id replica) {
+  auto at = place_of(entries_, replica);
+  if (at != entries_.end() && at->replica == replica)
+    entries_.erase(at);
+}
+
 expected<dot> causal_context::next(replica_id replica) const {
   const auto* seen = find(replica);
   auto last = seen == nullptr ? 0 : seen->largest();

@@ -47,6 +47,9 @@ public:
 
   void merge(const causal_context& other);
 
+  /// Forgets what was seen of `replica`.
+  void erase(replica_id replica);
+
   /// The dot that the next change of `replica` gets; fails when its counters
   /// are used up.
   [[nodiscard]] expected<dot> next(replica_id replica) const;

@@ -24,11 +24,14 @@ public:
                                               std::int64_t amount = 1);
 
   /// The state in which `into` has taken over the share of `gone`, for good.
-  /// Only for a state that all members have, and once `gone` is a member no
-  /// more (`delta_synchronizer`): who still has the old share must not merge
-  /// it.
+  /// Once what is held of `gone` is stable (`membership.hpp`): all members do
+  /// it as they enter the same epoch, and who still has the old share must not
+  /// be merged.
   [[nodiscard]] expected<g_counter> without(replica_id gone,
                                             replica_id into) const;
+
+  /// What is held of `replica`, as a number to be compared.
+  [[nodiscard]] expected<std::uint64_t> held_of(replica_id replica) const;
 
   [[nodiscard]] wide_integer value() const;
 };
@@ -40,6 +43,13 @@ public:
                                                std::int64_t amount = 1);
   [[nodiscard]] expected<pn_counter> decrement(replica_id by,
                                                std::int64_t amount = 1);
+
+  /// As that of `g_counter`.
+  [[nodiscard]] expected<pn_counter> without(replica_id gone,
+                                             replica_id into) const;
+
+  /// What is held of `replica`, as a number to be compared.
+  [[nodiscard]] expected<std::uint64_t> held_of(replica_id replica) const;
 
   [[nodiscard]] wide_integer value() const;
 

@@ -77,6 +77,21 @@ causal_context dots_to_send(const causal_context& context,
   return result;
 }
 
+expected<std::uint64_t> state_digest::held_of(replica_id replica) const {
+  if (std::any_of(ranges.begin(), ranges.end(), [&](const range_hash& one) {
+        return one.replica == replica;
+      }))
+    return failure{errc::busy,
+                   "CRDT replica " + to_string(replica)
+                     + ": changes of it are still in force: nothing was "
+                       "changed; wait until they are replaced or removed"};
+  std::uint64_t held = 0;
+  if (const auto* seen = context.find(replica))
+    for (const auto& [first, last] : seen->intervals())
+      held = combine(combine(held, first), last);
+  return held;
+}
+
 std::string state_digest::encode() const {
   replica_table table;
   encoder out{table};

@@ -32,7 +32,12 @@ struct range_hash {
 struct state_digest {
   causal_context context;
   std::vector<range_hash> ranges; ///< by replica, then by range
-  std::uint64_t whole = 0;        ///< of a state that has no dots
+  /// A hash of what has no dots: a whole state, or removes that wait.
+  std::uint64_t whole = 0;
+
+  /// A number for what is held of a replica of which no change lives: equal
+  /// where the same changes were seen. Fails with `errc::busy` while one lives.
+  [[nodiscard]] expected<std::uint64_t> held_of(replica_id replica) const;
 
   [[nodiscard]] std::string encode() const;
   [[nodiscard]] static expected<state_digest>

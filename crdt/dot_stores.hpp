@@ -82,6 +82,14 @@ struct causal {
     return std::move(hasher).finish();
   }
 
+  /// A hash of what the store keeps besides dots; 0 when that is nothing.
+  [[nodiscard]] std::uint64_t rest_hash() const {
+    if constexpr (requires { store.rest_hash(); })
+      return store.rest_hash();
+    else
+      return 0;
+  }
+
   /// The part of this that concerns `dots`, which are all in the context.
   [[nodiscard]] causal restricted_to(causal_context dots) const {
     causal result{store, std::move(dots)};

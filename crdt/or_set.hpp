@@ -17,6 +17,7 @@
 // Failure behaviour: a merge that fails changed nothing.
 #pragma once
 
+#include "crdt/deferred_removes.hpp"
 #include "crdt/dot_index.hpp"
 #include "crdt/element_table.hpp"
 #include "crdt/state.hpp"
@@ -26,19 +27,57 @@
 
 namespace neuroplex::crdt {
 
-/// Live dots and their elements, as they travel.
+/// Live dots and their elements, and removes that wait, as they travel.
 template <class T>
 struct or_set_store : dot_fun<T> {
+  deferred_removes<T> deferred;
+
+  [[nodiscard]] bool empty() const noexcept {
+    return dot_fun<T>::empty() && deferred.empty();
+  }
+
+  void join(const causal_context& mine, const or_set_store& other,
+            const causal_context& theirs) {
+    dot_fun<T>::join(mine, other, theirs);
+    deferred.merge(other.deferred);
+    if (deferred.empty())
+      return;
+    std::erase_if(this->values, [this](const auto& one) {
+      return deferred.removes(one.second, one.first);
+    });
+    deferred.forget(mine);
+    deferred.forget(theirs);
+  }
+
+  /// A hash of what waits; 0 when nothing does.
+  [[nodiscard]] std::uint64_t rest_hash() const {
+    if (deferred.empty())
+      return 0;
+    replica_table table;
+    encoder out{table};
+    deferred.write(out);
+    return hash_bytes(out.finish(0));
+  }
+
+  void write(encoder& out, const causal_context& context) const {
+    dot_fun<T>::write(out, context);
+    deferred.write(out);
+  }
+
   [[nodiscard]] static or_set_store read(decoder& in,
                                          const causal_context& context) {
-    return {dot_fun<T>::read(in, context)};
+    // Braces keep the order of evaluation.
+    return {dot_fun<T>::read(in, context),
+            deferred_removes<T>::read(in, context)};
   }
 
   static void describe(std::string& out) {
     out += "or_set(";
     codec<T>::describe(out);
-    out += ')';
+    out += ",deferred)";
   }
+
+  friend bool operator==(const or_set_store&, const or_set_store&) = default;
 };
 
 template <class T>
@@ -70,9 +109,9 @@ public:
   /// Removes the adds of `element` that were seen here.
   [[nodiscard]] expected<delta_type> remove(replica_id by, const T& element);
 
-  /// Removes those adds of `element` that were seen here and are in `observed`:
-  /// what a client saw, perhaps at another replica. Adds that only `observed`
-  /// knows stay; who wants them gone has this replica merge them first.
+  /// Removes those adds of `element` that are in `observed`: what a client saw,
+  /// perhaps at another replica. Those that did not come here yet go when they
+  /// come; fails with `errc::too_many` when too many elements wait for that.
   [[nodiscard]] expected<delta_type> remove(replica_id by, const T& element,
                                             const causal_context& observed);
 
@@ -130,15 +169,26 @@ public:
   }
 
   [[nodiscard]] state_digest digest() const {
-    return {context(), ranges(), 0};
+    return {context(), ranges(), rest_hash()};
   }
 
   [[nodiscard]] std::optional<delta_type>
   difference(const state_digest& theirs) const {
     auto dots = dots_to_send(context(), ranges(), theirs);
-    if (dots.empty())
+    auto rest = rest_hash();
+    if (dots.empty() && (rest == 0 || rest == theirs.whole))
       return std::nullopt;
     return part(dots);
+  }
+
+  /// The set without what it keeps of a replica that is a member no more and of
+  /// which no add lives, once that is stable (`membership.hpp`).
+  [[nodiscard]] expected<or_set> without(replica_id gone) const;
+
+  /// What is held of `replica`, as a number to be compared. Fails with
+  /// `errc::busy` while an add of it lives.
+  [[nodiscard]] expected<std::uint64_t> held_of(replica_id replica) const {
+    return digest().held_of(replica);
   }
 
   [[nodiscard]] static std::uint32_t kind() {
@@ -147,6 +197,11 @@ public:
 
   /// Which changes were seen.
   [[nodiscard]] causal_context context() const;
+
+  /// What was removed and is waited for (`deferred_removes.hpp`).
+  [[nodiscard]] const deferred_removes<T>& deferred() const noexcept {
+    return deferred_;
+  }
 
   /// All of it, as a delta.
   [[nodiscard]] delta_type whole() const {
@@ -180,6 +235,13 @@ private:
   [[nodiscard]] expected<void> check(const or_set& other) const;
   [[nodiscard]] expected<void> check_replicas(std::size_t unknown) const;
 
+  [[nodiscard]] std::uint64_t rest_hash() const {
+    return or_set_store<T>{{}, deferred_}.rest_hash();
+  }
+
+  /// Removes what is here of what waits there, and waits for the rest.
+  void take_deferred(const deferred_removes<T>& theirs);
+
   void put(T element, std::uint32_t hash, packed_dot what);
   void drop(packed_dot what, std::uint32_t hash);
   void drop_at(std::size_t at); ///< the last dot of an element
@@ -198,6 +260,7 @@ private:
   std::vector<replica_record> replicas_;
   std::vector<std::size_t> by_id_; ///< places in `replicas_`, sorted by id
   std::size_t size_ = 0;           ///< elements; the table counts dots
+  deferred_removes<T> deferred_;
 };
 
 template <class T>
@@ -286,7 +349,19 @@ template <class T>
 expected<typename or_set<T>::delta_type>
 or_set<T>::remove(replica_id, const T& element,
                   const causal_context& observed) {
-  return remove_some(element, &observed);
+  deferred_removes<T> unseen;
+  unseen.add(element, observed.difference(context()));
+  if (!unseen.empty()) {
+    auto fits = codec<T>::check(element);
+    if (fits)
+      fits = deferred_.check(unseen);
+    if (!fits)
+      return fits.error();
+  }
+  auto delta = remove_some(element, &observed);
+  deferred_.merge(unseen);
+  delta.lattice_.store.deferred = std::move(unseen);
+  return delta;
 }
 
 template <class T>
@@ -364,6 +439,8 @@ expected<void> or_set<T>::check(const delta_type& delta) const {
   if (unknown != 0)
     if (auto fits = check_replicas(unknown); !fits)
       return fits;
+  if (auto fits = deferred_.check(delta.lattice().store.deferred); !fits)
+    return fits;
   for (const auto& [what, element] : delta.lattice().store.values) {
     auto number = find_replica(what.replica);
     if (number == replicas_.size())
@@ -398,6 +475,13 @@ void or_set<T>::drop_unlisted(const interval_set& seen, replica_record& mine,
 }
 
 template <class T>
+void or_set<T>::take_deferred(const deferred_removes<T>& theirs) {
+  for (const auto& [element, dots] : theirs.elements())
+    (void)remove_some(element, &dots);
+  deferred_.merge(theirs);
+}
+
+template <class T>
 expected<void> or_set<T>::merge(const delta_type& delta) {
   if (auto fits = check(delta); !fits)
     return fits;
@@ -407,15 +491,19 @@ expected<void> or_set<T>::merge(const delta_type& delta) {
     if (number != replicas_.size())
       drop_unlisted(seen, replicas_[number], store.values);
   }
+  take_deferred(store.deferred);
   if (store.values.size() > 64)
     table_.reserve(store.values.size());
   for (const auto& [what, element] : store.values) {
     auto number = replica_number(what.replica);
-    if (!replicas_[number].seen.contains(what.counter))
+    if (!replicas_[number].seen.contains(what.counter)
+        && !deferred_.removes(element, what))
       put(element, table::hash_of(element), pack(number, what.counter));
   }
   for (const auto& [replica, seen] : context.entries())
     replicas_[replica_number(replica)].seen.merge(seen);
+  if (!deferred_.empty())
+    deferred_.forget(this->context());
   return {};
 }
 
@@ -455,6 +543,8 @@ expected<void> or_set<T>::check(const or_set& other) const {
       }
     }
   }
+  if (auto fits = deferred_.check(other.deferred_); !fits)
+    return fits;
   return check_replicas(unknown);
 }
 
@@ -508,7 +598,9 @@ void or_set<T>::take_from(const or_set& other, const replica_record& theirs,
     }
     auto [counter, hash] = come[i];
     auto at = other.table_.slot_of(pack(their_number, counter), hash);
-    put(other.table_[at].element, hash, pack(number, counter));
+    const auto& element = other.table_[at].element;
+    if (!deferred_.removes(element, dot{theirs.id, counter}))
+      put(element, hash, pack(number, counter));
   }
 }
 
@@ -518,6 +610,7 @@ expected<void> or_set<T>::merge(const or_set& other) {
     return {};
   if (auto fits = check(other); !fits)
     return fits;
+  take_deferred(other.deferred_);
   if (other.table_.used() > table_.used())
     table_.reserve(other.table_.used() - table_.used());
   for (const auto& theirs : other.replicas_) {
@@ -525,7 +618,20 @@ expected<void> or_set<T>::merge(const or_set& other) {
     take_from(other, theirs, number);
     replicas_[number].seen.merge(theirs.seen);
   }
+  if (!deferred_.empty())
+    deferred_.forget(context());
   return {};
+}
+
+template <class T>
+expected<or_set<T>> or_set<T>::without(replica_id gone) const {
+  if (auto held = held_of(gone); !held)
+    return held.error();
+  auto kept = context();
+  kept.erase(gone);
+  or_set result;
+  NEUROPLEX_ENSURE(result.merge(part(kept)));
+  return result;
 }
 
 template <class T>
@@ -575,6 +681,7 @@ or_set<T>::part(const causal_context& dots) const {
     }
   }
   result.lattice_.context = dots;
+  result.lattice_.store.deferred = deferred_;
   return result;
 }
 

@@ -132,6 +132,11 @@ private:
     auto made = Subject::change(states_[at], model_, counting, op);
     if (!made)
       return;
+    if constexpr (requires { Subject::sees_all(op); })
+      if (Subject::sees_all(op))
+        for (std::size_t one = 0; one < model_.all.size(); ++one)
+          if (!model_.seen[at].contains(one))
+            counting.insert(one);
     for (auto one : counting)
       if (Subject::replaces(op, model_.all[one]))
         op.replaced.insert(one);
@@ -250,6 +255,32 @@ struct add_wins : replacing<or_set<int>> {
     for (int key = 0; key < 4; ++key)
       right = right && set.contains(key) == wanted.contains(key);
     return right;
+  }
+};
+
+// Verb 2 removes by the context of a client that has seen everything so far.
+struct removes_ahead : add_wins {
+  static constexpr int verbs = 3;
+
+  static bool sees_all(const operation& op) {
+    return op.verb == 2;
+  }
+
+  static auto change(type& set, const model& all, const told& counting,
+                     const operation& op) {
+    if (op.verb != 2)
+      return add_wins::change(set, all, counting, op);
+    causal_context observed;
+    std::array<std::uint64_t, replicas> adds{};
+    for (const auto& earlier : all.all)
+      if (earlier.verb == 0)
+        observed.add(dot{id(earlier.by), ++adds[earlier.by]});
+    return set.remove(id(op.by), op.key, observed);
+  }
+
+  static bool matches(const type& set, const model& all, const told& counting) {
+    return add_wins::matches(set, all, counting)
+           && (counting.size() != all.all.size() || set.deferred().empty());
   }
 };
 
@@ -532,6 +563,7 @@ struct bounded_counters : growing<bounded_counter> {
 
 TEST_CASE("an add-wins set follows its specification under any deltas") {
   CHECK(holds<add_wins>("add-wins set"));
+  CHECK(holds<removes_ahead>("add-wins set with removes ahead of adds"));
 }
 
 TEST_CASE("a remove-wins set follows its specification under any deltas") {

@@ -84,7 +84,7 @@ public:
 
   [[nodiscard]] state_digest digest() const {
     if constexpr (has_dots<Lattice>)
-      return {lattice_.context, lattice_.ranges(), 0};
+      return {lattice_.context, lattice_.ranges(), lattice_.rest_hash()};
     else
       return {{}, {}, hash_bytes(encode())};
   }
@@ -96,7 +96,8 @@ public:
     Derived result;
     if constexpr (has_dots<Lattice>) {
       auto dots = dots_to_send(lattice_.context, lattice_.ranges(), theirs);
-      if (dots.empty())
+      auto rest = lattice_.rest_hash();
+      if (dots.empty() && (rest == 0 || rest == theirs.whole))
         return std::nullopt;
       result.lattice_ = lattice_.restricted_to(std::move(dots));
     } else {
@@ -105,6 +106,25 @@ public:
       result.lattice_ = lattice_;
     }
     return result;
+  }
+
+  /// The state without what it keeps of a replica that is a member no more and
+  /// of which nothing lives, once that is stable (`membership.hpp`).
+  [[nodiscard]] expected<Derived>
+  without(replica_id gone) const requires has_dots<Lattice> {
+    if (auto held = held_of(gone); !held)
+      return held.error();
+    Derived result;
+    result.lattice_ = lattice_;
+    result.lattice_.context.erase(gone);
+    return result;
+  }
+
+  /// What is held of `replica`, as a number to be compared. Fails with
+  /// `errc::busy` while a change of it lives.
+  [[nodiscard]] expected<std::uint64_t>
+  held_of(replica_id replica) const requires has_dots<Lattice> {
+    return digest().held_of(replica);
   }
 
   /// A number that stands for the structure of the type.

@@ -7,6 +7,7 @@
 #include "crdt/handover.hpp"
 #include "crdt/hybrid_clock.hpp"
 #include "crdt/lww.hpp"
+#include "crdt/membership.hpp"
 #include "crdt/operation_types.hpp"
 
 #include <catch2/catch.hpp>
@@ -137,25 +138,114 @@ TEST_CASE("messages that contradict themselves are refused whole") {
   CHECK(at_b.state.size() == 0);
 }
 
+namespace {
+
+/// A member of a group that changes.
+template <class State>
+struct grouped {
+  replica_id id;
+  State state;
+  membership group;
+
+  /// Joins the state of another, if the group allows it.
+  expected<void> receive(const grouped& from) {
+    auto allowed = group.check(from.id, from.group.epoch());
+    return allowed ? state.merge(from.state) : allowed;
+  }
+};
+
+} // namespace
+
 TEST_CASE("anomaly gc-removed-node") {
-  member<g_counter> at_b{b, {}, delta_synchronizer<g_counter>{}};
-  g_counter at_a;
-  REQUIRE(at_a.increment(a, 5));
-  at_b.sync.add_peer(a);
-  at_b.sync.add_peer(c);
-  REQUIRE(at_b.state.merge(at_a));
-  auto stale = at_b.state;
-  // A leaves, and so does C, who was away when A's share was folded into B's.
-  at_b.sync.remove_peer(a);
-  at_b.sync.remove_peer(c);
+  membership group{{a, b, c}};
+  grouped<pn_counter> at_a{a, {}, group};
+  grouped<pn_counter> at_b{b, {}, group};
+  grouped<pn_counter> at_c{c, {}, group};
+  REQUIRE(at_a.state.increment(a, 5));
+  REQUIRE(at_a.state.decrement(a, 1));
+  REQUIRE(at_b.receive(at_a));
+  REQUIRE(group.remove(a));
+  at_b.group = group;
+  // C, away, has nothing of A: what B has is not stable.
+  REQUIRE(group.confirm(b, a, *at_b.state.held_of(a)));
+  REQUIRE(group.confirm(c, a, *at_c.state.held_of(a)));
+  CHECK(group.retire(a).code() == errc::busy);
+  // C still takes what A sends; B does not any more.
+  REQUIRE(at_c.receive(at_a));
+  CHECK(at_b.receive(at_a).code() == errc::denied);
+  CHECK(at_b.receive(at_c).code() == errc::mismatch);
+  // Then C is given up too, and all that is left has the same of A.
+  REQUIRE(group.remove(c));
+  REQUIRE(group.confirm(b, a, *at_b.state.held_of(a)));
+  REQUIRE(group.retire(a));
+  at_b.group = group;
   at_b.state = *at_b.state.without(a, b);
-  CHECK(at_b.state.value() == 5);
-  sync_message<g_counter> message{sync_kind::deltas, 1, 1, stale, {}};
-  CHECK(at_b.sync.receive(c, message, at_b.state).code() == errc::denied);
-  CHECK(at_b.state.value() == 5);
-  // C takes the state and comes back as another.
-  stale = at_b.state;
-  CHECK(stale.value() == 5);
+  CHECK(at_b.state.value() == 4);
+  CHECK(at_b.state.lattice().entries.size() == 1);
+  // C still has A's share. It is refused, whatever it knows of epochs.
+  CHECK(at_c.state.value() == 4);
+  CHECK(at_b.receive(at_c).code() == errc::denied);
+  at_c.group = group;
+  CHECK(at_b.receive(at_c).code() == errc::denied);
+  CHECK(group.add(c).code() == errc::conflict);
+  // It takes the state, and comes back as another.
+  at_c.id = {c.node, c.incarnation + 1};
+  at_c.state = *pn_counter::decode(at_b.state.encode());
+  REQUIRE(group.add(at_c.id));
+  at_b.group = group;
+  at_c.group = group;
+  REQUIRE(at_c.state.increment(at_c.id, 3));
+  REQUIRE(at_b.receive(at_c));
+  REQUIRE(at_c.receive(at_b));
+  CHECK(at_b.state.value() == 7);
+  CHECK(at_c.state == at_b.state);
+}
+
+TEST_CASE("a context forgets who is gone when nobody can bring it back") {
+  membership group{{a, b, c}};
+  grouped<string_set> at_a{a, {}, group};
+  grouped<string_set> at_b{b, {}, group};
+  grouped<string_set> at_c{c, {}, group};
+  REQUIRE(at_a.state.add(a, "x"));
+  REQUIRE(at_b.receive(at_a));
+  REQUIRE(at_c.receive(at_a));
+  auto stale = at_c;
+  REQUIRE(group.remove(a));
+  at_b.group = group;
+  at_c.group = group;
+  CHECK(at_b.state.held_of(a).code() == errc::busy);
+  CHECK(at_b.state.without(a).code() == errc::busy);
+  REQUIRE(at_b.state.remove(b, "x"));
+  REQUIRE(at_c.receive(at_b));
+  for (const auto* one : {&at_b, &at_c})
+    REQUIRE(group.confirm(one->id, a, *one->state.held_of(a)));
+  REQUIRE(group.retire(a));
+  for (auto* one : {&at_b, &at_c}) {
+    one->group = group;
+    one->state = *one->state.without(a);
+    CHECK(one->state.context().empty());
+  }
+  CHECK(at_b.state == at_c.state);
+  // C as it was, restored from an old copy, would bring the element back.
+  auto merged = at_b.state;
+  REQUIRE(merged.merge(stale.state));
+  CHECK(merged.contains("x"));
+  CHECK(at_b.receive(stale).code() == errc::mismatch);
+  CHECK(at_b.state.size() == 0);
+}
+
+TEST_CASE("what members held in an older epoch is not stable") {
+  membership group{{a, b, c}};
+  REQUIRE(group.remove(a));
+  REQUIRE(group.confirm(b, a, 1));
+  REQUIRE(group.confirm(c, a, 1));
+  CHECK(group.is_stable(a));
+  REQUIRE(group.add({4}));
+  CHECK(!group.is_stable(a));
+  CHECK(group.retire(a).code() == errc::busy);
+  CHECK(group.retire(b).code() == errc::not_found);
+  CHECK(group.confirm(a, a, 1).code() == errc::bad_argument);
+  CHECK(group.leaving() == std::set<replica_id>{a});
 }
 
 TEST_CASE("anomaly orset-remove-context-dead-node") {
@@ -168,6 +258,45 @@ TEST_CASE("anomaly orset-remove-context-dead-node") {
   // What was in the context, and not in the remove, comes through.
   REQUIRE(at_a.merge(at_b));
   CHECK(at_a.value() == std::set<std::string>{"B"});
+  CHECK(at_a.deferred().empty());
+}
+
+TEST_CASE("a remove waits for adds that its client saw elsewhere") {
+  string_set at_a, at_b, at_c;
+  REQUIRE(at_b.add(b, "x"));
+  auto y = at_b.add(b, "y");
+  auto context = at_b.context();
+  REQUIRE(at_b.add(b, "z"));
+  auto again = at_b.add(b, "x"); // the client did not see this one
+  auto remove_y = at_a.remove(a, "y", context);
+  REQUIRE(remove_y);
+  REQUIRE(at_a.remove(a, "x", context));
+  CHECK(at_a.size() == 0);
+  CHECK(at_a.deferred().elements().size() == 2);
+  // It waits over a restart, and travels by delta and by digest.
+  auto copy = string_set::decode(at_a.encode());
+  REQUIRE(copy);
+  CHECK(*copy == at_a);
+  CHECK(copy->digest() == at_a.digest());
+  REQUIRE(at_c.merge(*remove_y));
+  REQUIRE(at_c.merge(*y));
+  CHECK(at_c.size() == 0);
+  auto lacking = at_a.difference(at_c.digest());
+  REQUIRE(lacking);
+  REQUIRE(at_c.merge(*lacking));
+  CHECK(at_c.difference(at_a.digest()));
+  // In any order all come to the same.
+  auto expected = std::set<std::string>{"x", "z"};
+  auto first = at_b;
+  REQUIRE(first.merge(at_a));
+  REQUIRE(first.merge(at_c));
+  REQUIRE(at_c.merge(at_b));
+  REQUIRE(at_a.merge(at_c.whole()));
+  REQUIRE(at_a.merge(*again));
+  CHECK(first.value() == expected);
+  CHECK(at_a == first);
+  CHECK(at_c == first);
+  CHECK(first.deferred().empty());
 }
 
 TEST_CASE("anomaly partition-lost-adds") {
