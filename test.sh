@@ -7,7 +7,7 @@ source scripts/steps.sh
 
 usage() {
   cat <<'TEXT'
-usage: ./test.sh [--quick] [--no-install] [--jobs N]
+usage: ./test.sh [--quick] [--repeat] [--no-install] [--jobs N]
 
 Builds and passes the tests. In order:
   1. installs what is missing: Debian packages by apt (by sudo if need be), the
@@ -16,10 +16,13 @@ Builds and passes the tests. In order:
      CAF); asan (AddressSanitizer and UndefinedBehaviorSanitizer, likewise)
   3. runs the tests of all three builds in one go, and ends with their count
 
-May be interrupted and run again; what is built stays built. Tests that need
-data or rights this machine does not have say so and are skipped.
+May be interrupted and run again; what is built stays built, and a long search
+from fixed seeds that passed is not repeated while its program and data are the
+same. Tests that need data or rights this machine does not have say so and are
+skipped.
 
   --quick        the release build and its tests only
+  --repeat       repeat those searches, too
   --no-install   install nothing; fail if something is missing
   --jobs N       compile N at a time (default: one a processor) and test half
                  as many more, since many tests wait
@@ -35,6 +38,7 @@ while (($#)); do
   case $1 in
     -h | --help) usage; exit 0 ;;
     --quick) presets=(release) ;;
+    --repeat) export NEUROPLEX_REPEAT=1 ;; # tests/remembered.py reads it
     --no-install) install=no ;;
     --jobs)
       [[ ${2-} =~ ^[1-9][0-9]*$ ]] || stop "--jobs needs a number from 1"

@@ -50,8 +50,9 @@ function(neuroplex_mutants name)
     file(STRINGS "${mutant}" caught_by REGEX "^caught by: ")
     string(REPLACE "caught by: " "" caught_by "${caught_by}")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${mutant}")
-    add_test(NAME "${name}/caught: ${stem}" COMMAND ${target}
-      --must-fail --scenario ${caught_by} ${arg_ARGUMENTS})
+    add_test(NAME "${name}/caught: ${stem}"
+      COMMAND ${remembered} "$<TARGET_FILE:${target}>"
+        --must-fail --scenario ${caught_by} ${arg_ARGUMENTS})
     set_tests_properties("${name}/caught: ${stem}" PROPERTIES TIMEOUT 900
       ENVIRONMENT "NEUROPLEX_PLANTED=${stem}")
   endforeach()
