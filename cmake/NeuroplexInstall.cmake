@@ -60,6 +60,7 @@ install(FILES
   "${PROJECT_SOURCE_DIR}/cmake/FindCAF.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/FindLZ4.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/FindSodium.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/NeuroplexFindLibrary.cmake"
   DESTINATION "${package_dir}")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md"
   DESTINATION "${CMAKE_INSTALL_DOCDIR}" OPTIONAL)
