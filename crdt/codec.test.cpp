@@ -204,3 +204,71 @@ TEST_CASE("intervals join, meet and part as the sets of their counters") {
       == std::includes(left.begin(), left.end(), right.begin(), right.end()));
   }
 }
+
+TEST_CASE("what lives in an index is what a set of counters says") {
+  std::mt19937_64 random{16};
+  for (int run = 0; run < 60; ++run) {
+    dot_index index;
+    std::map<std::uint64_t, std::uint32_t> live;
+    // Dense, with gaps, and far apart.
+    auto width = std::uint64_t{100} << run % 12;
+    for (int i = 0; i < 2'000; ++i) {
+      auto counter = 1 + random() % width;
+      if (live.contains(counter)) {
+        index.erase(counter);
+        live.erase(counter);
+      } else if (random() % 8 != 0 || i < 1'000) {
+        auto hash = static_cast<std::uint32_t>(random() | 1);
+        index.insert(counter, hash);
+        live.emplace(counter, hash);
+      }
+      if (index.find(counter) != (live.contains(counter) ? live[counter] : 0))
+        FAIL("counter " << counter << " of run " << run);
+    }
+    auto first = random() % width;
+    auto last = first + random() % width;
+    std::map<std::uint64_t, std::uint32_t> found;
+    index.for_each(first, last, [&](std::uint64_t counter, std::uint32_t hash) {
+      found.emplace(counter, hash);
+    });
+    CHECK(found == std::map(live.lower_bound(first), live.upper_bound(last)));
+    CHECK(index.count(first, last) == found.size());
+    CHECK(index.pages().size() <= 8 * live.size());
+    for (const auto& [counter, hash] : live)
+      index.erase(counter);
+    CHECK(index.bytes() == 0);
+  }
+}
+
+TEST_CASE("large sets merge to the same whether much or little is new") {
+  std::mt19937_64 random{17};
+  for (auto fresh : {3, 40, 3'000}) {
+    or_set<std::uint64_t> left, right;
+    for (std::uint64_t i = 0; i < 2'000; ++i)
+      REQUIRE(left.add(a, random() % 3'000));
+    REQUIRE(right.merge(left));
+    for (int i = 0; i < fresh; ++i) {
+      auto element = random() % 4'000;
+      REQUIRE((i % 3 == 0 ? right.remove(b, element) : right.add(b, element)));
+      // Both have some elements under a dot of their own.
+      if (i % 5 == 0)
+        REQUIRE(left.add(c, element));
+    }
+    auto by_delta = left;
+    REQUIRE(by_delta.merge(right.whole()));
+    auto other_way = right;
+    REQUIRE(other_way.merge(left));
+    REQUIRE(left.merge(right));
+    CHECK(left == by_delta);
+    CHECK(left == other_way);
+    CHECK(left.size() == left.value().size());
+    for (std::uint64_t element = 0; element < 4'000; ++element)
+      if (left.contains(element) != by_delta.contains(element))
+        FAIL("element " << element);
+    auto all = left.value();
+    for (auto element : all)
+      REQUIRE(left.remove(a, element));
+    CHECK(left.size() == 0);
+    CHECK(left.value().empty());
+  }
+}

@@ -226,6 +226,17 @@ private:
     dot_index live;
   };
 
+  /// What a replica of another set did that was not seen here, and its number
+  /// here.
+  struct news_of_replica {
+    std::size_t number = 0;
+    interval_set unseen;
+  };
+
+  /// Of several slots, so many are on their way from memory while one is dealt
+  /// with.
+  static constexpr std::size_t ahead = 12;
+
   [[nodiscard]] std::size_t find_replica(replica_id id) const noexcept;
   [[nodiscard]] std::size_t replica_number(replica_id id);
   [[nodiscard]] std::vector<range_hash> ranges() const;
@@ -247,10 +258,16 @@ private:
   void drop_at(std::size_t at); ///< the last dot of an element
   [[nodiscard]] delta_type remove_some(const T& element,
                                        const causal_context* observed);
-  void drop_unlisted(const interval_set& seen, replica_record& mine,
+  void drop_unlisted(const interval_set& seen, const replica_record& mine,
                      const std::vector<std::pair<dot, T>>& listed);
-  void take_from(const or_set& other, const replica_record& theirs,
-                 std::size_t number);
+  void
+  drop_all(const replica_record& mine,
+           const std::vector<std::pair<std::uint64_t, std::uint32_t>>& gone);
+  void drop_removed(const replica_record& mine, const replica_record& theirs);
+  void take_some(const or_set& other, const replica_record& theirs,
+                 const news_of_replica& news);
+  void take_many(const or_set& other, const std::vector<news_of_replica>& news,
+                 std::size_t count);
 
   [[nodiscard]] dot unpack(packed_dot what) const noexcept {
     return {replicas_[replica_index_of(what)].id, counter_of(what)};
@@ -398,18 +415,16 @@ expected<typename or_set<T>::delta_type> or_set<T>::clear(replica_id) {
 
 template <class T>
 void or_set<T>::put(T element, std::uint32_t hash, packed_dot what) {
-  if (table_.find(element, hash) == table::nowhere)
-    ++size_;
   replicas_[replica_index_of(what)].live.insert(counter_of(what), hash);
-  table_.insert(std::move(element), hash, what);
+  if (table_.insert(std::move(element), hash, what))
+    ++size_;
 }
 
 template <class T>
 void or_set<T>::drop(packed_dot what, std::uint32_t hash) {
   auto at = table_.slot_of(what, hash);
   // Another dot may keep the element.
-  if (table_.find(table_[at].element, hash) != at
-      || table_.find_next(at) != table::nowhere)
+  if (!table_.is_alone(at, hash))
     ++size_;
   drop_at(at);
 }
@@ -445,15 +460,16 @@ expected<void> or_set<T>::check(const delta_type& delta) const {
     auto number = find_replica(what.replica);
     if (number == replicas_.size())
       continue;
-    const auto* mine = replicas_[number].live.find(what.counter);
-    if (mine != nullptr && *mine != table::hash_of(element))
+    auto mine = replicas_[number].live.find(what.counter);
+    if (mine != 0 && mine != table::hash_of(element))
       return reused_dot(what);
   }
   return {};
 }
 
 template <class T>
-void or_set<T>::drop_unlisted(const interval_set& seen, replica_record& mine,
+void or_set<T>::drop_unlisted(const interval_set& seen,
+                              const replica_record& mine,
                               const std::vector<std::pair<dot, T>>& listed) {
   std::vector<std::pair<std::uint64_t, std::uint32_t>> gone;
   auto at = std::lower_bound(
@@ -465,13 +481,25 @@ void or_set<T>::drop_unlisted(const interval_set& seen, replica_record& mine,
                          dot what{mine.id, counter};
                          while (at != listed.end() && at->first < what)
                            ++at;
-                         if (at == listed.end() || at->first != what)
-                           gone.emplace_back(counter, hash);
+                         if (at != listed.end() && at->first == what)
+                           return;
+                         table_.prefetch(hash);
+                         gone.emplace_back(counter, hash);
                        });
   }
+  drop_all(mine, gone);
+}
+
+template <class T>
+void or_set<T>::drop_all(
+  const replica_record& mine,
+  const std::vector<std::pair<std::uint64_t, std::uint32_t>>& gone) {
   auto number = static_cast<std::size_t>(&mine - replicas_.data());
-  for (const auto& [counter, hash] : gone)
-    drop(pack(number, counter), hash);
+  for (std::size_t i = 0; i < gone.size(); ++i) {
+    if (i + ahead < gone.size())
+      table_.prefetch(gone[i + ahead].second);
+    drop(pack(number, gone[i].first), gone[i].second);
+  }
 }
 
 template <class T>
@@ -525,22 +553,11 @@ expected<void> or_set<T>::check(const or_set& other) const {
         break;
       if (at->number != page.number || *at == page)
         continue;
-      for (std::size_t word = 0, my_rank = 0, their_rank = 0;
-           word < page.live.size(); ++word) {
-        for (auto bits = page.live[word] | at->live[word]; bits != 0;
-             bits &= bits - 1) {
-          auto bit = bits & -bits;
-          auto in_mine = (at->live[word] & bit) != 0;
-          auto in_theirs = (page.live[word] & bit) != 0;
-          if (in_mine && in_theirs
-              && at->hashes[my_rank] != page.hashes[their_rank])
-            return reused_dot(
-              {theirs.id, page.number * dot_index::page_counters + word * 64
-                            + static_cast<unsigned>(std::countr_zero(bit))});
-          my_rank += in_mine ? 1 : 0;
-          their_rank += in_theirs ? 1 : 0;
-        }
-      }
+      for (std::size_t i = 0; i < page.hashes.size(); ++i)
+        if (at->hashes[i] != page.hashes[i] && at->hashes[i] != 0
+            && page.hashes[i] != 0)
+          return reused_dot(
+            {theirs.id, page.number * dot_index::page_counters + i});
     }
   }
   if (auto fits = deferred_.check(other.deferred_); !fits)
@@ -549,12 +566,10 @@ expected<void> or_set<T>::check(const or_set& other) const {
 }
 
 template <class T>
-void or_set<T>::take_from(const or_set& other, const replica_record& theirs,
-                          std::size_t number) {
+void or_set<T>::drop_removed(const replica_record& mine,
+                             const replica_record& theirs) {
   // What both have seen and only one has live was removed by somebody.
   std::vector<std::pair<std::uint64_t, std::uint32_t>> gone;
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> come;
-  const auto& mine = replicas_[number];
   auto place = std::size_t{0};
   const auto& their_pages = theirs.live.pages();
   for (const auto& page : mine.live.pages()) {
@@ -563,34 +578,29 @@ void or_set<T>::take_from(const or_set& other, const replica_record& theirs,
       ++place;
     auto both =
       place < their_pages.size() && their_pages[place].number == page.number;
-    const auto* hash = page.hashes.data();
-    for (std::size_t word = 0; word < page.live.size(); ++word) {
-      auto other_live = both ? their_pages[place].live[word] : 0;
-      if ((page.live[word] & ~other_live) == 0) {
-        hash += std::popcount(page.live[word]);
-        continue;
-      }
-      for (auto bits = page.live[word]; bits != 0; bits &= bits - 1, ++hash) {
-        auto bit = bits & -bits;
-        auto counter = page.number * dot_index::page_counters + word * 64
-                       + static_cast<unsigned>(std::countr_zero(bit));
-        if ((other_live & bit) == 0 && theirs.seen.contains(counter))
-          gone.emplace_back(counter, *hash);
-      }
+    if (both && their_pages[place] == page)
+      continue;
+    for (std::size_t i = 0; i < page.hashes.size(); ++i) {
+      auto counter = page.number * dot_index::page_counters + i;
+      if (page.hashes[i] != 0 && !(both && their_pages[place].hashes[i] != 0)
+          && theirs.seen.contains(counter))
+        gone.emplace_back(counter, page.hashes[i]);
     }
   }
-  auto unseen = theirs.seen.difference(mine.seen);
-  for (const auto& [first, last] : unseen.intervals())
+  drop_all(mine, gone);
+}
+
+template <class T>
+void or_set<T>::take_some(const or_set& other, const replica_record& theirs,
+                          const news_of_replica& news) {
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> come;
+  for (const auto& [first, last] : news.unseen.intervals())
     theirs.live.for_each(first, last,
                          [&](std::uint64_t counter, std::uint32_t hash) {
                            come.emplace_back(counter, hash);
                          });
-  for (const auto& [counter, hash] : gone)
-    drop(pack(number, counter), hash);
   auto their_number =
     static_cast<std::size_t>(&theirs - other.replicas_.data());
-  // The misses of a few are under way while one is dealt with.
-  constexpr std::size_t ahead = 12;
   for (std::size_t i = 0; i < come.size(); ++i) {
     if (i + ahead < come.size()) {
       other.table_.prefetch(come[i + ahead].second);
@@ -600,8 +610,27 @@ void or_set<T>::take_from(const or_set& other, const replica_record& theirs,
     auto at = other.table_.slot_of(pack(their_number, counter), hash);
     const auto& element = other.table_[at].element;
     if (!deferred_.removes(element, dot{theirs.id, counter}))
-      put(element, hash, pack(number, counter));
+      put(element, hash, pack(news.number, counter));
   }
+}
+
+template <class T>
+void or_set<T>::take_many(const or_set& other,
+                          const std::vector<news_of_replica>& news,
+                          std::size_t count) {
+  for (std::size_t i = 0; i < news.size(); ++i) {
+    auto& live = replicas_[news[i].number].live;
+    for (const auto& [first, last] : news[i].unseen.intervals())
+      other.replicas_[i].live.for_each(
+        first, last, [&](std::uint64_t counter, std::uint32_t hash) {
+          live.insert(counter, hash);
+        });
+  }
+  size_ += table_.merge(other.table_, count, [&](packed_dot what) {
+    const auto& [number, unseen] = news[replica_index_of(what)];
+    auto counter = counter_of(what);
+    return unseen.contains(counter) ? pack(number, counter) : packed_dot::none;
+  });
 }
 
 template <class T>
@@ -611,13 +640,25 @@ expected<void> or_set<T>::merge(const or_set& other) {
   if (auto fits = check(other); !fits)
     return fits;
   take_deferred(other.deferred_);
-  if (other.table_.used() > table_.used())
-    table_.reserve(other.table_.used() - table_.used());
+  std::vector<news_of_replica> news;
+  std::size_t count = 0;
   for (const auto& theirs : other.replicas_) {
     auto number = replica_number(theirs.id);
-    take_from(other, theirs, number);
-    replicas_[number].seen.merge(theirs.seen);
+    const auto& mine = replicas_[number];
+    drop_removed(mine, theirs);
+    news.push_back({number, theirs.seen.difference(mine.seen)});
+    for (const auto& [first, last] : news.back().unseen.intervals())
+      count += theirs.live.count(first, last);
   }
+  // Many are cheaper in the order of the tables, few one by one.
+  if (deferred_.empty() && count > table_.used() / 16) {
+    take_many(other, news, count);
+  } else {
+    for (std::size_t i = 0; i < news.size(); ++i)
+      take_some(other, other.replicas_[i], news[i]);
+  }
+  for (std::size_t i = 0; i < news.size(); ++i)
+    replicas_[news[i].number].seen.merge(other.replicas_[i].seen);
   if (!deferred_.empty())
     deferred_.forget(context());
   return {};
@@ -671,7 +712,6 @@ or_set<T>::part(const causal_context& dots) const {
         first, last, [&](std::uint64_t counter, std::uint32_t hash) {
           live.emplace_back(counter, hash);
         });
-    constexpr std::size_t ahead = 12;
     for (std::size_t i = 0; i < live.size(); ++i) {
       if (i + ahead < live.size())
         table_.prefetch(live[i + ahead].second);
@@ -687,8 +727,7 @@ or_set<T>::part(const causal_context& dots) const {
 
 template <class T>
 std::size_t or_set<T>::bytes() const noexcept {
-  auto sum = table_.slots().capacity() * sizeof(typename table::slot)
-             + replicas_.capacity() * sizeof(replica_record)
+  auto sum = table_.bytes() + replicas_.capacity() * sizeof(replica_record)
              + by_id_.capacity() * sizeof(std::size_t);
   for (const auto& known : replicas_)
     sum +=
