@@ -5,6 +5,7 @@
 #include "cli/commands/bench.hpp"
 #include "cli/commands/cert.hpp"
 #include "cli/commands/cluster.hpp"
+#include "cli/commands/concept.hpp"
 #include "cli/commands/config.hpp"
 #include "cli/commands/crdt.hpp"
 #include "cli/commands/data.hpp"
@@ -22,10 +23,10 @@ int main(int argc, char** argv) {
   using namespace neuroplex::cli;
   neuroplex::memory::end_with_words_when_cut();
   constexpr add_command commands[] = {
-    add_tour,      add_cluster, add_serve,  add_get,    add_set,
-    add_del,       add_incr,    add_scan,   add_load,   add_attach,
-    add_namespace, add_backup,  add_stats,  add_raft,   add_bench,
-    add_sim,       add_crdt,    add_doctor, add_config, add_cert,
+    add_tour,   add_cluster, add_serve, add_get,    add_set,       add_del,
+    add_incr,   add_scan,    add_load,  add_attach, add_namespace, add_backup,
+    add_stats,  add_raft,    add_bench, add_sim,    add_crdt,      add_concept,
+    add_doctor, add_config,  add_cert,
   };
   return run(argc, argv, commands);
 }

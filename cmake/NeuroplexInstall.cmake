@@ -16,6 +16,8 @@ foreach(folder IN ITEMS memory config storage crdt consensus actors)
   if(folder STREQUAL "actors")
     list(APPEND targets neuroplex_agreement neuroplex_resp neuroplex_tunnel
       neuroplex_upkeep)
+  elseif(folder STREQUAL "storage")
+    list(APPEND targets neuroplex_concept)
   elseif(folder STREQUAL "consensus")
     list(APPEND targets neuroplex_hybrid neuroplex_pbft)
   endif()

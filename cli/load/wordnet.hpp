@@ -21,11 +21,7 @@
 //
 // Ownership and threads: one thread. The reader owns its four files.
 //
-// Invariants: every synset stands at the byte that its offset names, else the
-// file was edited or cut and is refused.
-//
-// Failure behaviour: `bad_path` when a data file is missing (the message tells
-// to install wordnet-base), `protocol` with file:line and what was expected.
+// Failure behaviour: as synset_files.
 //
 // WordNet 3.0 Copyright 2006 by Princeton University, used under its licence:
 // see `wordnet_licence_path`.
@@ -33,13 +29,12 @@
 
 #include "cli/load/input.hpp"
 #include "cli/load/record.hpp"
-#include "cli/load/synset.hpp"
+#include "cli/load/synset_files.hpp"
 
-#include <array>
 #include <map>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 namespace neuroplex::cli {
 
@@ -69,10 +64,19 @@ public:
   open(const std::string& directory);
 
   /// Reads four sources in the order noun, verb, adjective, adverb.
-  explicit wordnet_reader(std::array<std::unique_ptr<byte_source>, 4> sources);
+  explicit wordnet_reader(synset_files::sources sources)
+    : wordnet_reader{synset_files{std::move(sources)}} {
+  }
 
-  [[nodiscard]] std::uint64_t bytes_read() const noexcept override;
-  [[nodiscard]] std::uint64_t total_bytes() const noexcept override;
+  explicit wordnet_reader(synset_files files) : files_{std::move(files)} {
+  }
+
+  [[nodiscard]] std::uint64_t bytes_read() const noexcept override {
+    return files_.bytes_read();
+  }
+  [[nodiscard]] std::uint64_t total_bytes() const noexcept override {
+    return files_.total_bytes();
+  }
 
   /// Counts of what was handed out so far.
   [[nodiscard]] const wordnet_totals& totals() const noexcept {
@@ -81,17 +85,11 @@ public:
 
 private:
   expected<read_step> read_record(record& result) override;
-  expected<read_step> next_synset(record& result);
   read_step next_word(record& result);
   expected<void> index_words();
 
-  std::vector<line_reader> files_;
-  std::size_t file_index_ = 0;
-  synset synset_;
+  synset_files files_;
   wordnet_totals totals_;
-  std::uint64_t total_bytes_ = 0;
-  std::uint64_t finished_bytes_ = 0;
-  std::uint64_t file_synsets_ = 0; // handed out of the present file
   std::map<std::string, std::string, std::less<>> words_; // word -> JSON list
   std::map<std::string, std::string, std::less<>>::const_iterator word_;
   bool words_begun_ = false;

@@ -1,0 +1,57 @@
+// A file for entries that the write log has no room for.
+//
+// Purpose: frames of entries, written at the end and flushed before the ring
+// lets go of them, and read from the front. When all was read, the file begins
+// anew with the next ones.
+//
+// Ownership and threads: one at a time, as the write log's lock has it; `size`
+// from any.
+//
+// Failure behaviour: `no_space`, `io`: nothing was added. `corrupt` for a frame
+// whose checksum is wrong though it was whole before. At a start a torn frame
+// at the end is left out: nobody was told that it was kept.
+#pragma once
+
+#include "memory/disk_directory.hpp"
+#include "storage/concept/write_log.hpp"
+
+namespace neuroplex::concepts {
+
+class spill_file final : public spill_store {
+public:
+  static constexpr std::string_view file_name = "spill";
+
+  /// Opens the file in `where`, which must outlive it, or makes it. What an
+  /// earlier process left in it comes first.
+  static expected<std::unique_ptr<spill_file>>
+  open(memory::disk_directory& where);
+
+  expected<void> put(std::vector<write_entry>& entries) override;
+  expected<void> take(std::vector<write_entry>& to, std::size_t most) override;
+
+  /// Empties the file if all was read. Not done by `take`: what it took is safe
+  /// elsewhere only later.
+  expected<void> trim();
+
+  [[nodiscard]] std::uint64_t size() const noexcept override {
+    return entries_;
+  }
+
+private:
+  explicit spill_file(std::unique_ptr<memory::disk_file> file,
+                      std::string where)
+    : file_{std::move(file)}, where_{std::move(where)} {
+  }
+
+  expected<void> count_frames();
+  expected<bool> read_frame(std::uint64_t at, std::string& entries,
+                            std::uint64_t& count) const;
+
+  std::unique_ptr<memory::disk_file> file_;
+  std::string where_;
+  std::uint64_t begin_ = 0; ///< of the first frame that was not read
+  std::uint64_t end_ = 0;
+  std::uint64_t entries_ = 0;
+};
+
+} // namespace neuroplex::concepts

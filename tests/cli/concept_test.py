@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""Learns WordNet with `neuroplex concept`, and holds what was learnt against a
+count of the data files by other means; asks it; kills a process that learns.
+
+usage: concept_test.py PATH-OF-NEUROPLEX
+"""
+
+import collections
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+WORDNET = pathlib.Path("/usr/share/wordnet")
+DEADLINE_S = 300
+
+# As `concept load wordnet` names the kinds of pointers.
+NAMES = {
+    "!": "antonym", "@": "hypernym", "@i": "instance_hypernym",
+    "~": "hyponym", "~i": "instance_hyponym", "#m": "member_holonym",
+    "#s": "substance_holonym", "#p": "part_holonym", "%m": "member_meronym",
+    "%s": "substance_meronym", "%p": "part_meronym", "=": "attribute",
+    "+": "derivation", "*": "entailment", ">": "cause", "^": "also_see",
+    "$": "verb_group", "&": "similar", "<": "participle", "\\": "pertainym",
+    ";c": "topic", "-c": "topic_member", ";r": "region",
+    "-r": "region_member", ";u": "usage", "-u": "usage_member",
+}
+
+
+def recount():
+    """Synsets, pointers by kind, and pointers that differ in anything."""
+    synsets = 0
+    kinds = collections.Counter()
+    different = set()
+    for part in ("noun", "verb", "adj", "adv"):
+        for line in open(WORDNET / f"data.{part}", encoding="latin-1"):
+            if line.startswith("  "):
+                continue
+            fields = line.split(" | ")[0].split()
+            synsets += 1
+            at = 4 + 2 * int(fields[3], 16)
+            for i in range(int(fields[at])):
+                pointer = fields[at + 1 + 4 * i:at + 5 + 4 * i]
+                kinds[NAMES[pointer[0]]] += 1
+                different.add((part, fields[0], *pointer))
+    return synsets, kinds, len(different)
+
+
+class Command:
+    def __init__(self, program, store):
+        self.program = program
+        self.store = store
+
+    def run(self, *arguments, text=None, refused=False):
+        done = subprocess.run(
+            [self.program, "concept", *arguments, "--store", self.store],
+            input=text, capture_output=True, text=True, timeout=DEADLINE_S,
+            check=False)
+        if not refused:
+            assert done.returncode == 0, (arguments, done)
+            return done.stdout
+        # One line, and the status of an error that was foreseen.
+        assert done.returncode in range(2, 7), (arguments, done)
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        return done.stderr
+
+    def json(self, *arguments, text=None):
+        return json.loads(self.run(*arguments, "--output", "json", text=text))
+
+
+def check_wordnet(command, pictures):
+    synsets, kinds, different = recount()
+    learnt = command.json("load", "wordnet")
+    assert learnt["concepts"] == synsets, learnt
+    assert learnt["associations_by_type"] == kinds, learnt
+    assert learnt["associations_read"] == kinds.total(), learnt
+    assert learnt["edges"] == different, (learnt, different)
+
+    kept = command.json("stats")
+    assert kept["concepts"] == synsets and kept["edges"] == different, kept
+    assert kept["replayed_entries"] == 0, kept
+
+    picture = pictures / "path.svg"
+    found = command.json("path", "dog.n.01", "cat.n.01", "--picture", picture)
+    steps = found["paths"][0]["steps"]
+    assert steps[0]["concept"] == "dog.n.01", steps
+    assert steps[-1]["concept"] == "cat.n.01", steps
+    assert found["paths"][0]["length"] == 3, found
+    drawn = picture.read_text(encoding="utf-8")
+    assert drawn.startswith("<svg ") and ">dog.n.01<" in drawn
+    # By hypernyms and hyponyms of animals alone it is one step longer.
+    kinds_only = command.json("path", "dog.n.01", "feline.n.01",
+                              "--type", "hypernym", "--type", "hyponym")
+    assert [s["concept"] for s in kinds_only["paths"][0]["steps"]] == [
+        "dog.n.01", "canine.n.02", "carnivore.n.01", "feline.n.01"]
+    several = command.json("path", "dog.n.01", "cat.n.01", "--count", "3")
+    costs = [path["cost"] for path in several["paths"]]
+    assert len(costs) == 3 and costs == sorted(costs) and costs[0] == 3, costs
+    assert "dog.n.01 is a kind of " in command.run(
+        "explain", "dog.n.01", "cat.n.01")
+
+    cut = command.run("path", "dog.n.01", "cat.n.01", "--depth", "1",
+                      refused=True)
+    assert "bound of depth" in cut, cut
+    assert "no such concept" in command.run("neighbors", "dgo.n.01", refused=True)
+    assert "no such type" in command.run("path", "dog.n.01", "cat.n.01",
+                                         "--type", "hyper", refused=True)
+    near = command.json("neighbors", "dog.n.01", "--type", "hypernym")
+    assert {n["concept"] for n in near["neighbors"]} == {
+        "canine.n.02", "domestic_animal.n.01"}, near
+    assert any(each["concept"] == "dog.n.01" for each in
+               command.json("search", "dog, domestic dog")["concepts"])
+    assert command.json("spread", "dog.n.01", "--limit", "5")["activated"]
+
+
+def check_lines(command):
+    lines = "\n".join([
+        '{"id":"a","content":"one\\ntwo","vector":[1,0]}',
+        '{"id":"b","attributes":{"colour":"red"}}',
+        '{"source":"a","target":"b","type":"near","weight":2.5}',
+    ])
+    learnt = command.json("load", "jsonl", "-", text=lines)
+    assert (learnt["concepts"], learnt["edges"]) == (2, 1), learnt
+    near = command.json("neighbors", "a")["neighbors"]
+    assert near[0]["concept"] == "b" and near[0]["weight"] == 2.5, near
+    # What is wrong is told with its line, and changes nothing.
+    for wrong in ('{"id":""}', '{"id":"c","strength":-1}', "[1]", '{"id":"c"',
+                  '{"id":"c","more":1}', '{"id":"c","vector":[1e99]}',
+                  '{"source":"a","target":"b"}',
+                  '{"source":"a","target":"b","type":"near","weight":-1}'):
+        told = command.run("load", "jsonl", "-", text=wrong, refused=True)
+        assert "<stdin>:1: " in told, told
+    # Its ends are not known, or its vector is longer than the others.
+    for wrong in ('{"source":"a","target":"z","type":"near"}',
+                  '{"id":"c","vector":[1,2,3]}'):
+        command.run("load", "jsonl", "-", text=wrong, refused=True)
+    kept = command.json("stats")
+    assert (kept["concepts"], kept["edges"]) == (2, 1), kept
+
+
+def check_kill(program, folder):
+    """Whatever the moment, what is left is a store that can be opened."""
+    for round_number in range(2):
+        store = folder / f"killed-{round_number}"
+        learner = subprocess.Popen(
+            [program, "concept", "load", "wordnet", "--store", store],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + DEADLINE_S
+        while not (store / "spill").exists() and time.monotonic() < until:
+            time.sleep(0.001)
+        time.sleep(0.5 * round_number)
+        os.kill(learner.pid, signal.SIGKILL)
+        learner.wait()
+        kept = Command(program, store).json("stats")
+        assert kept["concepts"] <= 117_659, kept
+
+
+def main():
+    program = sys.argv[1]
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        folder = pathlib.Path(name)
+        check_lines(Command(program, folder / "lines"))
+        if not WORDNET.is_dir():
+            print("skipped: no WordNet here (apt-get install wordnet-base)")
+            return
+        check_wordnet(Command(program, folder / "wordnet"), folder)
+        check_kill(program, folder)
+    print("learnt, asked, killed: as it should be")
+
+
+if __name__ == "__main__":
+    main()
