@@ -35,6 +35,7 @@ bool is_beat(const raft::message& what) {
 
 store_machine::machine_options machine_of(const group::options& settings) {
   auto machine = settings.machine;
+  machine.notes_changes = settings.feed != nullptr;
   if (settings.groups > 1)
     machine.holds = [id = settings.id,
                      groups = settings.groups](std::string_view key) {
@@ -94,6 +95,8 @@ group::open(const options& settings, memory::store& store, snapshot_files files,
     if (auto restored = result->machine_.restore(*bytes); !restored)
       return restored.error();
     result->applied_ = latest->index;
+    if (settings.feed != nullptr)
+      settings.feed->replaced(settings.id, latest->index);
   }
   return result;
 }
@@ -399,6 +402,8 @@ void group::apply(std::vector<raft::entry>& committed, raft::time now,
     }
     applied_ = one.index;
     applied_bytes_ += one.data.size();
+    if (options_.feed != nullptr)
+      options_.feed->applied(options_.id, one.index, machine_.take_changes());
     answer_commands(one, std::move(answers), out);
   }
   core_.absorb(raft::applied{applied_}, now);
@@ -505,6 +510,8 @@ void group::carry_out_snapshots(raft::time now, group_output& /*out*/) {
       return stop(restored.error().message(), now);
     applied_ = meta.index;
     applied_bytes_ = 0;
+    if (options_.feed != nullptr)
+      options_.feed->replaced(options_.id, meta.index);
     ++counters_.installed;
     core_.absorb(raft::snapshot_installed{meta.index}, now);
   }

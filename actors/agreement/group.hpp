@@ -17,6 +17,7 @@
 // this node's part in the group for good; `problem` says why.
 #pragma once
 
+#include "actors/agreement/change_feed.hpp"
 #include "actors/agreement/frames.hpp"
 #include "actors/agreement/snapshot_files.hpp"
 #include "consensus/raft/core.hpp"
@@ -82,6 +83,7 @@ public:
     store_machine::machine_options machine{};
     std::vector<std::string> spaces{}; ///< the namespaces it has keys of
     std::uint64_t groups = 1;          ///< that share them
+    change_feed* feed = nullptr;       ///< told of changes; outlives the group
 
     /// A snapshot is taken when so much was applied since the last one.
     std::uint64_t snapshot_after_bytes = std::uint64_t{64} << 20;

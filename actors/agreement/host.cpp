@@ -79,6 +79,8 @@ expected<void> host::implementation::open() {
   if (!formed)
     return formed.error();
   formation_ = std::move(*formed);
+  feed_.emplace(change_feed::options{.number = fresh ^ options_.self << 52,
+                                     .groups = options_.groups});
   auto where =
     memory::open_disk_directory(options_.directory + "/log", true, "raft log");
   if (!where)
@@ -148,6 +150,7 @@ expected<void> host::implementation::begin_group(seat& where) {
   settings.id = where.id;
   settings.spaces = options_.spaces;
   settings.groups = options_.groups;
+  settings.feed = &*feed_;
   settings.snapshot_after_bytes = options_.snapshot_after_bytes;
   settings.raft.id = options_.self;
   settings.raft.incarnation = formation_->incarnation();
@@ -196,6 +199,7 @@ void host::implementation::stop() noexcept {
     one->asks.give_up();
   for (auto& [tag, one] : std::exchange(orders_, {}))
     one.done(failure{errc::unknown_outcome, "raft: the node is stopping"});
+  feed_->give_up();
 }
 
 // -- from other threads -------------------------------------------------------
@@ -224,6 +228,12 @@ void host::implementation::submit(std::vector<wish> what) {
     const std::uint64_t one = 1;
     static_cast<void>(::write(wake_.get(), &one, sizeof(one)));
   }
+}
+
+void host::implementation::watch_changes(watch_wish what) {
+  post([this, what = std::move(what)]() mutable {
+    feed_->watch(std::move(what), monotonic_now());
+  });
 }
 
 void host::implementation::set_peer(raft::node_id id,
@@ -255,6 +265,7 @@ void host::implementation::run() {
     take_written();
     touch_due();
     take_turns();
+    feed_->serve(now_);
     connect_peers();
     send_all();
     if (now_ >= next_report_) {
@@ -267,7 +278,7 @@ void host::implementation::run() {
 }
 
 raft::time host::implementation::next_deadline() const {
-  auto next = next_report_;
+  auto next = std::min(next_report_, feed_->next_deadline());
   if (!deadlines_.empty())
     next = std::min(next, deadlines_.begin()->first);
   for (const auto& [id, one] : peers_)
@@ -564,6 +575,10 @@ void host::submit(wish what) {
 
 void host::submit(std::vector<wish> what) {
   inside_->submit(std::move(what));
+}
+
+void host::watch(watch_wish what) {
+  inside_->watch_changes(std::move(what));
 }
 
 void host::order(group_id group, order_kind kind, raft::node_id node,

@@ -98,6 +98,10 @@ public:
   /// The same for many, which costs hardly more than one.
   void submit(std::vector<wish> what);
 
+  /// Tells what changes in the keys of a namespace, as this node applies it:
+  /// it may lag behind the leader, and goes on while there is none.
+  void watch(watch_wish what);
+
   // -- an operator's wishes, for one group or `all_groups`
   // ---------------------
 

@@ -407,3 +407,53 @@ TEST_CASE("many idle groups take next to no processor time", "[threads]") {
   // The aim is 0.06 for 256; a machine that is busy takes some times that.
   CHECK(share < 0.6);
 }
+
+TEST_CASE("who watches goes on at another node, and is told of a snapshot",
+          "[threads]") {
+  test_cluster three{3};
+  three.start_all();
+  auto& leader = three.leader();
+  auto& lost = three.at(leader.options.self % 3 + 1);
+  auto watch = [](test_node& node, const watch_position& after) {
+    std::promise<watch_answer> promise;
+    node->watch(
+      {.space = "default",
+       .prefix = "k",
+       .after = after,
+       .deadline = in_a_while(),
+       .done = [&](watch_answer got) { promise.set_value(std::move(got)); }});
+    return promise.get_future().get();
+  };
+  auto begun = watch(lost, {});
+  REQUIRE(begun.code == errc::ok);
+  auto put = [&](const std::string& value) {
+    CHECK(leader.ask({.kind = kind::set, .key = "k", .value = value}).status
+          == errc::ok);
+  };
+  put("1");
+  auto first = watch(lost, begun.next);
+  REQUIRE(first.changes.size() == 1);
+  CHECK(first.changes[0].what.value == "1");
+
+  put("2");
+  auto second = watch(leader, first.next);
+  REQUIRE(second.changes.size() == 1);
+  CHECK(second.changes[0].what.value == "2");
+
+  // A node that starts again has the changes of its log, not those of the
+  // snapshot before.
+  lost.stop();
+  put("3");
+  three.start(lost.options.self);
+  auto third = watch(lost, second.next);
+  REQUIRE(third.changes.size() == 1);
+  CHECK(third.changes[0].what.value == "3");
+  REQUIRE(lost.operate([](host& inside, operator_answer done) {
+    inside.take_snapshot(host::all_groups, std::move(done));
+  }));
+  lost.stop();
+  three.start(lost.options.self);
+  auto after_gap = watch(lost, second.next);
+  CHECK(after_gap.gap);
+  CHECK(after_gap.changes.empty());
+}

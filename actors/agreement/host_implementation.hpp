@@ -40,6 +40,7 @@ public:
 
   void post(std::function<void()> task);
   void submit(std::vector<wish> what);
+  void watch_changes(watch_wish what);
   void order(group_id group, order_kind kind, raft::node_id node,
              operator_answer done);
   void take_snapshot(group_id group, operator_answer done);
@@ -178,6 +179,7 @@ private:
   std::unique_ptr<memory::disk_directory> state_directory_;
   std::unique_ptr<memory::disk_directory> errand_directory_;
   std::optional<formation> formation_;
+  std::optional<change_feed> feed_; // since `open`
   std::unique_ptr<log_writer> writer_;
   std::vector<std::unique_ptr<seat>> seats_; // of group first_group + position
   bool formed_ = false;                      // the nodes have met

@@ -15,6 +15,10 @@ constexpr std::uint8_t snapshot_version = 1;
 // under way by then must still fit, on replicas that are filled a bit more too.
 constexpr double nearly_full = 0.85;
 
+// Values that are noted as changes of one entry. All that are set by it fit;
+// appends by the thousand to a long value do not.
+constexpr std::size_t max_noted_bytes = 2 * limits::max_batch_bytes;
+
 // Entries of a namespace that are looked at in one go.
 constexpr std::size_t scan_step = 4'096;
 
@@ -59,8 +63,8 @@ expected<std::int64_t> expiry_after(std::int64_t now_ms, std::int64_t ttl_ms) {
 } // namespace
 
 machine::machine(memory::store& store, const machine_options& options)
-  : store_{store}, holds_{options.holds}, sessions_{options.max_sessions,
-                                                    options.session_window} {
+  : store_{store}, holds_{options.holds}, notes_changes_{options.notes_changes},
+    sessions_{options.max_sessions, options.session_window} {
 }
 
 expected<memory::namespace_id> machine::space_of(std::string_view name) {
@@ -146,6 +150,15 @@ expected<void> machine::expire_due() {
     auto code = store_.erase(where.first, where.second);
     if (code != errc::ok && code != errc::not_found)
       return cannot_apply(code, "an expiry");
+    if (notes_changes_) {
+      auto named =
+        std::find_if(spaces_.begin(), spaces_.end(), [&](const auto& one) {
+          return one.second == where.first;
+        });
+      changes_.push_back({.kind = change_kind::expire,
+                          .space = named->first,
+                          .key = where.second});
+    }
     set_expiry(where, 0);
   }
   return {};
@@ -157,6 +170,8 @@ expected<std::vector<command_answer>> machine::apply(raft::log_index index,
   if (!decoded)
     return decoded.error();
   untouched_ = false;
+  changes_.clear();
+  noted_bytes_ = 0;
   time_ms_ = std::max(time_ms_, decoded->time_ms);
   if (auto expired = expire_due(); !expired)
     return expired.error();
@@ -301,7 +316,41 @@ expected<result> machine::execute(const operation& what) {
     return cannot_apply(status, "an operation");
   if (status == errc::ok && stores && !keeps)
     set_expiry(where, expires_at_ms);
+  if (status == errc::ok && notes_changes_)
+    if (auto noted = note_change(what, *space); !noted)
+      return noted.error();
   return done;
+}
+
+// Only for what was carried out.
+expected<void> machine::note_change(const operation& what,
+                                    memory::namespace_id space) {
+  change one{.space = std::string{what.space}, .key = std::string{what.key}};
+  switch (what.kind) {
+    case operation_kind::get:
+    case operation_kind::expire:
+    case operation_kind::persist:
+      return {};
+    case operation_kind::erase:
+    case operation_kind::take:
+      one.kind = change_kind::erase;
+      break;
+    case operation_kind::increment:
+    case operation_kind::append:
+      if (auto code = store_.get(space, what.key, one.value); code != errc::ok)
+        return cannot_apply(code, "an operation");
+      break;
+    default:
+      one.value = what.value;
+      break;
+  }
+  if (noted_bytes_ + one.value.size() > max_noted_bytes) {
+    one.value_omitted = true;
+    one.value.clear();
+  }
+  noted_bytes_ += one.value.size();
+  changes_.push_back(std::move(one));
+  return {};
 }
 
 expected<std::vector<result>>

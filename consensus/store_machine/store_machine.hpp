@@ -27,6 +27,7 @@
 #include "consensus/store_machine/command.hpp"
 #include "memory/store.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <set>
@@ -45,6 +46,27 @@ struct machine_options {
   /// Which keys are this machine's, where several share namespaces; the same on
   /// all replicas. Empty: all are.
   std::function<bool(std::string_view key)> holds{};
+
+  /// Whether `changes` tells what entries of the log have changed.
+  bool notes_changes = false;
+};
+
+enum class change_kind : std::uint8_t { set, erase, expire };
+
+inline constexpr std::uint8_t change_kind_count =
+  static_cast<std::uint8_t>(change_kind::expire) + 1;
+
+/// What became of one key. A lifetime that was given or taken is no change.
+struct change {
+  change_kind kind = change_kind::set;
+  std::string space{};
+  std::string key{};
+  std::string value{}; ///< after it; of `set` only
+
+  /// The value did not fit into what is noted of one entry of the log.
+  bool value_omitted = false;
+
+  friend bool operator==(const change&, const change&) = default;
 };
 
 /// What became of one command of an entry.
@@ -62,6 +84,11 @@ public:
   /// Executes the entry at `index` and answers its commands in their order.
   expected<std::vector<command_answer>> apply(raft::log_index index,
                                               std::string_view bytes);
+
+  /// What the latest `apply` has changed, in order.
+  [[nodiscard]] std::vector<change> take_changes() noexcept {
+    return std::exchange(changes_, {});
+  }
 
   /// Executes operations that change nothing. `bad_argument` for others.
   [[nodiscard]] expected<std::vector<result>>
@@ -111,6 +138,7 @@ private:
   known_space(std::string_view name) const;
   expected<command_answer> execute(const command& what);
   expected<result> execute(const operation& what);
+  expected<void> note_change(const operation& what, memory::namespace_id space);
   expected<void> expire_due();
   void set_expiry(const place& where, std::int64_t expires_at_ms);
   [[nodiscard]] std::int64_t expiry_of(const place& where) const;
@@ -125,6 +153,9 @@ private:
 
   memory::store& store_;
   std::function<bool(std::string_view key)> holds_;
+  bool notes_changes_ = false;
+  std::vector<change> changes_;
+  std::size_t noted_bytes_ = 0; ///< values in them
   bool untouched_ = false; ///< nothing was applied or restored since `begin`
   raft::session_table sessions_;
   std::int64_t time_ms_ = 0;

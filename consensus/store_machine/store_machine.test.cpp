@@ -28,13 +28,13 @@ public:
     auto made = memory::store::create(room_.path() / "segment", options);
     REQUIRE(made);
     store_.emplace(std::move(*made));
-    machine_.emplace(*store_, machine_options{64, 32, {}});
+    machine_.emplace(*store_, machine_options{64, 32, {}, true});
     REQUIRE(machine_->begin({"default"}));
   }
 
   // A machine with some of the keys of a store that others use as well.
   replica(memory::store& shared, std::function<bool(std::string_view)> holds) {
-    machine_.emplace(shared, machine_options{64, 32, std::move(holds)});
+    machine_.emplace(shared, machine_options{64, 32, std::move(holds), true});
     REQUIRE(machine_->begin({"default"}));
   }
 
@@ -61,12 +61,16 @@ public:
                                 .batch = batch}}});
   }
 
-  result run(const operation& one) {
-    auto answer = run({one}, ++sequence_);
+  std::vector<result> run(const std::vector<operation>& operations) {
+    auto answer = run(operations, ++sequence_);
     REQUIRE(answer.verdict == raft::session_verdict::execute);
     auto results = decode_answer(answer.bytes);
     REQUIRE(results);
-    return results->front();
+    return *results;
+  }
+
+  result run(const operation& one) {
+    return run(std::vector{one}).front();
   }
 
   command_answer apply(const log_entry& what) {
@@ -352,4 +356,59 @@ TEST_CASE("machines that share a namespace have their own keys") {
   CHECK(first.get("a1") == "x");
   CHECK(first->read({{.key = "a2"}})->front().status == errc::not_found);
   CHECK(second.get("b1") == "z");
+}
+
+TEST_CASE("changes are told as they were made") {
+  replica one;
+  one.open();
+  using changes = std::vector<change>;
+  auto set = [](std::string key, std::string value) {
+    return change{
+      .space = "default", .key = std::move(key), .value = std::move(value)};
+  };
+  auto gone = [](change_kind how, std::string key) {
+    return change{.kind = how, .space = "default", .key = std::move(key)};
+  };
+  one.run({.kind = kind::set, .key = "k", .value = "1", .ttl_ms = 50});
+  CHECK(one->take_changes() == changes{set("k", "1")});
+  CHECK(one->take_changes().empty());
+  one.run({.kind = kind::increment, .key = "k", .delta = 4});
+  CHECK(one->take_changes() == changes{set("k", "5")});
+  one.run({.kind = kind::append, .key = "k", .value = "0"});
+  CHECK(one->take_changes() == changes{set("k", "50")});
+
+  // What was refused or only read is no change, nor is a lifetime.
+  one.run({.kind = kind::set_if_absent, .key = "k", .value = "2"});
+  one.run({.key = "k"});
+  one.run({.kind = kind::erase, .key = "other"});
+  one.run({.kind = kind::expire, .key = "k", .ttl_ms = 100});
+  CHECK(one->take_changes().empty());
+
+  one.run(
+    std::vector<operation>{{.kind = kind::set, .key = "a", .value = "x"},
+                           {.kind = kind::take, .key = "a"},
+                           {.kind = kind::exchange, .key = "b", .value = "y"}});
+  CHECK(
+    one->take_changes()
+    == changes{set("a", "x"), gone(change_kind::erase, "a"), set("b", "y")});
+
+  one.time_ms += 1'000;
+  one.run({.key = "b"});
+  CHECK(one->take_changes() == changes{gone(change_kind::expire, "k")});
+}
+
+TEST_CASE("an entry that makes long values again and again is noted in part") {
+  replica one;
+  one.open();
+  std::string half(store_machine::limits::max_value_bytes / 2, 'x');
+  one.run({.kind = kind::set, .key = "k", .value = half});
+  std::vector<operation> many(40,
+                              {.kind = kind::append, .key = "k", .value = "y"});
+  one.run(many);
+  auto noted = one->take_changes();
+  REQUIRE(noted.size() == many.size());
+  CHECK(noted.front().value == half + "y");
+  CHECK_FALSE(noted.front().value_omitted);
+  CHECK(noted.back().value.empty());
+  CHECK(noted.back().value_omitted);
 }
