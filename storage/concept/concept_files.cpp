@@ -2,6 +2,7 @@
 
 #include "storage/concept/attribute_list.hpp"
 #include "storage/concept/entry_codec.hpp"
+#include "storage/concept/unix_time.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -45,12 +46,6 @@ std::optional<std::uint64_t> segment_number(std::string_view name) {
       || segment_name(number).size() != segment_prefix.size() + name.size())
     return std::nullopt;
   return number;
-}
-
-std::int64_t unix_time_us() noexcept {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-           std::chrono::system_clock::now().time_since_epoch())
-    .count();
 }
 
 struct id_hash {

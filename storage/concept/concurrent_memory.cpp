@@ -1,4 +1,5 @@
 #include "storage/concept/concurrent_memory.hpp"
+#include "storage/concept/unix_time.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -13,12 +14,6 @@ constexpr std::chrono::milliseconds longest_interval{60'000};
 
 /// Entries after which a producer looks whether a batch is waiting.
 constexpr std::uint64_t look_every = 256;
-
-std::int64_t unix_time_us() noexcept {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-           std::chrono::system_clock::now().time_since_epoch())
-    .count();
-}
 
 std::uint64_t seed_or_chance(std::uint64_t seed) {
   if (seed != 0)
