@@ -367,6 +367,7 @@ TEST_CASE("a spill that was left is read before what is new",
     auto spill = spill_file::open(*where);
     REQUIRE(spill);
     std::vector<write_entry> some;
+    some.reserve(entries.size());
     for (auto& entry : entries)
       some.push_back(std::move(entry));
     REQUIRE((*spill)->put(some));

@@ -330,17 +330,37 @@ void graph::prefetch_index(const write_entry& entry) const noexcept {
     ask(entry.target);
 }
 
-/// Of what the index has for an entry; its line has come by now.
+/// Calls `visit` with the places that the line of an id names.
+template <class Visit>
+void graph::probe_index(const concept_id& id, Visit&& visit) const noexcept {
+  auto hash = hash_of(id, working_.seed);
+  for (auto found : working_.buckets[working_.bucket_of(hash)].entries)
+    if (static_cast<std::uint32_t>(found >> 32) == hash && found != 0)
+      visit(static_cast<concept_slot>(found) - 1);
+}
+
 void graph::prefetch_records(const write_entry& entry) const noexcept {
-  auto ask = [this](const concept_id& id) {
-    auto hash = hash_of(id, working_.seed);
-    for (auto found : working_.buckets[working_.bucket_of(hash)].entries)
-      if (static_cast<std::uint32_t>(found >> 32) == hash && found != 0)
-        working_.records.prefetch(static_cast<concept_slot>(found) - 1);
-  };
-  ask(entry.id);
+  auto ask = [this](concept_slot slot) { working_.records.prefetch(slot); };
+  probe_index(entry.id, ask);
   if (entry.kind == entry_kind::learn_association)
-    ask(entry.target);
+    probe_index(entry.target, ask);
+}
+
+/// The beginnings of the lists that an association is added to.
+void graph::prefetch_lists(const write_entry& entry) const noexcept {
+  if (entry.kind != entry_kind::learn_association)
+    return;
+  constexpr std::size_t line_bytes = 64;
+  constexpr std::size_t lines = 4;
+  auto ask = [](const edge_block* list) {
+    const auto* begin = reinterpret_cast<const char*>(list);
+    for (std::size_t i = 0; list != nullptr && i < lines; ++i)
+      __builtin_prefetch(begin + i * line_bytes);
+  };
+  probe_index(entry.id,
+              [&](concept_slot slot) { ask(working_.records[slot].out); });
+  probe_index(entry.target,
+              [&](concept_slot slot) { ask(working_.records[slot].in); });
 }
 
 } // namespace neuroplex::concepts

@@ -41,12 +41,15 @@ public:
   template <class Refused>
   void apply(std::span<const write_entry> batch, std::int64_t now_us,
              Refused&& refused) {
-    constexpr std::size_t ahead = 12;
+    // Each stage needs what the one before has asked for.
+    constexpr std::size_t stage = 6;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (i + ahead < batch.size())
-        prefetch_index(batch[i + ahead]);
-      if (i + ahead / 2 < batch.size())
-        prefetch_records(batch[i + ahead / 2]);
+      if (i + 3 * stage < batch.size())
+        prefetch_index(batch[i + 3 * stage]);
+      if (i + 2 * stage < batch.size())
+        prefetch_records(batch[i + 2 * stage]);
+      if (i + stage < batch.size())
+        prefetch_lists(batch[i + stage]);
       if (auto result = apply(batch[i], now_us); result != errc::ok)
         refused(batch[i], result);
     }
@@ -105,6 +108,9 @@ private:
   void free_overflow(std::uint32_t place);
   void prefetch_index(const write_entry& entry) const noexcept;
   void prefetch_records(const write_entry& entry) const noexcept;
+  void prefetch_lists(const write_entry& entry) const noexcept;
+  template <class Visit>
+  void probe_index(const concept_id& id, Visit&& visit) const noexcept;
 
   block_arena arena_;
   edit_session session_;

@@ -187,8 +187,9 @@ std::vector<std::string> explain(const graph_version& in, const path& what,
     auto after = display_name(in.records[step.slot]);
     if (!step.is_out)
       before.swap(after);
-    sentences.push_back(before + ' ' + std::string{types.phrase(step.by.type)}
-                        + ' ' + after + '.');
+    before.append(" ").append(types.phrase(step.by.type));
+    before.append(" ").append(after).append(".");
+    sentences.push_back(std::move(before));
   }
   return sentences;
 }

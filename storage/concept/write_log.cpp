@@ -65,9 +65,8 @@ bool write_log::try_append(write_entry& entry) {
                                      std::memory_order_relaxed))
       continue;
     entry.sequence = first_sequence_ + place;
-    auto sequence = entry.sequence;
-    at.entry = std::move(entry);
-    entry.sequence = sequence;
+    std::swap(at.entry, entry); // what the cell had was taken
+    entry.sequence = at.entry.sequence;
     // Pairs with the acquire in try_take.
     at.turn.store(place + 1, std::memory_order_release);
     return true;

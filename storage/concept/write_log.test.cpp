@@ -212,9 +212,11 @@ TEST_CASE("readers see whole batches while a writer learns",
   REQUIRE(memory.types().intern("next"));
   constexpr std::uint64_t concepts = 2000;
   std::atomic<bool> done{false};
+  constexpr int reader_count = 2;
   std::vector<std::thread> readers;
+  readers.reserve(reader_count);
   std::atomic<std::uint64_t> wrong{0};
-  for (int r = 0; r < 2; ++r)
+  for (int r = 0; r < reader_count; ++r)
     readers.emplace_back([&] {
       std::uint64_t last = 0;
       while (!done) {

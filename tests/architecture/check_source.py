@@ -22,7 +22,7 @@ FOLDERS = {
     "config": {"memory"},
     "actors": {"config", "consensus", "crdt", "storage", "memory"},
     "cli": {"actors", "config", "consensus", "crdt", "storage", "memory"},
-    "examples": {"actors", "config", "crdt", "memory"},
+    "examples": {"actors", "config", "crdt", "storage", "memory"},
     "bench": {"actors", "config", "consensus", "crdt", "storage", "memory",
               "cli", "bench", "tests"},
     "tests": {"actors", "config", "consensus", "crdt", "storage", "memory",
