@@ -164,7 +164,8 @@ public:
   /// State of the node this client is connected to, and of its peers.
   expected<node_report> stats();
 
-  /// An operator's wish about what nodes agree on, as raft_peer_actor has it
+  /// An operator's wish about what nodes agree on, as agreement_peer_actor has
+  /// it
   /// ("add", "remove", "transfer", "snapshot"), for a group or all (0). Why
   /// not: its code and line. `unknown_outcome` when no answer comes.
   expected<void> operate_agreement(const std::string& wish, std::uint32_t node,

@@ -61,7 +61,7 @@ using node_actor = interface_of<
   // A peer (by id) cannot be met, for this reason; the flag tells that one of
   // the two refused the other. From our own peer links.
   answers<void>(lost_atom, std::uint32_t, std::string, bool),
-  // As raft_peer_actor; `bad_argument` when nothing is agreed on here.
+  // As agreement_peer_actor; `bad_argument` when nothing is agreed on here.
   answers<reply>(member_atom, std::string, std::uint32_t, std::uint64_t),
   // The state of the node.
   answers<node_report>(stats_atom),
@@ -76,7 +76,7 @@ using node_actor = interface_of<
   answers<void>(halt_atom)>;
 
 /// Gets answers for the namespaces that nodes agree on, whoever leads.
-using raft_peer_actor = interface_of<
+using agreement_peer_actor = interface_of<
   // One operation on one key. As router_actor; `bad_argument` with the reason
   // for what cannot be given on such a namespace.
   answers<reply>(apply_atom, request),
@@ -114,7 +114,7 @@ using router_actor = interface_of<
   answers<void>(shard_atom, std::uint32_t, caf::strong_actor_ptr),
   // The segment of this node is served by this store_actor from now on.
   answers<void>(store_atom, caf::strong_actor_ptr),
-  // What is agreed on is served by this raft_peer_actor from now on.
+  // What is agreed on is served by this agreement_peer_actor from now on.
   answers<void>(agreed_atom, caf::strong_actor_ptr),
   // What it has done so far, and its peers.
   answers<router_report>(stats_atom)>;

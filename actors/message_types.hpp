@@ -248,13 +248,30 @@ auto inspect(Inspector& f, agreement_group_report& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, byzantine_report& x) {
+  return inspect_as(
+    f, x, "byzantine_report", field("mode", x.mode), field("faults", x.faults),
+    field("epoch", x.epoch), field("view", x.view), field("primary", x.primary),
+    field("view_active", x.view_active), field("executed", x.executed),
+    field("stable_checkpoint", x.stable_checkpoint),
+    field("view_changes", x.view_changes),
+    field("state_transfers", x.state_transfers),
+    field("transferring", x.transferring), field("misdeeds", x.misdeeds),
+    field("evidence", x.evidence), field("lowest_trust", x.lowest_trust),
+    field("switches", x.switches), field("rolled_back", x.rolled_back),
+    field("operations", x.operations), field("wishes", x.wishes),
+    field("key", x.key));
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, agreement_report& x) {
   return inspect_as(
     f, x, "agreement_report", field("enabled", x.enabled),
-    field("formed", x.formed), field("port", x.port), field("spaces", x.spaces),
-    field("groups", x.groups), field("log_batches", x.log_batches),
-    field("log_writes", x.log_writes), field("log_bytes", x.log_bytes),
-    field("log_full", x.log_full), field("problem", x.problem));
+    field("protocol", x.protocol), field("formed", x.formed),
+    field("port", x.port), field("spaces", x.spaces), field("groups", x.groups),
+    field("log_batches", x.log_batches), field("log_writes", x.log_writes),
+    field("log_bytes", x.log_bytes), field("log_full", x.log_full),
+    field("problem", x.problem), field("byzantine", x.byzantine));
 }
 
 template <class Inspector>
@@ -297,6 +314,7 @@ NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::performance_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::lease)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::cache_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::agreement_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::byzantine_report)
 
 NEUROPLEX_ADD_ATOM(neuroplex, apply_atom, "apply")
 NEUROPLEX_ADD_ATOM(neuroplex, batch_atom, "batch")

@@ -369,10 +369,34 @@ struct agreement_group_report {
   std::string problem; ///< why this node takes no further part
 };
 
+/// A node's part in a group of which some members may lie.
+struct byzantine_report {
+  std::string mode;         ///< pbft, or raft in an epoch by Raft
+  std::uint32_t faults = 0; ///< how many may lie
+  std::uint64_t epoch = 0;  ///< rises with each switch of mode
+  std::uint64_t view = 0;
+  std::uint32_t primary = 0; ///< of the view
+  bool view_active = false;  ///< the view has begun here
+  std::uint64_t executed = 0;
+  std::uint64_t stable_checkpoint = 0;
+  std::uint64_t view_changes = 0; ///< that this node asked for
+  std::uint64_t state_transfers = 0;
+  bool transferring = false;
+  std::uint64_t misdeeds = 0;    ///< seen in PBFT
+  std::uint64_t evidence = 0;    ///< cases that trust counts
+  double lowest_trust = 1;       ///< of the other nodes, 0 to 1
+  std::uint64_t switches = 0;    ///< of mode, since the start
+  std::uint64_t rolled_back = 0; ///< commands of a leader that lied
+  std::uint64_t operations = 0;  ///< asked for by this node's clients
+  std::uint64_t wishes = 0;      ///< that they carried
+  std::string key;               ///< beginning of this node's public key
+};
+
 /// What a node does for the namespaces that are agreed on.
 struct agreement_report {
   bool enabled = false;
-  bool formed = false; ///< the first members have met
+  std::string protocol; ///< raft, pbft or hybrid
+  bool formed = false;  ///< the first members have met
   std::uint16_t port = 0;
   std::vector<std::string> spaces;
   std::vector<agreement_group_report> groups;
@@ -380,7 +404,8 @@ struct agreement_report {
   std::uint64_t log_writes = 0;
   std::uint64_t log_bytes = 0;
   bool log_full = false;
-  std::string problem; ///< of the disk
+  std::string problem;        ///< of the disk
+  byzantine_report byzantine; ///< not with Raft
 };
 
 /// A node at one moment.

@@ -165,6 +165,8 @@ private:
     auto spaces = options_.agreed_namespaces();
     if (spaces.empty())
       return {};
+    if (options_.agreement.protocol != config::agreement_protocol::raft)
+      return start_byzantine(spaces);
     const auto& raft = options_.raft;
     agreement::host_options how;
     how.cluster = options_.cluster;
@@ -185,8 +187,39 @@ private:
     auto opened = agreement::host::open(how, store_);
     if (!opened)
       return opened.error();
-    agreement_ = std::make_shared<agreement_access>(
-      agreement_access{std::move(*opened), {spaces.begin(), spaces.end()}});
+    return use(std::make_shared<agreement_access>(
+      std::move(*opened),
+      std::set<std::string, std::less<>>{spaces.begin(), spaces.end()}));
+  }
+
+  expected<void> start_byzantine(const std::vector<std::string>& spaces) {
+    byzantine::host_options how;
+    how.cluster = options_.cluster;
+    how.self = options_.replica_id;
+    how.members.push_back(options_.replica_id);
+    for (const auto& peer : options_.peers)
+      how.members.push_back(peer.replica_id);
+    how.how = options_.agreement.protocol == config::agreement_protocol::pbft
+                ? agreement::protocol::pbft
+                : agreement::protocol::hybrid;
+    how.directory = options_.raft_path();
+    how.listen_host = options_.basp.host;
+    how.port = options_.raft.port.bind_number();
+    how.spaces = spaces;
+    how.patience = milliseconds{options_.raft.election_timeout_ms};
+    how.heartbeat = milliseconds{options_.raft.heartbeat_ms};
+    how.calm = milliseconds{options_.agreement.calm_ms};
+    how.seed = std::random_device{}();
+    auto opened = byzantine::host::open(how, store_);
+    if (!opened)
+      return opened.error();
+    return use(std::make_shared<agreement_access>(
+      std::move(*opened), how.how,
+      std::set<std::string, std::less<>>{spaces.begin(), spaces.end()}));
+  }
+
+  expected<void> use(std::shared_ptr<agreement_access> agreement) {
+    agreement_ = std::move(agreement);
     agreement_->host->start();
     if (gateway_)
       gateway_->use(agreement_);

@@ -103,7 +103,7 @@ struct node_state {
   store_actor store;
   std::map<placement::shard_index, shard_actor> shards;
   gc_actor gc;
-  raft_peer_actor agreement;
+  agreement_peer_actor agreement;
   std::map<placement::replica_id, acquainted_peer> peers;
   std::map<std::uint64_t, caf::strong_actor_ptr> streams;
   std::uint64_t last_stream = 0;
@@ -145,8 +145,8 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
     add(
       "raft", stage::shards,
       [this, system] {
-        agreement = spawn_raft_peer(*system, setup.agreement,
-                                    setup.mailbox_messages, setup.most);
+        agreement = spawn_agreement_peer(*system, setup.agreement,
+                                         setup.mailbox_messages, setup.most);
         return pointer_to(agreement);
       },
       [this](const auto& handle) { tell_router(agreed_atom_v, handle); });

@@ -16,11 +16,11 @@
 //     the gateway, the router, shards, the store and upkeep.
 #pragma once
 
+#include "actors/agreement_peer.hpp"
 #include "actors/greeting.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/peer_link.hpp"
 #include "actors/pool_actor.hpp"
-#include "actors/raft_peer.hpp"
 #include "actors/resp_gateway.hpp"
 #include "actors/shard_core.hpp"
 #include "actors/upkeep/parts.hpp"

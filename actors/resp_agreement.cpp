@@ -371,15 +371,8 @@ std::vector<resp::owner_id> resp_agreement::others() const {
   return {};
 }
 
-// An answered write is on the disks of a majority: of the node that led, and of
-// at least half of the voters beside it.
 std::size_t resp_agreement::other_copies(std::uint32_t database) const {
-  if (!agreed(database))
-    return 0;
-  const auto report = access_->host->report();
-  return report.groups.empty()
-           ? 0
-           : report.groups.front().core.members.voters.size() / 2;
+  return agreed(database) ? access_->host->other_copies() : 0;
 }
 
 void resp_agreement::deliver(std::vector<arrived_reply> arrived) {

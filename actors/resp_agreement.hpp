@@ -19,7 +19,7 @@
 //  3. A transaction is one batch of one group: as a whole, nothing in between.
 #pragma once
 
-#include "actors/raft_peer.hpp"
+#include "actors/agreement_peer.hpp"
 #include "actors/resp/remote.hpp"
 #include "actors/resp/server.hpp"
 

@@ -337,7 +337,7 @@ router_actor::behavior_type router(router_state::self_pointer self) {
       state->store = caf::actor_cast<store_actor>(handle);
     },
     [state](agreed_atom, const caf::strong_actor_ptr& handle) {
-      state->options.agreement = caf::actor_cast<raft_peer_actor>(handle);
+      state->options.agreement = caf::actor_cast<agreement_peer_actor>(handle);
     },
     [state](stats_atom) { return state->report(); },
   };

@@ -38,7 +38,7 @@ struct router_options {
   store_actor store = {};
 
   /// Serves the namespaces named beside it; null for none.
-  raft_peer_actor agreement = {};
+  agreement_peer_actor agreement = {};
   std::set<std::string, std::less<>> agreed_spaces = {};
 };
 

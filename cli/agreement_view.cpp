@@ -50,6 +50,28 @@ json group_json(const agreement_group_report& group) {
           {"members", members_json(group)}};
 }
 
+json byzantine_json(const actors::byzantine_report& what) {
+  return {{"mode", what.mode},
+          {"faults", what.faults},
+          {"epoch", what.epoch},
+          {"view", what.view},
+          {"primary", what.primary},
+          {"view_active", what.view_active},
+          {"executed", what.executed},
+          {"stable_checkpoint", what.stable_checkpoint},
+          {"view_changes", what.view_changes},
+          {"state_transfers", what.state_transfers},
+          {"transferring", what.transferring},
+          {"misdeeds", what.misdeeds},
+          {"evidence", what.evidence},
+          {"lowest_trust", what.lowest_trust},
+          {"switches", what.switches},
+          {"rolled_back", what.rolled_back},
+          {"operations", what.operations},
+          {"wishes", what.wishes},
+          {"key", what.key}};
+}
+
 std::string leader_text(const agreement_group_report& group) {
   return group.leader == 0 ? "nobody is known to lead"
                            : "node " + std::to_string(group.leader) + " leads";
@@ -96,16 +118,46 @@ nlohmann::ordered_json agreement_json(const agreement_report& report) {
   auto groups = json::array();
   for (const auto& group : report.groups)
     groups.push_back(group_json(group));
-  return {{"enabled", report.enabled},
-          {"formed", report.formed},
-          {"port", report.port},
-          {"namespaces", report.spaces},
-          {"log_batches", report.log_batches},
-          {"log_writes", report.log_writes},
-          {"log_bytes", report.log_bytes},
-          {"log_full", report.log_full},
-          {"problem", report.problem},
-          {"groups", groups}};
+  json all = {{"enabled", report.enabled},
+              {"protocol", report.protocol},
+              {"formed", report.formed},
+              {"port", report.port},
+              {"namespaces", report.spaces},
+              {"log_batches", report.log_batches},
+              {"log_writes", report.log_writes},
+              {"log_bytes", report.log_bytes},
+              {"log_full", report.log_full},
+              {"problem", report.problem},
+              {"groups", groups}};
+  if (report.enabled && report.protocol != "raft")
+    all["byzantine"] = byzantine_json(report.byzantine);
+  return all;
+}
+
+// What a group of which some may lie has beside.
+void add_byzantine(fact_list& facts, const agreement_report& report) {
+  const auto& what = report.byzantine;
+  facts.add(
+    "protocol",
+    report.protocol
+      + (report.protocol == "hybrid"
+           ? ", by " + what.mode + " in epoch " + human_count(what.epoch)
+           : std::string{})
+      + ", bears " + human_count(what.faults) + " that lie");
+  if (!report.groups.empty() && report.groups.front().problem.size() > 0)
+    facts.add("takes no part", config::escape(report.groups.front().problem));
+  facts.add("view", human_count(what.view) + ", primary is node "
+                      + std::to_string(what.primary)
+                      + (what.view_active ? "" : ", not begun here yet"));
+  facts.add("agreed", human_count(what.executed) + " executed, checkpoint at "
+                        + human_count(what.stable_checkpoint)
+                        + (what.transferring ? ", fetching a state" : ""));
+  facts.add("trust",
+            "lowest " + human_number(what.lowest_trust) + ", "
+              + human_count(what.evidence, "piece", "pieces") + " of evidence, "
+              + human_count(what.switches, "switch", "switches") + " of mode, "
+              + human_count(what.rolled_back) + " rolled back");
+  facts.add("key", what.key);
 }
 
 void add_agreement(fact_list& facts, const agreement_report& report) {
@@ -119,7 +171,11 @@ void add_agreement(fact_list& facts, const agreement_report& report) {
     facts.add("agreement", "waits until the first members have all met");
   if (report.groups.size() > 1)
     add_all_groups(facts, report);
+  if (report.protocol != "raft")
+    add_byzantine(facts, report);
   for (const auto& group : report.groups) {
+    if (report.protocol != "raft")
+      break;
     if (!group.problem.empty())
       facts.add("takes no part", "group " + std::to_string(group.group) + ": "
                                    + config::escape(group.problem));
@@ -132,12 +188,12 @@ void add_agreement(fact_list& facts, const agreement_report& report) {
                           + human_count(lag_of(group)) + ", snapshot at "
                           + human_count(group.snapshot));
   }
-  facts.add("raft log", human_count(report.log_batches, "flush", "flushes")
-                          + " of "
-                          + human_count(report.log_writes, "write", "writes")
-                          + ", " + human_bytes(report.log_bytes));
+  facts.add("agreement log",
+            human_count(report.log_batches, "flush", "flushes") + " of "
+              + human_count(report.log_writes, "write", "writes") + ", "
+              + human_bytes(report.log_bytes));
   if (!report.problem.empty())
-    facts.add("raft disk", config::escape(report.problem));
+    facts.add("agreement problem", config::escape(report.problem));
 }
 
 void show_groups(context& ctx, const agreement_report& report) {

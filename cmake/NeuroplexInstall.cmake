@@ -14,8 +14,8 @@ foreach(folder IN ITEMS memory config storage crdt consensus actors)
   list(APPEND installed_components ${folder})
   set(targets neuroplex_${folder})
   if(folder STREQUAL "actors")
-    list(APPEND targets neuroplex_agreement neuroplex_resp neuroplex_tunnel
-      neuroplex_upkeep)
+    list(APPEND targets neuroplex_agreement neuroplex_byzantine neuroplex_resp
+      neuroplex_tunnel neuroplex_upkeep)
   elseif(folder STREQUAL "storage")
     list(APPEND targets neuroplex_concept)
   elseif(folder STREQUAL "consensus")

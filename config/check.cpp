@@ -134,6 +134,27 @@ maybe_violation check_agreed_namespace(const namespace_options& space) {
   return std::nullopt;
 }
 
+// Of n >= 3 f + 1 nodes f may lie, and nothing is gained by the ones between.
+maybe_violation check_byzantine(const node_options& options) {
+  constexpr std::size_t fewest = 4;
+  auto by = std::string{to_string(options.agreement.protocol)};
+  auto nodes = options.peers.size() + 1;
+  if (nodes < fewest)
+    return violation{problem::topology, "peers",
+                     std::to_string(nodes) + " nodes",
+                     "at least 4 nodes (3 f + 1 bear f that lie), since "
+                     "agreement.protocol is "
+                       + by};
+  if (options.raft.groups != 1)
+    return violation{problem::config, "raft.groups",
+                     std::to_string(options.raft.groups),
+                     "1, since agreement.protocol is " + by};
+  if (options.raft.lease_reads)
+    return violation{problem::config, "raft.lease_reads", "true",
+                     "false, since agreement.protocol is " + by};
+  return std::nullopt;
+}
+
 maybe_violation check_raft(const node_options& options) {
   auto election_ms = options.raft.election_timeout_ms;
   if (options.raft.heartbeat_ms > election_ms / 2)
@@ -151,6 +172,10 @@ maybe_violation check_raft(const node_options& options) {
   }
   if (!agreed)
     return std::nullopt;
+  if (options.tunnel.enabled)
+    return violation{problem::config, "tunnel.enabled", "true",
+                     "false, since a namespace is agreed on: agreement does "
+                     "not pass the tunnel in this version"};
   if (options.raft_path().empty())
     return violation{problem::config, "raft.directory", "none",
                      "a directory, or node.data_dir, since a namespace is "
@@ -158,14 +183,12 @@ maybe_violation check_raft(const node_options& options) {
   if (options.raft.port.mode == listen_port::kind::off)
     return violation{problem::config, "raft.port", "off",
                      "a port or auto, since a namespace is agreed on"};
+  if (options.agreement.protocol != agreement_protocol::raft)
+    return check_byzantine(options);
   if (options.peers.size() == 1)
     return violation{problem::topology, "peers", "2 nodes",
                      "1, 3 or more nodes, since a namespace is agreed on and "
                      "2 survive the loss of none"};
-  if (options.tunnel.enabled)
-    return violation{problem::config, "tunnel.enabled", "true",
-                     "false, since a namespace is agreed on: agreement does "
-                     "not pass the tunnel in this version"};
   return std::nullopt;
 }
 

@@ -48,6 +48,18 @@ std::string_view to_string(gc_strategy value) noexcept {
   return "invalid";
 }
 
+std::string_view to_string(agreement_protocol value) noexcept {
+  switch (value) {
+    case agreement_protocol::raft:
+      return "raft";
+    case agreement_protocol::pbft:
+      return "pbft";
+    case agreement_protocol::hybrid:
+      return "hybrid";
+  }
+  return "invalid";
+}
+
 std::string_view to_string(optimizer_mode value) noexcept {
   switch (value) {
     case optimizer_mode::off:

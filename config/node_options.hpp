@@ -101,6 +101,13 @@ enum class gc_strategy : std::uint8_t {
   manual, ///< recovery alone; the rest when somebody asks
 };
 
+/// How nodes agree on namespaces that are linearizable or sequential.
+enum class agreement_protocol : std::uint8_t {
+  raft,   ///< survives nodes that stop
+  pbft,   ///< survives nodes that lie as well, f of 3 f + 1
+  hybrid, ///< by Raft while all are trusted, by PBFT while they are not
+};
+
 /// What the performance optimizer may do with what it finds.
 enum class optimizer_mode : std::uint8_t {
   off,    ///< looks at nothing
@@ -290,6 +297,18 @@ struct upkeep_options {
   std::uint32_t backup_interval_ms = 1'000;
 };
 
+/// By which protocol nodes agree. Alike on all nodes, for good.
+struct agreement_options {
+  /// raft, pbft or hybrid; raft. With the other two it takes 4 nodes at least,
+  /// `raft.election_timeout_ms` is the patience with a primary, and
+  /// `raft.heartbeat_ms` how often each says where it is.
+  agreement_protocol protocol = agreement_protocol::raft;
+
+  /// With hybrid: how long all must have been trusted before a node votes for
+  /// Raft: 100 to 3600000 ms; 5000. Doubles with each relapse.
+  std::uint32_t calm_ms = 5'000;
+};
+
 /// Agreement among the nodes on the namespaces that are linearizable or
 /// sequential. This node and its peers are the first members.
 struct raft_options {
@@ -375,6 +394,7 @@ struct node_options {
   upkeep_options upkeep;
   std::vector<namespace_options> namespaces; ///< each name once; none
   resp_options resp;
+  agreement_options agreement;
   raft_options raft;
 
   /// What a node that is a server of its own begins with: the same, at ports
@@ -406,6 +426,7 @@ struct node_options {
 [[nodiscard]] std::string_view to_string(gc_strategy value) noexcept;
 [[nodiscard]] std::string_view to_string(optimizer_mode value) noexcept;
 [[nodiscard]] std::string_view to_string(consistency_level value) noexcept;
+[[nodiscard]] std::string_view to_string(agreement_protocol value) noexcept;
 
 /// "off", "auto" or the number.
 [[nodiscard]] std::string to_string(listen_port value);

@@ -19,6 +19,8 @@ constexpr std::array<std::string_view, 4> log_words{"error", "warning", "info",
                                                     "debug"};
 constexpr std::array<std::string_view, 1> strategy_words{"hash_slots"};
 constexpr std::array<std::string_view, 1> balancing_words{"least_loaded"};
+constexpr std::array<std::string_view, 3> protocol_words{"raft", "pbft",
+                                                         "hybrid"};
 
 constexpr std::array<std::string_view, 4> gc_words{"adaptive", "incremental",
                                                    "lazy", "manual"};
@@ -547,6 +549,20 @@ constexpr std::array setting_rows{
           .doc = "A client idle for so long is closed",
           NEUROPLEX_NUMBER(resp.idle_timeout_ms)},
 
+  setting{.name = "agreement.protocol",
+          .flag = "--agreement",
+          .kind = word,
+          .doc = "How nodes agree: raft for nodes that may stop, pbft for "
+                 "nodes that may lie, hybrid for both in turn",
+          NEUROPLEX_WORD(agreement.protocol, protocol_words)},
+  setting{.name = "agreement.calm_ms",
+          .flag = "--calm",
+          .kind = milliseconds,
+          .least = 100,
+          .most = 3'600'000,
+          .doc = "With hybrid: how long all must have been trusted before a "
+                 "node votes for Raft",
+          NEUROPLEX_NUMBER(agreement.calm_ms)},
   setting{.name = "raft.directory",
           .flag = "--raft-dir",
           .kind = text,

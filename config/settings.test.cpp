@@ -241,6 +241,34 @@ TEST_CASE("each problem has a code and a status of its own kind", "[config]") {
   }
 }
 
+TEST_CASE("a group that cannot bear a node that lies is refused", "[config]") {
+  node_options options;
+  namespace_options space;
+  space.name = "ledger";
+  space.consistency = consistency_level::linearizable;
+  options.namespaces = {space};
+  options.data_dir = "/var/lib/neuroplex";
+  options.agreement.protocol = agreement_protocol::pbft;
+  auto complaint = [&options] {
+    auto valid = options.validate();
+    return valid ? std::string{} : valid.error().message();
+  };
+  CHECK(complaint().starts_with("peers: 1 nodes: expected at least 4 nodes"));
+  for (std::uint32_t id = 2; id < 5; ++id) {
+    CHECK(complaint().starts_with("peers: "));
+    options.peers.push_back(
+      {id, "127.0.0.1", static_cast<std::uint16_t>(7'400 + id)});
+  }
+  CHECK(complaint().empty());
+  options.raft.groups = 2;
+  CHECK(complaint().starts_with("raft.groups: 2"));
+  options.raft.groups = 1;
+  options.raft.lease_reads = true;
+  CHECK(complaint().starts_with("raft.lease_reads: true"));
+  options.agreement.protocol = agreement_protocol::raft;
+  CHECK(complaint().empty());
+}
+
 TEST_CASE("agreement is refused where it cannot work", "[config]") {
   node_options options;
   namespace_options space;

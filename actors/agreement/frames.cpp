@@ -15,8 +15,10 @@ enum class frame_type : std::uint8_t {
   request,
   reply,
   order,
+  packet,
 };
 
+constexpr std::size_t max_key_bytes = 64;
 constexpr std::size_t max_cluster_bytes = 255;
 constexpr std::size_t max_configuration_bytes = 65'536;
 constexpr std::size_t max_frame_bytes = raft::limits::max_message_bytes + 64;
@@ -48,12 +50,15 @@ expected<frame> decode_greeting(wire_reader& in) {
   what.cluster = in.take_bytes(max_cluster_bytes);
   what.from = in.take<std::uint64_t>();
   what.to = in.take<std::uint64_t>();
+  auto how = in.take<std::uint8_t>();
   what.incarnation = in.take<std::uint64_t>();
   what.groups = in.take<std::uint64_t>();
   auto has_first = in.take_bool();
   auto first = in.take_bytes(max_configuration_bytes);
-  if (!in.complete())
+  what.key = in.take_bytes(max_key_bytes);
+  if (!in.complete() || how >= protocol_count)
     return malformed("a greeting");
+  what.how = static_cast<protocol>(how);
   if (has_first) {
     auto members = raft::decode_configuration(first);
     if (!members)
@@ -134,7 +139,35 @@ expected<frame> decode_order(wire_reader& in) {
   return frame{what};
 }
 
+expected<frame> decode_packet(const raft::slice& bytes, wire_reader& in) {
+  packet_frame what;
+  what.to = in.take<std::uint64_t>();
+  what.packet = bytes.part(in.take_exactly(in.left()));
+  if (!in.complete())
+    return malformed("a packet");
+  return frame{std::move(what)};
+}
+
 } // namespace
+
+std::string_view protocol_name(protocol what) noexcept {
+  switch (what) {
+    case protocol::raft:
+      return "raft";
+    case protocol::pbft:
+      return "pbft";
+    case protocol::hybrid:
+      return "hybrid";
+  }
+  return "unknown";
+}
+
+std::string other_protocol(raft::node_id node, protocol its, protocol ours) {
+  return "agreement: node " + std::to_string(node) + " agrees by "
+         + std::string{protocol_name(its)} + ", this node by "
+         + std::string{protocol_name(ours)}
+         + ": agreement.protocol must be the same on all nodes";
+}
 
 void append_frame(const greeting& what, std::string& out) {
   append(frame_type::greeting, out, [&](wire_writer& to) {
@@ -142,11 +175,13 @@ void append_frame(const greeting& what, std::string& out) {
     to.put_bytes(what.cluster);
     to.put(what.from);
     to.put(what.to);
+    to.put(static_cast<std::uint8_t>(what.how));
     to.put(what.incarnation);
     to.put(what.groups);
     to.put_bool(what.first.has_value());
     to.put_bytes(what.first ? raft::encode_configuration(*what.first).view()
                             : std::string_view{});
+    to.put_bytes(what.key);
   });
 }
 
@@ -205,6 +240,14 @@ void append_raft_frame(group_id group, const raft::message& what,
   });
 }
 
+void append_packet_frame(std::uint64_t to, std::string_view message,
+                         std::string_view tag, std::string& out) {
+  append(frame_type::packet, out, [&](wire_writer& writer) {
+    writer.put(to);
+    out.append(message).append(tag);
+  });
+}
+
 expected<std::optional<std::size_t>> frame_bytes(std::string_view bytes) {
   if (bytes.size() < frame_head_bytes)
     return std::optional<std::size_t>{};
@@ -230,6 +273,8 @@ expected<frame> decode_frame(const raft::slice& bytes) {
       return decode_beats(in);
     case frame_type::order:
       return decode_order(in);
+    case frame_type::packet:
+      return decode_packet(bytes, in);
   }
   return malformed("a frame of a known type");
 }

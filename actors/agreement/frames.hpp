@@ -4,8 +4,9 @@
 // which carries what the opener sends. A frame is a 32-bit length, a type and a
 // body; all numbers are little-endian.
 //
-//   greeting = version u32, cluster, from u64, to u64, incarnation u64,
-//              groups u64, has begun u8, first configuration
+//   greeting = version u32, cluster, from u64, to u64, protocol u8,
+//              incarnation u64, groups u64, has begun u8, first
+//              configuration, key
 //   raft     = group u64, a message of consensus/raft/codec.hpp
 //   beats    = replies u8, incarnation u64, count u32, then for each
 //              group u64, term u64, commit u64, round u64
@@ -13,6 +14,7 @@
 //              acknowledged u64, batch (empty: open a session)
 //   reply    = group u64, tag u64, verdict u8, code u8, leader u64, bytes
 //   order    = group u64, tag u64, kind u8, node u64
+//   packet   = to u64, a packet of consensus/pbft/codec.hpp
 //
 // Threads: pure functions on plain values.
 //
@@ -43,18 +45,36 @@ inline constexpr group_id first_group = 1;
 /// Most groups of a cluster.
 inline constexpr std::size_t max_groups = 1'024;
 
-inline constexpr std::uint32_t frame_version = 2;
+inline constexpr std::uint32_t frame_version = 3;
 
 /// Length of the head: the length of the rest, and the type.
 inline constexpr std::size_t frame_head_bytes = 5;
 
+/// How the nodes of a cluster agree.
+enum class protocol : std::uint8_t {
+  raft,
+  pbft,   ///< though some of them lie
+  hybrid, ///< by Raft while all are trusted, by PBFT while they are not
+};
+
+inline constexpr std::uint8_t protocol_count =
+  static_cast<std::uint8_t>(protocol::hybrid) + 1;
+
+[[nodiscard]] std::string_view protocol_name(protocol what) noexcept;
+
+/// Why a node that agrees by `its` is of no use to one that does by `ours`.
+[[nodiscard]] std::string other_protocol(raft::node_id node, protocol its,
+                                         protocol ours);
+
 struct greeting {
-  std::string cluster;
+  std::string cluster{};
   raft::node_id from = raft::nobody;
   raft::node_id to = raft::nobody;
+  protocol how = protocol::raft;
   raft::incarnation_number incarnation = 0;
   std::uint64_t groups = 1;                   ///< that keys are spread over
   std::optional<raft::configuration> first{}; ///< as formation::first
+  std::string key{}; ///< public, of the sender; not with Raft
 };
 
 /// The heartbeats of many groups between two nodes, or the replies to them.
@@ -128,8 +148,14 @@ struct order_frame {
   raft::node_id node = raft::nobody;
 };
 
+/// For a party of the node that gets it: what it says is shown by its tag.
+struct packet_frame {
+  std::uint64_t to = 0;
+  raft::slice packet{};
+};
+
 using frame = std::variant<greeting, raft_frame, beats_frame, request_frame,
-                           reply_frame, order_frame>;
+                           reply_frame, order_frame, packet_frame>;
 
 /// Appends a whole frame.
 void append_frame(const greeting& what, std::string& out);
@@ -137,6 +163,8 @@ void append_frame(const request_frame& what, std::string& out);
 void append_frame(const reply_frame& what, std::string& out);
 void append_frame(const beats_frame& what, std::string& out);
 void append_frame(const order_frame& what, std::string& out);
+void append_packet_frame(std::uint64_t to, std::string_view message,
+                         std::string_view tag, std::string& out);
 void append_raft_frame(group_id group, const raft::message& what,
                        std::string& out);
 

@@ -18,7 +18,7 @@
 #pragma once
 
 #include "actors/agreement/change_feed.hpp"
-#include "actors/agreement/frames.hpp"
+#include "actors/agreement/service.hpp"
 #include "actors/agreement/snapshot_files.hpp"
 #include "consensus/raft/core.hpp"
 #include "consensus/store_machine/store_machine.hpp"
@@ -58,9 +58,6 @@ struct group_output {
 
   void clear();
 };
-
-/// What an operator's wish came to: nothing, or why not.
-using operator_answer = std::function<void(expected<void>)>;
 
 struct group_status {
   group_id group = 0;

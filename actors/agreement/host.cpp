@@ -1,16 +1,10 @@
 #include "actors/agreement/host.hpp"
 
 #include "actors/agreement/host_implementation.hpp"
-
-#include <xxhash.h>
+#include "actors/agreement/log_identity.hpp"
+#include "actors/clock.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 namespace neuroplex::agreement {
 
@@ -19,26 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto report_interval = 20ms;
-
-raft::time monotonic_now() {
-  return std::chrono::steady_clock::now().time_since_epoch();
-}
-
-std::int64_t unix_now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-           std::chrono::system_clock::now().time_since_epoch())
-    .count();
-}
-
-std::array<std::uint8_t, 16> cluster_mark(const std::string& name) {
-  auto hash = XXH3_128bits(name.data(), name.size());
-  std::array<std::uint8_t, 16> mark{};
-  for (std::size_t i = 0; i < 8; ++i) {
-    mark[i] = static_cast<std::uint8_t>(hash.low64 >> (8 * i));
-    mark[8 + i] = static_cast<std::uint8_t>(hash.high64 >> (8 * i));
-  }
-  return mark;
-}
 
 } // namespace
 
@@ -86,7 +60,7 @@ expected<void> host::implementation::open() {
   if (!where)
     return where.error();
   auto log = log_writer::open(
-    std::move(*where), {cluster_mark(options_.cluster), options_.self},
+    std::move(*where), log_identity_of(options_.cluster, options_.self),
     {.segment_bytes = options_.segment_bytes, .seed = options_.seed});
   if (!log)
     return log.error();
@@ -104,28 +78,24 @@ expected<void> host::implementation::open() {
                                      + ": set raft.groups as it was"};
     where->recovered = std::move(state);
   }
-  now_ = monotonic_now();
+  now_ = mesh::now();
   // A node without others has met them all.
   if (auto begun = formation_->begin(*state_directory_); !begun)
     return begun.error();
   if (formation_->first())
     if (auto begun = begin_groups(); !begun)
       return begun;
-  auto addresses = tunnel::resolve(options_.listen_host, options_.port, true);
-  if (!addresses)
-    return addresses.error();
-  auto listener = tunnel::listen_on(addresses->front());
-  if (!listener)
-    return listener.error();
-  listener_ = std::move(*listener);
-  port_ = tunnel::local_port(listener_.get());
-  epoll_ = tunnel::socket_handle{::epoll_create1(EPOLL_CLOEXEC)};
-  wake_ = tunnel::socket_handle{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  if (!epoll_.valid() || !wake_.valid())
-    return failure{errc::too_many, "raft: no file descriptor is left: raise "
-                                   "the limit (ulimit -n)"};
-  watch(wake_.get(), token(source::wake, 0), false);
-  watch(listener_.get(), token(source::listener, 0), false);
+  mesh_options links;
+  links.cluster = options_.cluster;
+  links.self = options_.self;
+  for (const auto& [id, one] : peers_)
+    links.peers.push_back(id);
+  links.listen_host = options_.listen_host;
+  links.port = options_.port;
+  auto opened = mesh::open(links, *this);
+  if (!opened)
+    return opened.error();
+  mesh_ = std::move(*opened);
   publish_report();
   return {};
 }
@@ -176,11 +146,7 @@ expected<void> host::implementation::begin_group(seat& where) {
 }
 
 void host::implementation::start() {
-  auto wake = [this] {
-    const std::uint64_t one = 1;
-    static_cast<void>(::write(wake_.get(), &one, sizeof(one)));
-  };
-  writer_->start(wake);
+  writer_->start([this] { mesh_->wake(); });
   errands_ = std::make_unique<errands>();
   thread_ = std::thread{[this] { run(); }};
 }
@@ -205,71 +171,44 @@ void host::implementation::stop() noexcept {
 // -- from other threads -------------------------------------------------------
 
 void host::implementation::post(std::function<void()> task) {
-  auto tell = false;
-  {
-    std::lock_guard guard{inbox_mutex_};
-    tasks_.push_back(std::move(task));
-    tell = !std::exchange(awake_, true);
-  }
-  if (tell) {
-    const std::uint64_t one = 1;
-    static_cast<void>(::write(wake_.get(), &one, sizeof(one)));
-  }
+  if (inbox_.post(std::move(task)))
+    mesh_->wake();
 }
 
 void host::implementation::submit(std::vector<wish> what) {
-  auto tell = false;
-  {
-    std::lock_guard guard{inbox_mutex_};
-    std::move(what.begin(), what.end(), std::back_inserter(wishes_));
-    tell = !std::exchange(awake_, true);
-  }
-  if (tell) {
-    const std::uint64_t one = 1;
-    static_cast<void>(::write(wake_.get(), &one, sizeof(one)));
-  }
+  if (inbox_.submit(std::move(what)))
+    mesh_->wake();
 }
 
 void host::implementation::watch_changes(watch_wish what) {
   post([this, what = std::move(what)]() mutable {
-    feed_->watch(std::move(what), monotonic_now());
+    feed_->watch(std::move(what), mesh::now());
   });
 }
 
 void host::implementation::set_peer(raft::node_id id,
                                     const std::string& address,
                                     std::uint16_t port) {
-  post([this, id, address, port] {
-    auto found = peers_.find(id);
-    if (found == peers_.end())
-      return;
-    auto& known = found->second;
-    if (known.address == address && known.port == port)
-      return;
-    known.address = address;
-    known.port = port;
-    known.next_attempt = now_;
-    if (known.link.open())
-      drop(known);
-  });
+  post([this, id, address, port] { mesh_->set_peer(id, address, port, now_); });
 }
 
 // -- the loop -----------------------------------------------------------------
 
 void host::implementation::run() {
   while (!stopping_.load(std::memory_order_relaxed)) {
-    wait();
-    now_ = monotonic_now();
-    unix_ms_ = unix_now_ms();
+    mesh_->wait(touched_.empty() ? next_deadline() : now_);
+    now_ = mesh::now();
+    unix_ms_ = actors::unix_ms();
+    mesh_->take_arrived(now_);
     take_inbox();
     take_written();
     touch_due();
     take_turns();
     feed_->serve(now_);
-    connect_peers();
-    send_all();
+    mesh_->connect(now_);
+    mesh_->send_all(now_);
     if (now_ >= next_report_) {
-      drop_silent();
+      mesh_->drop_silent(now_);
       drop_late_orders();
       spread_leaders();
       publish_report();
@@ -278,59 +217,18 @@ void host::implementation::run() {
 }
 
 raft::time host::implementation::next_deadline() const {
-  auto next = std::min(next_report_, feed_->next_deadline());
+  auto next =
+    std::min({next_report_, feed_->next_deadline(), mesh_->next_attempt()});
   if (!deadlines_.empty())
     next = std::min(next, deadlines_.begin()->first);
-  for (const auto& [id, one] : peers_)
-    if (one.port != 0 && !one.link.open())
-      next = std::min(next, one.next_attempt);
   return next;
 }
 
-void host::implementation::wait() {
-  std::array<epoll_event, 64> events;
-  auto left = next_deadline() - monotonic_now();
-  auto patience = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-  if (!touched_.empty() || patience < 0)
-    patience = 0;
-  auto count =
-    ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                 static_cast<int>(std::min<std::int64_t>(patience, 1'000)));
-  now_ = monotonic_now();
-  for (int i = 0; i < count; ++i) {
-    const auto& event = events[static_cast<std::size_t>(i)];
-    auto number = event.data.u64 & ((std::uint64_t{1} << 56) - 1);
-    switch (static_cast<source>(event.data.u64 >> 56)) {
-      case source::wake: {
-        std::uint64_t ignored = 0;
-        static_cast<void>(::read(wake_.get(), &ignored, sizeof(ignored)));
-        break;
-      }
-      case source::listener:
-        accept_all();
-        break;
-      case source::to_peer:
-        on_peer(peers_.at(number), event.events);
-        break;
-      case source::from_peer:
-        on_incoming(number, event.events);
-        break;
-    }
-  }
-}
-
 void host::implementation::take_inbox() {
-  std::vector<wish> wishes;
-  std::vector<std::function<void()>> tasks;
-  {
-    std::lock_guard guard{inbox_mutex_};
-    wishes.swap(wishes_);
-    tasks.swap(tasks_);
-    awake_ = false;
-  }
-  for (auto& task : tasks)
+  auto came = inbox_.take();
+  for (auto& task : came.tasks)
     task();
-  for (auto& one : wishes) {
+  for (auto& one : came.wishes) {
     if (auto* where = find_seat(one.group)) {
       where->asks.add(std::move(one));
       touch(*where);
@@ -407,9 +305,9 @@ void host::implementation::take_turns() {
     turn(*one);
   }
   for (auto& [id, one] : peers_)
-    flush_beats(one);
+    flush_beats(id, one);
   if (!jobs_.empty()) {
-    send_all();
+    mesh_->send_all(now_);
     writer_->submit(std::exchange(jobs_, {}));
   }
   for (auto& [where, answer] : own_replies_) {
@@ -439,9 +337,8 @@ void host::implementation::turn(seat& which) {
   for (auto& one : output_.replies) {
     if (one.to == options_.self)
       own_replies_.emplace_back(&which, std::move(one.what));
-    else if (auto found = peers_.find(one.to);
-             found != peers_.end() && found->second.greeted)
-      append_frame(one.what, found->second.link.output());
+    else if (auto* to = mesh_->output_to(one.to))
+      append_frame(one.what, *to);
   }
   if (output_.role_changed)
     touch(which);
@@ -464,11 +361,8 @@ void host::implementation::note_leader(seat& which) {
   auto leader = which.part ? which.part->leader() : raft::nobody;
   if (leader == options_.self)
     return which.asks.set_leader(leader, true, which.part->term());
-  auto found = peers_.find(leader);
-  if (found == peers_.end())
-    return which.asks.set_leader(leader, false, 0);
-  const auto& one = found->second;
-  which.asks.set_leader(leader, one.greeted && one.incoming != 0, one.meetings);
+  which.asks.set_leader(leader, mesh_->reaches(leader) && mesh_->hears(leader),
+                        mesh_->meetings(leader));
 }
 
 void host::implementation::send_requests(seat& which) {
@@ -478,17 +372,17 @@ void host::implementation::send_requests(seat& which) {
   if (leader == options_.self) {
     for (auto& one : requests_)
       which.part->request(leader, std::move(one));
-  } else if (!requests_.empty()) {
-    auto& to = peers_.at(leader).link.output();
+  } else if (auto* to = mesh_->output_to(leader)) {
     for (const auto& one : requests_)
-      append_frame(one, to);
+      append_frame(one, *to);
   }
 }
 
 void host::implementation::send_message(group_id group,
                                         const raft::message& what) {
   auto found = peers_.find(what.to);
-  if (found == peers_.end() || !found->second.greeted)
+  auto* output = mesh_->output_to(what.to);
+  if (found == peers_.end() || output == nullptr)
     return;
   auto& to = found->second;
   if (const auto* beat = std::get_if<raft::heartbeat>(&what.body))
@@ -496,16 +390,16 @@ void host::implementation::send_message(group_id group,
   else if (const auto* reply = std::get_if<raft::heartbeat_reply>(&what.body))
     to.beat_replies.beats.push_back({group, what.term, 0, reply->round});
   else
-    append_raft_frame(group, what, to.link.output());
+    append_raft_frame(group, what, *output);
 }
 
-void host::implementation::flush_beats(peer& to) {
+void host::implementation::flush_beats(raft::node_id id, peer& to) {
   for (auto* beats : {&to.beats, &to.beat_replies}) {
     if (beats->beats.empty())
       continue;
     beats->incarnation = formation_->incarnation();
-    if (to.greeted)
-      append_frame(*beats, to.link.output());
+    if (auto* output = mesh_->output_to(id))
+      append_frame(*beats, *output);
     beats->beats.clear();
   }
 }
@@ -524,9 +418,9 @@ void host::implementation::publish_report() {
   report_.peers.clear();
   for (const auto& [id, one] : peers_)
     report_.peers.push_back(
-      {id, one.greeted, one.incoming != 0, one.incarnation});
+      {id, mesh_->reaches(id), mesh_->hears(id), one.incarnation});
   report_.log = std::move(log);
-  report_.refused_connections = refused_connections_;
+  report_.refused_connections = mesh_->refused();
   report_.problems = problems_;
 }
 
@@ -567,18 +461,36 @@ group_id host::group_of(std::string_view key) const noexcept {
   return agreement::group_of(key, inside_->groups());
 }
 
-void host::submit(wish what) {
-  std::vector<wish> one;
-  one.push_back(std::move(what));
-  inside_->submit(std::move(one));
-}
-
 void host::submit(std::vector<wish> what) {
   inside_->submit(std::move(what));
 }
 
 void host::watch(watch_wish what) {
   inside_->watch_changes(std::move(what));
+}
+
+// An answered write is on the disks of a majority: of the node that led, and of
+// at least half of the voters beside it.
+std::size_t host::other_copies() const {
+  const auto now = report();
+  return now.groups.empty() ? 0
+                            : now.groups.front().core.members.voters.size() / 2;
+}
+
+void host::operate(const std::string& wish, raft::node_id node, group_id group,
+                   operator_answer done) {
+  if (wish == "add")
+    order(group, order_kind::add, node, std::move(done));
+  else if (wish == "remove")
+    order(group, order_kind::remove, node, std::move(done));
+  else if (wish == "transfer")
+    order(group, order_kind::transfer, node, std::move(done));
+  else if (wish == "snapshot")
+    take_snapshot(group, std::move(done));
+  else
+    done(failure{errc::bad_argument, "raft: \"" + wish
+                                       + "\": expected add, remove, transfer "
+                                         "or snapshot"});
 }
 
 void host::order(group_id group, order_kind kind, raft::node_id node,

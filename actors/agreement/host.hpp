@@ -26,7 +26,7 @@
 
 #include "actors/agreement/group.hpp"
 #include "actors/agreement/log_writer.hpp"
-#include "actors/agreement/requester.hpp"
+#include "actors/agreement/service.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -54,13 +54,6 @@ struct host_options {
   std::uint64_t seed = 0; ///< of election timeouts and of the log's salts
 };
 
-struct peer_connection {
-  raft::node_id id = raft::nobody;
-  bool to_it = false;   ///< our connection stands
-  bool from_it = false; ///< its connection to us stands
-  raft::incarnation_number incarnation = 0;
-};
-
 struct host_report {
   bool formed = false; ///< false until all first members have met
   raft::incarnation_number incarnation = 0;
@@ -71,32 +64,27 @@ struct host_report {
   std::vector<std::string> problems{}; ///< met at the start
 };
 
-class host {
+class host final : public service {
 public:
   /// `config`, `locked`, `bad_path`, `corrupt` or any code of the log.
   static expected<std::unique_ptr<host>> open(const host_options& options,
                                               memory::store& store);
 
-  ~host();
-  host(const host&) = delete;
-  host& operator=(const host&) = delete;
+  ~host() override;
 
-  void start();
-  void stop() noexcept;
-
-  [[nodiscard]] std::uint16_t port() const noexcept;
-
-  /// Where a peer listens, on a loopback address; may change.
+  void start() override;
+  void stop() noexcept override;
+  [[nodiscard]] std::uint16_t port() const noexcept override;
   void set_peer(raft::node_id peer, const std::string& address,
-                std::uint16_t port);
+                std::uint16_t port) override;
+  [[nodiscard]] group_id group_of(std::string_view key) const noexcept override;
+  using service::submit;
+  void submit(std::vector<wish> what) override;
+  [[nodiscard]] std::size_t other_copies() const override;
 
-  /// The group that has a key.
-  [[nodiscard]] group_id group_of(std::string_view key) const noexcept;
-
-  void submit(wish what);
-
-  /// The same for many, which costs hardly more than one.
-  void submit(std::vector<wish> what);
+  /// "add", "remove", "transfer" or "snapshot", as below.
+  void operate(const std::string& wish, raft::node_id node, group_id group,
+               operator_answer done) override;
 
   /// Tells what changes in the keys of a namespace, as this node applies it:
   /// it may lag behind the leader, and goes on while there is none.

@@ -1,8 +1,7 @@
 #include "actors/agreement/host.hpp"
 
+#include "actors/agreement/node_fixture.test.hpp"
 #include "memory/eventually.test.hpp"
-#include "memory/fixture.test.hpp"
-#include "memory/temporary_directory.test.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -23,91 +22,22 @@ namespace {
 
 using kind = store_machine::operation_kind;
 
-raft::time in_a_while() {
-  return std::chrono::steady_clock::now().time_since_epoch()
-         + std::chrono::seconds{30};
-}
-
-// One node: a segment, a directory, and a host while it runs.
-class test_node {
+class test_node : public testing::node_of<host, host_options> {
 public:
-  test_node(raft::node_id id, std::vector<raft::node_id> members) {
-    memory::segment_options segment;
-    segment.segment_bytes = std::uint64_t{16} << 20;
-    segment.huge_pages = false;
-    auto made = memory::store::create(room_.path() / "segment", segment);
-    REQUIRE(made);
-    store_.emplace(std::move(*made));
-    options.self = id;
-    options.members = std::move(members);
-    options.directory = room_.path() / "raft";
-    options.spaces = {"default"};
-    options.seed = id;
-    options.segment_bytes = std::uint64_t{1} << 20;
-  }
-
-  void start() {
-    auto opened = host::open(options, *store_);
-    if (!opened)
-      FAIL(opened.error().message());
-    host_ = std::move(*opened);
-    host_->start();
-  }
-
-  void stop() {
-    host_.reset();
-  }
-
-  void lose_disk() {
-    std::filesystem::remove_all(options.directory);
-  }
-
-  host* operator->() {
-    return host_.get();
-  }
-
-  [[nodiscard]] host_report report() const {
-    return host_->report();
-  }
-
-  [[nodiscard]] bool running() const {
-    return host_ != nullptr;
-  }
+  using node_of::node_of;
 
   [[nodiscard]] raft::node_id leader() const {
-    auto report = host_->report();
-    return report.groups.empty() ? raft::nobody
-                                 : report.groups.front().core.leader;
-  }
-
-  store_machine::result ask(const store_machine::operation& what) {
-    std::promise<outcome> promise;
-    auto read = !store_machine::changes(what.kind);
-    host_->submit(
-      {.group = host_->group_of(what.key),
-       .read = read,
-       .batch = store_machine::encode_batch({what}),
-       .deadline = in_a_while(),
-       .done = [&](const outcome& one) { promise.set_value(one); }});
-    auto done = promise.get_future().get();
-    if (done.code != errc::ok)
-      return {.status = done.code};
-    return store_machine::decode_answer(done.answer)->front();
+    auto now = report();
+    return now.groups.empty() ? raft::nobody : now.groups.front().core.leader;
   }
 
   expected<void>
   operate(const std::function<void(host&, operator_answer)>& use) {
     std::promise<expected<void>> promise;
-    use(*host_, [&](const expected<void>& how) { promise.set_value(how); });
+    use(*operator->(),
+        [&](const expected<void>& how) { promise.set_value(how); });
     return promise.get_future().get();
   }
-
-  host_options options;
-
-private:
-  memory::testing::temporary_directory room_;
-  std::optional<memory::store> store_;
-  std::unique_ptr<host> host_;
 };
 
 class test_cluster {
@@ -179,10 +109,7 @@ public:
 
 private:
   void introduce() {
-    for (auto& one : nodes)
-      for (auto& other : nodes)
-        if (one != other && one->running() && other->running())
-          (*one)->set_peer(other->options.self, "127.0.0.1", (*other)->port());
+    testing::introduce(nodes);
   }
 };
 
@@ -420,7 +347,7 @@ TEST_CASE("who watches goes on at another node, and is told of a snapshot",
       {.space = "default",
        .prefix = "k",
        .after = after,
-       .deadline = in_a_while(),
+       .deadline = testing::in_a_while(),
        .done = [&](watch_answer got) { promise.set_value(std::move(got)); }});
     return promise.get_future().get();
   };

@@ -2,10 +2,11 @@
 // Included by host*.cpp only.
 #pragma once
 
-#include "actors/agreement/connection.hpp"
 #include "actors/agreement/errands.hpp"
 #include "actors/agreement/formation.hpp"
 #include "actors/agreement/host.hpp"
+#include "actors/agreement/inbox.hpp"
+#include "actors/agreement/mesh.hpp"
 
 #include <atomic>
 #include <functional>
@@ -14,11 +15,10 @@
 #include <optional>
 #include <set>
 #include <thread>
-#include <unordered_map>
 
 namespace neuroplex::agreement {
 
-class host::implementation {
+class host::implementation final : public mesh::owner {
 public:
   implementation(const host_options& options, memory::store& store)
     : options_{options}, store_{store} {
@@ -27,10 +27,10 @@ public:
     for (const auto& known : {options_.members, options_.peers})
       for (auto id : known)
         if (id != options_.self)
-          peers_[id].id = id;
+          peers_[id];
   }
 
-  ~implementation() {
+  ~implementation() override {
     stop();
   }
 
@@ -57,32 +57,14 @@ public:
   void set_peer(raft::node_id id, const std::string& address,
                 std::uint16_t port);
   [[nodiscard]] std::uint16_t port() const noexcept {
-    return port_;
+    return mesh_->port();
   }
 
 private:
-  // What a readiness event is about.
-  enum class source : std::uint32_t { wake, listener, to_peer, from_peer };
-
-  static constexpr std::uint64_t token(source what, std::uint64_t number) {
-    return static_cast<std::uint64_t>(what) << 56 | number;
-  }
-
-  // Our connection to a peer, and what we know of it.
+  // What we know of a peer.
   struct peer {
-    raft::node_id id = raft::nobody;
-    std::string address{};
-    std::uint16_t port = 0; // 0: not known yet
-    connection link{};
-    bool connected = false; // the socket
-    bool greeted = false;   // and the other side has answered
-    bool wants_writable = false;
-    raft::time next_attempt{};
-    raft::time attempt_ends{};
-    std::uint64_t meetings = 0; // of both directions
-    std::uint64_t incoming = 0; // number of its connection to us; 0: none
     raft::incarnation_number incarnation = 0;
-    raft::time met_at{}; // the latest of these meetings
+    raft::time met_at{}; // when a connection was last made
     // Of this round, for all groups.
     beats_frame beats{.replies = false};
     beats_frame beat_replies{.replies = true};
@@ -114,17 +96,10 @@ private:
     operator_answer done{};
   };
 
-  struct incoming_link {
-    connection link{};
-    raft::node_id from = raft::nobody; // before its greeting
-    raft::time must_greet_by{};
-  };
-
   expected<void> open_directories();
   expected<void> begin_groups();
   expected<void> begin_group(seat& where);
   void run();
-  void wait();
   void take_inbox();
   void take_written();
   void touch(seat& which);
@@ -137,8 +112,8 @@ private:
   void note_leader(seat& which);
   void send_requests(seat& which);
   void send_message(group_id group, const raft::message& what);
-  void flush_beats(peer& to);
-  void take_beats(peer& from, const beats_frame& what);
+  void flush_beats(raft::node_id id, peer& to);
+  void take_beats(raft::node_id from, const beats_frame& what);
   void publish_report();
 
   // An operator's wishes, and who leads (host_orders.cpp).
@@ -152,24 +127,13 @@ private:
   void spread_leaders();
   void campaign_at_home();
 
-  // Connections.
-  void watch(int descriptor, std::uint64_t what, bool writable);
-  void rewatch(int descriptor, std::uint64_t what, bool writable);
-  void connect_peers();
-  void begin_connect(peer& to);
-  void on_peer(peer& to, std::uint32_t events);
-  void drop(peer& to);
-  void accept_all();
-  void on_incoming(std::uint64_t number, std::uint32_t events);
-  void drop_incoming(std::uint64_t number);
-  void drop_silent();
-  bool admit(const greeting& what, std::uint64_t number);
-  void met(peer& who);
-  [[nodiscard]] bool agrees_on_groups(const greeting& what);
-  [[nodiscard]] greeting greet(raft::node_id to) const;
-  void heard(const greeting& what);
-  void take_frame(peer& from, frame what);
-  void send_all();
+  // As owner of the connections (host_connections.cpp).
+  [[nodiscard]] greeting greet() const override;
+  bool agrees(const greeting& what) override;
+  void heard(const greeting& what) override;
+  void met(raft::node_id peer) override;
+  void lost(raft::node_id peer, bool ours) override;
+  void take(raft::node_id from, frame what) override;
   [[nodiscard]] raft::time next_deadline() const;
 
   host_options options_;
@@ -187,14 +151,8 @@ private:
   std::vector<seat*> touched_; // have a turn in the next round
   std::vector<seat*> round_;   // have one now
 
-  tunnel::socket_handle epoll_;
-  tunnel::socket_handle wake_;
-  tunnel::socket_handle listener_;
+  std::unique_ptr<mesh> mesh_;
   std::map<raft::node_id, peer> peers_;
-  std::unordered_map<std::uint64_t, incoming_link> incoming_;
-  std::uint64_t last_incoming_ = 0;
-  std::uint64_t refused_connections_ = 0;
-  std::uint16_t port_ = 0; // set once, before there are threads
 
   raft::time now_{};
   std::int64_t unix_ms_ = 0;
@@ -211,10 +169,7 @@ private:
   std::vector<log_writer::written> written_;
   bool log_failed_ = false;
 
-  std::mutex inbox_mutex_; // for the next three
-  std::vector<wish> wishes_;
-  std::vector<std::function<void()>> tasks_;
-  bool awake_ = false; // told already
+  inbox inbox_;
 
   mutable std::mutex report_mutex_;
   host_report report_; // under report_mutex_; statuses are kept from last time

@@ -74,14 +74,13 @@ void host::implementation::order_one(seat& which, order_kind kind,
     return done({});
   if (leader == options_.self)
     return carry_out_order(which, kind, node, done);
-  auto found = peers_.find(leader);
-  if (found == peers_.end() || !found->second.greeted)
+  auto* output = mesh_->output_to(leader);
+  if (output == nullptr)
     return done(failure{errc::unavailable, "raft: nobody that leads can be "
                                            "reached at present, try again"});
   auto tag = order_tags | ++last_order_;
   orders_.emplace(tag, open_order{now_ + order_patience, std::move(done)});
-  append_frame(order_frame{which.id, tag, kind, node},
-               found->second.link.output());
+  append_frame(order_frame{which.id, tag, kind, node}, *output);
 }
 
 void host::implementation::carry_out_order(seat& which, order_kind kind,
@@ -123,15 +122,15 @@ void host::implementation::take_order(raft::node_id from,
     return;
   auto answer = [this, from, group = what.group,
                  tag = what.tag](const expected<void>& how) {
-    auto found = peers_.find(from);
-    if (found == peers_.end() || !found->second.greeted)
+    auto* output = mesh_->output_to(from);
+    if (output == nullptr)
       return;
     reply_frame reply{.group = group, .tag = tag};
     reply.verdict = how ? reply_verdict::done : reply_verdict::refused;
     reply.code = how.code();
     if (!how)
       reply.bytes = how.error().message();
-    append_frame(reply, found->second.link.output());
+    append_frame(reply, *output);
   };
   carry_out_order(*where, what.kind, what.node, answer);
 }
@@ -203,7 +202,8 @@ void host::implementation::spread_leaders() {
     ++led[one->part->leader()];
   std::vector<std::pair<std::size_t, raft::node_id>> heirs; // the poorest first
   for (const auto& [id, one] : peers_)
-    if (one.greeted && one.incoming != 0 && now_ - one.met_at >= acquaintance
+    if (mesh_->reaches(id) && mesh_->hears(id)
+        && now_ - one.met_at >= acquaintance
         && led[options_.self] >= led[id] + 2)
       heirs.emplace_back(led[id], id);
   std::sort(heirs.begin(), heirs.end());

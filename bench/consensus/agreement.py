@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Puts and gets that three nodes agree on, beside etcd (Debian's etcd-server).
+"""Puts and gets that nodes agree on by Raft, beside etcd (Debian's etcd-server)
+or beside PBFT or the hybrid.
 
-Both run three processes on this machine with their logs in one directory, and
-answer a put when a majority has it on disk (fdatasync). The runs are
-interleaved: neuroplex, etcd, neuroplex, ...; the medians are shown, and only
-their ratio says something about another machine.
+Raft and etcd run three processes on this machine, the others four, with their
+logs in one directory, and answer a put when a quorum has it on disk
+(fdatasync; --directory /dev/shm: in memory). The runs are interleaved: raft,
+the other, raft, ...; the medians are shown, and only their ratio says something
+about another machine.
 
 usage: agreement.py BUILD-DIRECTORY [--rounds N] [--seconds S]
        [--clients 1,16,64,256] [--directory DIR] [--gets]
+       [--against etcd|pbft|hybrid]
 """
 
 import argparse
@@ -44,7 +47,7 @@ def wait_for(what, condition):
 
 
 class Servers:
-    """Three processes, ended with the object."""
+    """Processes that are ended with the object."""
 
     def __init__(self):
         self.processes = []
@@ -70,23 +73,27 @@ class Servers:
 
 
 class Neuroplex(Servers):
-    name = "neuroplex"
+    name = "raft"
+    load = "neuroplex"
+    nodes = 3
 
     def __init__(self, build, room):
         super().__init__()
         self.command = str(build / "cli" / "neuroplex")
-        basp, resp = free_ports(3), free_ports(3)
+        basp, resp = free_ports(self.nodes), free_ports(self.nodes)
         self.basp, self.resp = basp, resp
-        for i in range(3):
+        for i in range(self.nodes):
             home = room / f"node-{i + 1}"
             home.mkdir(parents=True)
-            peers = [f"{j + 1}@127.0.0.1:{basp[j]}" for j in range(3) if j != i]
+            peers = [f"{j + 1}@127.0.0.1:{basp[j]}"
+                     for j in range(self.nodes) if j != i]
             self.start(
                 [self.command, "serve", "--replica-id", str(i + 1),
                  "--cluster", "bench", "--data-dir", str(home),
                  "--segment-size", "256M", "--port", str(basp[i]),
                  "--resp-port", str(resp[i]), "--worker-threads", "1",
                  "--space", "default:consistency=linearizable",
+                 "--agreement", self.name, "--calm", "1s",
                  "--election-timeout", "1s", "--raft-heartbeat", "100ms"]
                 + [word for peer in peers for word in ("--peer", peer)],
                 room / f"node-{i + 1}.log")
@@ -98,13 +105,31 @@ class Neuroplex(Servers):
                  f"127.0.0.1:{self.basp[0]}"], capture_output=True, text=True)
             if shown.returncode != 0:
                 return None
-            groups = json.loads(shown.stdout)["groups"]
-            return groups[0]["leader"] or None if groups else None
+            agreement = json.loads(shown.stdout)
+            if not agreement["groups"] or not self.is_ready(agreement):
+                return None
+            return agreement["groups"][0]["leader"] or None
         return self.resp[wait_for("a leader", leader) - 1]
+
+    def is_ready(self, _agreement):
+        return True
+
+
+class Pbft(Neuroplex):
+    name = "pbft"
+    nodes = 4
+
+
+class Hybrid(Pbft):
+    name = "hybrid"
+
+    def is_ready(self, agreement):
+        return agreement["byzantine"]["mode"] == "raft"
 
 
 class Etcd(Servers):
     name = "etcd"
+    load = "etcd"
 
     def __init__(self, _build, room):
         super().__init__()
@@ -148,7 +173,7 @@ def measure(kind, build, directory, verb, clients, seconds):
         with kind(build, room) as servers:
             port = servers.leader_port()
             load = [str(build / "bench" / "consensus" / "bench_agreement_load"),
-                    kind.name]
+                    kind.load]
             if verb == "get":
                 subprocess.run(load + ["put", str(port), "64", "5"], check=True,
                                stdout=subprocess.DEVNULL)
@@ -167,22 +192,25 @@ def main():
     parser.add_argument("--clients", default="1,16,64,256")
     parser.add_argument("--directory", default="/var/tmp")
     parser.add_argument("--gets", action="store_true")
+    kinds = {kind.name: kind for kind in (Etcd, Pbft, Hybrid)}
+    parser.add_argument("--against", choices=kinds, default="etcd")
     given = parser.parse_args()
     counts = [int(word) for word in given.clients.split(",")]
     verb = "get" if given.gets else "put"
-    runs = {Neuroplex: [], Etcd: []}
+    other = kinds[given.against]
+    runs = {Neuroplex: [], other: []}
     for _ in range(given.rounds):
         for kind, results in runs.items():
             results.append(measure(kind, given.build.resolve(), given.directory,
                                    verb, counts, given.seconds))
     def median(kind, count, figure):
         return statistics.median(run[count][figure] for run in runs[kind])
-    print(f"{verb}s  clients   neuroplex/s  p50 ms  p99 ms      etcd/s  p50 ms"
-          "  p99 ms   ratio")
+    print(f"{verb}s  clients        raft/s  p50 ms  p99 ms  "
+          f"{other.name + '/s':>10}  p50 ms  p99 ms  raft:{other.name}")
     for count in counts:
         ours = [median(Neuroplex, count, name)
                 for name in ("ops_per_s", "p50_ms", "p99_ms")]
-        theirs = [median(Etcd, count, name)
+        theirs = [median(other, count, name)
                   for name in ("ops_per_s", "p50_ms", "p99_ms")]
         print(f"{count:13d} {ours[0]:13.0f} {ours[1]:7.2f} {ours[2]:7.2f}"
               f" {theirs[0]:11.0f} {theirs[1]:7.2f} {theirs[2]:7.2f}"

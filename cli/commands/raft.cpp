@@ -89,6 +89,12 @@ outcome run_transfer(context& ctx, const raft_arguments& given) {
   return operate(ctx, given, "transfer", "node " + given.member + " leads");
 }
 
+outcome run_pbft(context& ctx, const raft_arguments& given) {
+  return operate(ctx, given, "pbft",
+                 "this node wants it; the group leaves Raft when f + 1 of its "
+                 "nodes do: see neuroplex raft status");
+}
+
 outcome run_snapshot(context& ctx, const raft_arguments& given) {
   return operate(ctx, given, "snapshot", "taken");
 }
@@ -146,6 +152,13 @@ void add_raft(CLI::App& app, context& ctx) {
   add_target(transfer, given, "Any member");
   add_group(transfer, given, "all");
   add_examples(transfer, {"neuroplex raft transfer 2"});
+
+  auto& pbft = add_subcommand(
+    command, ctx, given, "pbft",
+    "Have a node of a hybrid group ask for PBFT in the place of Raft",
+    run_pbft);
+  add_target(pbft, given, "That node");
+  add_examples(pbft, {"neuroplex raft pbft --node 127.0.0.1:7410"});
 
   auto& snapshot =
     add_subcommand(command, ctx, given, "snapshot",

@@ -53,7 +53,7 @@ inline options options_for(node_id id) {
 /// Joins the commands that it is given.
 class journal final : public state_machine {
 public:
-  slice execute(std::string_view what) override {
+  slice execute(node_id /*client*/, std::string_view what) override {
     text_ += std::string{what} + ";";
     return slice::copy_of(text_);
   }

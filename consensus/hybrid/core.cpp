@@ -431,7 +431,8 @@ std::optional<order> core::wanted_order() {
   for (auto one : options_.agreement.replicas)
     if (one == options_.agreement.id || trust_.hears(one, now_))
       vote.leaders.push_back(one);
-  vote.willing = vote.willing && now_ - epoch_since_ >= calm_
+  vote.willing = vote.willing && options_.votes_for_raft
+                 && now_ - epoch_since_ >= calm_
                  && vote.leaders.size() >= options_.agreement.quorum();
   if (vote.willing == settled_.has_vote_of(options_.agreement.id))
     return std::nullopt;

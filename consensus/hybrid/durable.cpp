@@ -1,5 +1,9 @@
 #include "consensus/hybrid/durable.hpp"
 
+#include "consensus/hybrid/limits.hpp"
+
+#include <utility>
+
 namespace neuroplex::hybrid {
 
 namespace {
@@ -50,6 +54,37 @@ struct folder {
 };
 
 } // namespace
+
+std::vector<record> records_of(const durable_state& state,
+                               std::size_t max_bytes) {
+  std::vector<record> all;
+  for (auto& one : pbft::records_of(state.agreement))
+    all.emplace_back(std::move(one));
+  for (const auto& [number, log] : state.epochs) {
+    all.emplace_back(began_record{number, log.start});
+    raft_record part{number, log.hard, {}};
+    std::size_t bytes = 0;
+    for (const auto& one : log.entries) {
+      if (!part.entries.empty()
+          && (bytes + one.data.size() > max_bytes
+              || part.entries.size() == limits::max_entries)) {
+        all.emplace_back(std::exchange(part, {number, std::nullopt, {}}));
+        bytes = 0;
+      }
+      part.entries.push_back(one);
+      bytes += one.data.size();
+    }
+    all.emplace_back(std::move(part));
+    all.emplace_back(head_record{number, log.vouched, log.by_leader});
+    for (const auto& one : log.branches)
+      all.emplace_back(branch_record{number, one.after, one.entries});
+    if (log.stopped)
+      all.emplace_back(stopped_record{number});
+    if (log.closed_at)
+      all.emplace_back(closed_record{number, *log.closed_at});
+  }
+  return all;
+}
 
 void durable_state::apply(const record& what) {
   std::visit(folder{*this}, what);

@@ -107,6 +107,11 @@ struct durable_state {
   void apply(const record& what);
 };
 
+/// Records that add up to the state, for a disk that begins anew with them;
+/// each of about `max_bytes` of entries at most.
+[[nodiscard]] std::vector<record> records_of(const durable_state& state,
+                                             std::size_t max_bytes);
+
 void encode_record(const record& what, std::string& out);
 [[nodiscard]] expected<record> decode_record(const slice& bytes);
 

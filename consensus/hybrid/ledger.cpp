@@ -17,7 +17,7 @@ slice ledger::execute(node_id client, const command& what, bool& fresh) {
     const auto* known = result_of(client, what.number);
     return known != nullptr ? *known : slice{};
   }
-  auto result = machine_->execute(what.what.view());
+  auto result = machine_->execute(client, what.what.view());
   sessions_.executed(client, what.number, result);
   ++position_;
   return result;

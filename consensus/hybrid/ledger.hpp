@@ -27,7 +27,8 @@ public:
   state_machine& operator=(const state_machine&) = delete;
   virtual ~state_machine() = default;
 
-  [[nodiscard]] virtual slice execute(std::string_view what) = 0;
+  [[nodiscard]] virtual slice execute(node_id client,
+                                      std::string_view what) = 0;
   [[nodiscard]] virtual slice read(std::string_view what) const = 0;
   [[nodiscard]] virtual std::unique_ptr<state_machine> copy() const = 0;
 

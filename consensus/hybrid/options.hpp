@@ -27,6 +27,10 @@ struct options {
   /// A leader that is not heard for so long is suspected.
   time leader_timeout = std::chrono::seconds{1};
 
+  /// Whether this replica ever votes for Raft. A group of replicas that never
+  /// do is one by PBFT.
+  bool votes_for_raft = true;
+
   /// How long all must have been trusted before this replica votes for Raft;
   /// doubles with each epoch by Raft that ended in distrust.
   time calm = std::chrono::seconds{5};

@@ -164,6 +164,30 @@ void durable_state::apply(const record& what) {
   std::visit(folder{*this}, what);
 }
 
+std::vector<record> records_of(const durable_state& state) {
+  std::vector<record> all;
+  all.emplace_back(state.view);
+  all.emplace_back(stable_record{state.stable});
+  for (const auto& [sequence, pieces] : state.checkpoints)
+    all.emplace_back(checkpoint_record{sequence, pieces});
+  for (const auto& [sequence, slot] : state.slots) {
+    // Of the prepared batch first: its digest may be among those given up.
+    if (slot.prepared) {
+      auto batch = slot.batches.find(slot.prepared->of);
+      if (batch != slot.batches.end())
+        all.emplace_back(accepted_record{*slot.prepared, batch->second});
+      all.emplace_back(prepared_record{*slot.prepared});
+    }
+    for (const auto& one : slot.pre_prepared) {
+      auto batch = slot.batches.find(one.of);
+      if (batch != slot.batches.end())
+        all.emplace_back(accepted_record{one, batch->second});
+    }
+  }
+  all.emplace_back(executed_record{state.executed});
+  return all;
+}
+
 void encode_record(const record& what, std::string& out) {
   wire_writer writer{out};
   writer.put(wire_version);

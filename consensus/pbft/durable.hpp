@@ -102,6 +102,9 @@ struct durable_state {
   void apply(const record& what);
 };
 
+/// Records that add up to the state, for a disk that begins anew with them.
+[[nodiscard]] std::vector<record> records_of(const durable_state& state);
+
 /// Keeps a digest's latest view, and of the digests those of the latest views.
 void note_pre_prepared(std::vector<claim>& claims, const claim& what);
 

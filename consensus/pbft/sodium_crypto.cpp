@@ -29,6 +29,14 @@ expected<void> ready() {
 
 } // namespace
 
+expected<secret_seed> make_seed() {
+  if (auto good = ready(); !good)
+    return good.error();
+  secret_seed result;
+  randombytes_buf(result.bytes.data(), result.bytes.size());
+  return result;
+}
+
 expected<public_key> public_key_of(const secret_seed& seed) {
   if (auto good = ready(); !good)
     return good.error();

@@ -31,7 +31,11 @@ struct secret_seed {
   std::array<std::uint8_t, 32> bytes{};
 };
 
-/// `errc::internal` if libsodium cannot be used on this machine.
+/// A seed by chance of the system. `errc::internal` if libsodium cannot be used
+/// on this machine.
+[[nodiscard]] expected<secret_seed> make_seed();
+
+/// `errc::internal` as well.
 [[nodiscard]] expected<public_key> public_key_of(const secret_seed& seed);
 
 class sodium_crypto final : public crypto {

@@ -63,14 +63,18 @@ expected<std::int64_t> expiry_after(std::int64_t now_ms, std::int64_t ttl_ms) {
 } // namespace
 
 machine::machine(memory::store& store, const machine_options& options)
-  : store_{store}, holds_{options.holds}, notes_changes_{options.notes_changes},
-    sessions_{options.max_sessions, options.session_window} {
+  : store_{store}, holds_{options.holds},
+    notes_changes_{options.notes_changes}, suffix_{options.suffix},
+    fixed_spaces_{options.fixed_spaces}, sessions_{options.max_sessions,
+                                                   options.session_window} {
 }
 
 expected<memory::namespace_id> machine::space_of(std::string_view name) {
   if (const auto* known = known_space(name))
     return *known;
-  auto made = store_.open_namespace(name);
+  if (fixed_spaces_ && begun_)
+    return errc::bad_namespace;
+  auto made = store_.open_namespace(std::string{name} + suffix_);
   if (made)
     spaces_.emplace(name, *made);
   return made;
@@ -86,6 +90,7 @@ expected<void> machine::begin(const std::vector<std::string>& spaces) {
     if (auto made = space_of(name); !made)
       return made.error();
   untouched_ = true;
+  begun_ = true;
   return {};
 }
 
@@ -169,12 +174,8 @@ expected<std::vector<command_answer>> machine::apply(raft::log_index index,
   auto decoded = decode_entry(bytes);
   if (!decoded)
     return decoded.error();
-  untouched_ = false;
-  changes_.clear();
-  noted_bytes_ = 0;
-  time_ms_ = std::max(time_ms_, decoded->time_ms);
-  if (auto expired = expire_due(); !expired)
-    return expired.error();
+  if (auto passed = pass_time(decoded->time_ms); !passed)
+    return passed.error();
   std::vector<command_answer> answers;
   answers.reserve(decoded->commands.size());
   for (const auto& one : decoded->commands) {
@@ -195,6 +196,21 @@ expected<std::vector<command_answer>> machine::apply(raft::log_index index,
   return answers;
 }
 
+expected<std::string> machine::apply_once(std::int64_t time_ms,
+                                          std::string_view batch) {
+  if (auto passed = pass_time(time_ms); !passed)
+    return passed.error();
+  return execute_batch(batch);
+}
+
+expected<void> machine::pass_time(std::int64_t time_ms) {
+  untouched_ = false;
+  changes_.clear();
+  noted_bytes_ = 0;
+  time_ms_ = std::max(time_ms_, time_ms);
+  return expire_due();
+}
+
 expected<command_answer> machine::execute(const command& what) {
   command_answer answer;
   auto seen = sessions_.begin(what.session, what.sequence, what.acknowledged);
@@ -204,8 +220,17 @@ expected<command_answer> machine::execute(const command& what) {
     answer.bytes = seen.answer;
   if (seen.verdict != raft::session_verdict::execute)
     return answer;
+  auto results = execute_batch(what.batch);
+  if (!results)
+    return results.error();
+  answer.bytes = std::move(*results);
+  sessions_.remember(what.session, what.sequence, answer.bytes);
+  return answer;
+}
+
+expected<std::string> machine::execute_batch(std::string_view batch) {
   std::vector<result> results;
-  auto operations = decode_batch(what.batch);
+  auto operations = decode_batch(batch);
   if (operations) {
     results.reserve(operations->size());
     for (const auto& one : *operations) {
@@ -218,9 +243,7 @@ expected<command_answer> machine::execute(const command& what) {
     // No leader of ours lets it into the log, and all replicas see the same.
     results.push_back({.status = operations.code()});
   }
-  answer.bytes = encode_answer(results);
-  sessions_.remember(what.session, what.sequence, answer.bytes);
-  return answer;
+  return encode_answer(results);
 }
 
 bool machine::has_room_for(std::string_view batch) const {

@@ -49,6 +49,14 @@ struct machine_options {
 
   /// Whether `changes` tells what entries of the log have changed.
   bool notes_changes = false;
+
+  /// Added to the names of namespaces in the store, where two machines have
+  /// the same ones.
+  std::string suffix{};
+
+  /// Whether namespaces beside those of `begin` are refused (`bad_namespace`),
+  /// where commands may come from clients that lie.
+  bool fixed_spaces = false;
 };
 
 enum class change_kind : std::uint8_t { set, erase, expire };
@@ -89,6 +97,11 @@ public:
   [[nodiscard]] std::vector<change> take_changes() noexcept {
     return std::exchange(changes_, {});
   }
+
+  /// Executes an encoded batch at `time_ms`, and answers with encoded results.
+  /// For a group that has sessions of its own, so that each batch comes once.
+  expected<std::string> apply_once(std::int64_t time_ms,
+                                   std::string_view batch);
 
   /// Executes operations that change nothing. `bad_argument` for others.
   [[nodiscard]] expected<std::vector<result>>
@@ -136,7 +149,9 @@ private:
   expected<memory::namespace_id> space_of(std::string_view name);
   [[nodiscard]] const memory::namespace_id*
   known_space(std::string_view name) const;
+  expected<void> pass_time(std::int64_t time_ms);
   expected<command_answer> execute(const command& what);
+  expected<std::string> execute_batch(std::string_view batch);
   expected<result> execute(const operation& what);
   expected<void> note_change(const operation& what, memory::namespace_id space);
   expected<void> expire_due();
@@ -156,6 +171,9 @@ private:
   bool notes_changes_ = false;
   std::vector<change> changes_;
   std::size_t noted_bytes_ = 0; ///< values in them
+  std::string suffix_;
+  bool fixed_spaces_;
+  bool begun_ = false;
   bool untouched_ = false; ///< nothing was applied or restored since `begin`
   raft::session_table sessions_;
   std::int64_t time_ms_ = 0;

@@ -366,7 +366,7 @@ TEST_CASE("changes are told as they were made") {
     return change{
       .space = "default", .key = std::move(key), .value = std::move(value)};
   };
-  auto gone = [](change_kind how, std::string key) {
+  auto gone = [](store_machine::change_kind how, std::string key) {
     return change{.kind = how, .space = "default", .key = std::move(key)};
   };
   one.run({.kind = kind::set, .key = "k", .value = "1", .ttl_ms = 50});
@@ -388,13 +388,14 @@ TEST_CASE("changes are told as they were made") {
     std::vector<operation>{{.kind = kind::set, .key = "a", .value = "x"},
                            {.kind = kind::take, .key = "a"},
                            {.kind = kind::exchange, .key = "b", .value = "y"}});
-  CHECK(
-    one->take_changes()
-    == changes{set("a", "x"), gone(change_kind::erase, "a"), set("b", "y")});
+  CHECK(one->take_changes()
+        == changes{set("a", "x"), gone(store_machine::change_kind::erase, "a"),
+                   set("b", "y")});
 
   one.time_ms += 1'000;
   one.run({.key = "b"});
-  CHECK(one->take_changes() == changes{gone(change_kind::expire, "k")});
+  CHECK(one->take_changes()
+        == changes{gone(store_machine::change_kind::expire, "k")});
 }
 
 TEST_CASE("an entry that makes long values again and again is noted in part") {

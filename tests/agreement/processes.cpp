@@ -2,6 +2,7 @@
 // nodes fail in every way below; the history must have an order.
 //
 //   agreement_processes PROGRAM [--nodes N] [--groups G] [--history FILE]
+//                       [--agreement raft|pbft|hybrid]
 //     --kills N        whoever leads is killed, and started again
 //     --pauses N       whoever leads stands still (--pause-ms, 0: until others
 //                      have answered)
@@ -72,6 +73,7 @@ struct settings {
   std::size_t full = 0;
   std::size_t groups = 1;
   std::string history;
+  std::string agreement = "raft";
 };
 
 settings read(int argc, char** argv) {
@@ -96,6 +98,8 @@ settings read(int argc, char** argv) {
                    [&](const auto& one) { return flag == one.first; });
     if (flag == "--history")
       all.history = argv[i + 1];
+    else if (flag == "--agreement")
+      all.agreement = argv[i + 1];
     else if (known == std::end(numbers))
       fail(flag + ": unknown");
     else
@@ -167,8 +171,9 @@ private:
 class cluster {
 public:
   explicit cluster(const settings& how)
-    : program_{how.program}, groups_{how.groups}, basp_(how.nodes),
-      resp_(how.nodes), raft_(how.nodes), processes_(how.nodes) {
+    : program_{how.program}, agreement_{how.agreement}, groups_{how.groups},
+      basp_(how.nodes), resp_(how.nodes), raft_(how.nodes),
+      processes_(how.nodes) {
     for (std::size_t i = 0; i < how.nodes; ++i) {
       std::filesystem::create_directories(raft_directory(i));
       if (how.full > 0)
@@ -202,6 +207,8 @@ public:
       "--raft-groups",    std::to_string(groups_),
       "--worker-threads", "1",
       "--space",          "default:consistency=linearizable",
+      "--agreement",      agreement_,
+      "--calm",           "500ms",
       "--snapshot-after", "64K",
       "--reconnect",      "100ms"};
     for (std::size_t i = 0; i < basp_.size(); ++i)
@@ -307,6 +314,7 @@ private:
   }
 
   std::string program_;
+  std::string agreement_;
   std::size_t groups_;
   scratch room_;
   std::vector<std::string> mounted_;

@@ -73,7 +73,7 @@ THIRD_PARTY = {
 # around them.
 CORES = ("actors/resp/", "actors/tunnel/", "actors/upkeep/")
 # Parts that have sockets and threads of their own, and no CAF either.
-WITHOUT_CAF = CORES + ("actors/agreement/",)
+WITHOUT_CAF = CORES + ("actors/agreement/", "actors/byzantine/")
 TEST_ONLY = {"catch2", "rapidcheck", "rapidcheck.h"}
 
 # Headers of the C library and the kernel that are neither C++ nor ours.

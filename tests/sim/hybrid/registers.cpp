@@ -5,7 +5,8 @@
 
 namespace neuroplex::sim {
 
-slice plain_registers::execute(std::string_view what) {
+slice plain_registers::execute(hybrid::node_id /*client*/,
+                               std::string_view what) {
   const auto asked = unpack_command(what);
   if (asked.what == verb::get) {
     return read(what);

@@ -13,7 +13,8 @@ namespace neuroplex::sim {
 
 class plain_registers final : public hybrid::state_machine {
 public:
-  [[nodiscard]] slice execute(std::string_view what) override;
+  [[nodiscard]] slice execute(hybrid::node_id client,
+                              std::string_view what) override;
   [[nodiscard]] slice read(std::string_view what) const override;
   [[nodiscard]] std::unique_ptr<hybrid::state_machine> copy() const override;
   [[nodiscard]] std::vector<slice> pieces() const override;

@@ -1,4 +1,4 @@
-#include "actors/raft_peer.hpp"
+#include "actors/agreement_peer.hpp"
 
 #include "actors/batch_split.hpp"
 #include "actors/clock.hpp"
@@ -89,8 +89,21 @@ raft::time deadline_of(const request_header& header) {
          + milliseconds{left};
 }
 
-struct raft_peer_state {
-  using self_pointer = actor_pointer<raft_peer_actor, raft_peer_state>;
+const char* name_of(agreement::protocol how) {
+  switch (how) {
+    case agreement::protocol::raft:
+      return "raft_peer";
+    case agreement::protocol::pbft:
+      return "pbft_peer";
+    case agreement::protocol::hybrid:
+      return "hybrid_consensus";
+  }
+  return "agreement_peer";
+}
+
+struct agreement_peer_state {
+  using self_pointer =
+    actor_pointer<agreement_peer_actor, agreement_peer_state>;
 
   // The parts of a batch are answered apart: each is one command of a group.
   struct gathering {
@@ -119,26 +132,28 @@ struct raft_peer_state {
   message_limits most;
   std::uint64_t last_number = 0;
   std::map<std::uint64_t, waiting> under_way;
-  static inline const char* name = "raft_peer";
+  const char* name = "raft_peer"; ///< as the protocol has it
 };
 
-void raft_peer_state::submit(agreement::group_id group, waiting one, bool read,
-                             std::string batch, const request_header& header) {
+void agreement_peer_state::submit(agreement::group_id group, waiting one,
+                                  bool read, std::string batch,
+                                  const request_header& header) {
   auto number = ++last_number;
   under_way.emplace(number, std::move(one));
-  access->host->submit(
-    {.group = group,
-     .read = read,
-     .batch = std::move(batch),
-     .deadline = deadline_of(header),
-     .done = [target = raft_peer_actor{self}, number](agreement::outcome what) {
-       tell_anonymously_urgently(target, agreed_atom_v, number,
-                                 static_cast<std::uint8_t>(what.code),
-                                 std::move(what.answer));
-     }});
+  access->host->submit({.group = group,
+                        .read = read,
+                        .batch = std::move(batch),
+                        .deadline = deadline_of(header),
+                        .done = [target = agreement_peer_actor{self},
+                                 number](agreement::outcome what) {
+                          tell_anonymously_urgently(
+                            target, agreed_atom_v, number,
+                            static_cast<std::uint8_t>(what.code),
+                            std::move(what.answer));
+                        }});
 }
 
-caf::result<reply> raft_peer_state::apply(request& what) {
+caf::result<reply> agreement_peer_state::apply(request& what) {
   if (auto taken = check(what, most); !taken)
     return refusal(taken.code(), taken.error().message());
   if (auto code = check(what); code != errc::ok)
@@ -161,7 +176,7 @@ caf::result<reply> raft_peer_state::apply(request& what) {
   return answer;
 }
 
-caf::result<batch_reply> raft_peer_state::apply(batch_request& what) {
+caf::result<batch_reply> agreement_peer_state::apply(batch_request& what) {
   batch_reply refused;
   refused.status = check(what);
   if (auto taken = check(what, most); !taken)
@@ -198,8 +213,8 @@ caf::result<batch_reply> raft_peer_state::apply(batch_request& what) {
   return answer;
 }
 
-void raft_peer_state::answered(std::uint64_t number, errc code,
-                               const std::string& bytes) {
+void agreement_peer_state::answered(std::uint64_t number, errc code,
+                                    const std::string& bytes) {
   auto found = under_way.find(number);
   if (found == under_way.end())
     return;
@@ -228,14 +243,14 @@ void raft_peer_state::answered(std::uint64_t number, errc code,
     one.batch->whole.deliver(one.batch->answers.take());
 }
 
-caf::result<reply> raft_peer_state::operate(const std::string& wish,
-                                            std::uint32_t node,
-                                            std::uint64_t group) {
+caf::result<reply> agreement_peer_state::operate(const std::string& wish,
+                                                 std::uint32_t node,
+                                                 std::uint64_t group) {
   auto answer = make_promise<reply>(self);
   auto number = ++last_number;
   // The reason travels as a value.
   under_way.emplace(number, waiting{.op = operation::take, .single = answer});
-  auto done = [target = raft_peer_actor{self},
+  auto done = [target = agreement_peer_actor{self},
                number](const expected<void>& how) {
     store_machine::result result{.status = how.code()};
     if (!how)
@@ -243,24 +258,12 @@ caf::result<reply> raft_peer_state::operate(const std::string& wish,
     tell_anonymously_urgently(target, agreed_atom_v, number, std::uint8_t{0},
                               store_machine::encode_answer({result}));
   };
-  auto& host = *access->host;
-  using agreement::order_kind;
-  if (wish == "add")
-    host.order(group, order_kind::add, node, done);
-  else if (wish == "remove")
-    host.order(group, order_kind::remove, node, done);
-  else if (wish == "transfer")
-    host.order(group, order_kind::transfer, node, done);
-  else if (wish == "snapshot")
-    host.take_snapshot(group, done);
-  else
-    done(failure{errc::bad_argument, "raft: \"" + wish
-                                       + "\": expected add, remove, transfer "
-                                         "or snapshot"});
+  access->host->operate(wish, node, group, done);
   return answer;
 }
 
-raft_peer_actor::behavior_type raft_peer(raft_peer_state::self_pointer self) {
+agreement_peer_actor::behavior_type
+agreement_peer(agreement_peer_state::self_pointer self) {
   drop_unexpected(self);
   auto* state = &state_of(self);
   return {
@@ -278,9 +281,9 @@ raft_peer_actor::behavior_type raft_peer(raft_peer_state::self_pointer self) {
   };
 }
 
-agreement_group_report report_of(const agreement::group_status& what,
-                                 const agreement::host_report& all,
-                                 std::uint32_t self) {
+agreement_group_report group_report_of(const agreement::group_status& what,
+                                       const agreement::host_report& all,
+                                       std::uint32_t self) {
   const auto& core = what.core;
   agreement_group_report result;
   result.group = what.group;
@@ -327,20 +330,11 @@ agreement_group_report report_of(const agreement::group_status& what,
   return result;
 }
 
-} // namespace
-
-agreement_report report_of(const std::shared_ptr<agreement_access>& access) {
-  agreement_report result;
-  if (!access)
-    return result;
-  auto all = access->host->report();
-  result.enabled = true;
+void add_raft(agreement_report& result, const agreement::host_report& all) {
   result.formed = all.formed;
-  result.port = access->host->port();
-  result.spaces.assign(access->spaces.begin(), access->spaces.end());
   for (const auto& one : all.groups)
     result.groups.push_back(
-      report_of(one, all, static_cast<std::uint32_t>(one.core.id)));
+      group_report_of(one, all, static_cast<std::uint32_t>(one.core.id)));
   result.log_batches = all.log.batches;
   result.log_writes = all.log.writes;
   result.log_bytes = all.log.bytes;
@@ -348,21 +342,115 @@ agreement_report report_of(const std::shared_ptr<agreement_access>& access) {
   result.problem = all.log.problem;
   if (result.problem.empty() && !all.problems.empty())
     result.problem = all.problems.front();
+}
+
+// What can be said of it in the words that Raft has, so that who asks for the
+// leader or for progress need not know the protocol.
+agreement_group_report group_report_of(const byzantine::host_report& all) {
+  const auto& core = all.member.core;
+  auto by_raft = core.where.how == hybrid::mode::raft;
+  auto first = by_raft ? core.where.leader : core.agreement.primary;
+  auto is_first = first == core.agreement.id;
+  agreement_group_report result;
+  result.group = agreement::first_group;
+  if (by_raft)
+    result.role = is_first ? "leader" : "follower";
+  else
+    result.role = is_first ? "primary" : "backup";
+  result.voter = true;
+  result.leader =
+    static_cast<std::uint32_t>(by_raft || core.agreement.active ? first : 0);
+  result.term = by_raft ? core.where.epoch : core.agreement.view;
+  result.last_index = core.agreement.handed_out;
+  result.commit = core.agreement.handed_out;
+  result.applied = core.agreement.executed;
+  result.snapshot = core.agreement.stable;
+  result.commands = core.running;
+  result.reads = all.member.reads;
+  result.elections = core.agreement.view_changes;
+  result.odd_messages = core.agreement.misdeeds;
+  result.problem = all.member.problem;
+  result.members.push_back(
+    {.replica_id = static_cast<std::uint32_t>(core.agreement.id),
+     .kind = "voter",
+     .present = true,
+     .connected = true,
+     .match = core.agreement.executed});
+  for (const auto& peer : all.peers)
+    result.members.push_back({.replica_id = static_cast<std::uint32_t>(peer.id),
+                              .kind = "voter",
+                              .present = true,
+                              .connected = peer.to_it && peer.from_it});
+  std::sort(
+    result.members.begin(), result.members.end(),
+    [](const auto& x, const auto& y) { return x.replica_id < y.replica_id; });
   return result;
 }
 
-raft_peer_actor spawn_raft_peer(caf::actor_system& system,
-                                std::shared_ptr<agreement_access> access,
-                                std::uint32_t mailbox_messages,
-                                const message_limits& most) {
-  return spawn_bounded<raft_peer_actor, raft_peer_state>(
+void add_byzantine(agreement_report& result,
+                   const byzantine::host_report& all) {
+  const auto& core = all.member.core;
+  result.formed = all.formed;
+  if (all.formed)
+    result.groups.push_back(group_report_of(all));
+  result.log_batches = all.log.flushes;
+  result.log_writes = all.log.writes;
+  result.log_bytes = all.log.bytes;
+  result.log_full = all.log_full;
+  if (!all.problems.empty())
+    result.problem = all.problems.front();
+  auto& shown = result.byzantine;
+  shown.mode = core.where.how == hybrid::mode::raft ? "raft" : "pbft";
+  shown.faults = static_cast<std::uint32_t>(all.faults);
+  shown.epoch = core.where.epoch;
+  shown.view = core.agreement.view;
+  shown.primary = static_cast<std::uint32_t>(core.agreement.primary);
+  shown.view_active = core.agreement.active;
+  shown.executed = core.agreement.executed;
+  shown.stable_checkpoint = core.agreement.stable;
+  shown.view_changes = core.agreement.view_changes;
+  shown.state_transfers = core.agreement.transfers;
+  shown.transferring = core.agreement.transferring;
+  shown.misdeeds = core.agreement.misdeeds;
+  shown.evidence = core.evidence;
+  shown.lowest_trust = core.lowest_trust;
+  shown.switches = all.member.switches;
+  shown.rolled_back = core.rolled_back;
+  shown.operations = all.member.operations;
+  shown.wishes = all.member.wishes;
+  shown.key = all.fingerprint;
+}
+
+} // namespace
+
+agreement_report report_of(const std::shared_ptr<agreement_access>& access) {
+  agreement_report result;
+  if (!access)
+    return result;
+  result.enabled = true;
+  result.protocol = agreement::protocol_name(access->how);
+  result.port = access->host->port();
+  result.spaces.assign(access->spaces.begin(), access->spaces.end());
+  if (access->raft != nullptr)
+    add_raft(result, access->raft->report());
+  else
+    add_byzantine(result, access->byzantine->report());
+  return result;
+}
+
+agreement_peer_actor spawn_agreement_peer(
+  caf::actor_system& system, std::shared_ptr<agreement_access> access,
+  std::uint32_t mailbox_messages, const message_limits& most) {
+  return spawn_bounded<agreement_peer_actor, agreement_peer_state>(
     system, mailbox_messages,
-    [access = std::move(access), most](raft_peer_state::self_pointer self) {
+    [access = std::move(access),
+     most](agreement_peer_state::self_pointer self) {
       auto& state = state_of(self);
       state.self = self;
       state.access = access;
       state.most = most;
-      return raft_peer(self);
+      state.name = name_of(access->how);
+      return agreement_peer(self);
     });
 }
 
