@@ -14,7 +14,8 @@ foreach(folder IN ITEMS memory config storage crdt consensus actors)
   list(APPEND installed_components ${folder})
   set(targets neuroplex_${folder})
   if(folder STREQUAL "actors")
-    list(APPEND targets neuroplex_agreement neuroplex_byzantine neuroplex_resp
+    list(APPEND targets neuroplex_agreement neuroplex_byzantine
+      neuroplex_replica neuroplex_resp
       neuroplex_tunnel neuroplex_upkeep)
   elseif(folder STREQUAL "storage")
     list(APPEND targets neuroplex_concept)
@@ -29,6 +30,7 @@ foreach(folder IN ITEMS memory config storage crdt consensus actors)
   if(folder STREQUAL "memory")
     install(FILES memory/backup.hpp memory/bus_guard.hpp
         memory/checked_open.hpp memory/compact_report.hpp
+        memory/compression.hpp
         memory/disk_directory.hpp
         memory/inline_namespace.hpp
         memory/latency_recorder.hpp memory/limits.hpp memory/lower_tier.hpp

@@ -37,7 +37,7 @@ EXCEPTIONS = {("cli/commands/sim.cpp", "tests/sim/campaign.hpp"),
 # What memory/ shows to the other folders. The rest is the layout of the segment
 # and how it is worked on; only tests and benchmarks may look at that.
 MEMORY_PUBLIC = {"memory/backup.hpp", "memory/bus_guard.hpp",
-                 "memory/checked_open.hpp",
+                 "memory/checked_open.hpp", "memory/compression.hpp",
                  "memory/disk_directory.hpp",
                  "memory/inline_namespace.hpp",
                  "memory/latency_recorder.hpp", "memory/limits.hpp",
@@ -73,7 +73,8 @@ THIRD_PARTY = {
 # around them.
 CORES = ("actors/resp/", "actors/tunnel/", "actors/upkeep/")
 # Parts that have sockets and threads of their own, and no CAF either.
-WITHOUT_CAF = CORES + ("actors/agreement/", "actors/byzantine/")
+WITHOUT_CAF = CORES + ("actors/agreement/", "actors/byzantine/",
+                       "actors/replica/")
 TEST_ONLY = {"catch2", "rapidcheck", "rapidcheck.h"}
 
 # Headers of the C library and the kernel that are neither C++ nor ours.

@@ -1,0 +1,142 @@
+#include "actors/replica/service.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace neuroplex::replica {
+
+expected<std::unique_ptr<service>>
+service::open(const service_options& options, disk& files, const moment& now) {
+  // Seconds since 1970: a node that lost its disk begins anew with a larger one
+  // than ever before. One that is met all the same is renewed by the core.
+  auto incarnation = static_cast<std::uint32_t>(now.unix_time.count() / 1'000);
+  std::unique_ptr<service> result{new service{options, files, incarnation}};
+  result->step(now);
+  auto written = files.write_waiting();
+  if (!written)
+    return written.error();
+  for (const auto& part : *written)
+    if (part.whose == options.name)
+      result->written(part, now);
+  return result;
+}
+
+bool service::submit(job what) {
+  {
+    std::lock_guard guard{mutex_};
+    if (inbox_.size() < limits::max_waiting) {
+      inbox_.push_back(std::move(what));
+      return !std::exchange(told_, true);
+    }
+  }
+  what.finish(errc::busy);
+  return false;
+}
+
+bool service::may_run(const job& what, const moment& now) const {
+  if (!what.after.empty() && !core_.has_seen(what.after))
+    return false;
+  return what.changes || core_.fresh(now);
+}
+
+// True when it is done with, or waits for the disk.
+bool service::run_or_block(job& what, const moment& now) {
+  if (now.steady >= what.deadline) {
+    what.finish(errc::unavailable);
+    return true;
+  }
+  if (!may_run(what, now)) {
+    core_.freshen(now);
+    if (options_.when_stale == stale_reads::wait || !what.after.empty())
+      return false;
+    what.finish(errc::unavailable);
+    return true;
+  }
+  what.run(core_, now);
+  turn_bytes_ += what.bytes;
+  if (turn_bytes_ >= limits::part_bytes) {
+    core_.take_turn();
+    turn_bytes_ = 0;
+  }
+  // What causality counts for must not be seen before it is sure to stay.
+  if (what.changes || options_.core.gives == promise::causal)
+    held_.push_back({std::move(what), 0});
+  else
+    what.finish(errc::ok);
+  return true;
+}
+
+bool service::step(const moment& now) {
+  std::vector<job> arrived;
+  {
+    std::lock_guard guard{mutex_};
+    arrived = std::exchange(inbox_, {});
+    told_ = false;
+  }
+  core_.tick(now);
+  for (auto at = blocked_.begin(); at != blocked_.end();)
+    at = run_or_block(*at, now) ? blocked_.erase(at) : std::next(at);
+  for (auto& one : arrived) {
+    if (waiting() >= limits::max_waiting) {
+      one.finish(errc::busy);
+      continue;
+    }
+    if (!run_or_block(one, now))
+      blocked_.push_back(std::move(one));
+  }
+  core_.take_turn();
+  turn_bytes_ = 0;
+  for (auto at = held_.rbegin(); at != held_.rend() && at->sequence == 0; ++at)
+    at->sequence = core_.last_sequence();
+  release(now);
+  disk_job wanted{.whose = options_.name, .records = core_.take_records()};
+  if (std::exchange(wants_snapshot_, false))
+    wanted.snapshot = core_.snapshot();
+  if (wanted.records.empty() && !wanted.snapshot)
+    return false;
+  disk_.submit(std::move(wanted));
+  return true;
+}
+
+void service::release(const moment& now) {
+  auto failed = !core_.disk_problem().empty();
+  for (auto at = held_.begin(); at != held_.end();) {
+    auto done = at->sequence != 0 && at->sequence <= core_.written_sequence();
+    auto late = now.steady >= at->what.deadline;
+    if (!done && !late && !failed) {
+      ++at;
+      continue;
+    }
+    at->what.finish(done                ? errc::ok
+                    : !at->what.changes ? errc::unavailable
+                                        : errc::unknown_outcome);
+    at = held_.erase(at);
+  }
+}
+
+void service::written(const disk::written_part& what, const moment& now) {
+  core_.written(what.sequence, now);
+  wants_snapshot_ = wants_snapshot_ || what.wants_snapshot;
+}
+
+void service::disk_failed(const std::string& why) {
+  core_.disk_failed(why);
+}
+
+void service::drop_all() noexcept {
+  blocked_.clear();
+  held_.clear();
+  std::lock_guard guard{mutex_};
+  inbox_.clear();
+}
+
+milliseconds service::next_due() const {
+  auto due = core_.next_due();
+  for (const auto& one : blocked_)
+    due = std::min(due, one.deadline);
+  if (!held_.empty())
+    due = std::min(due, held_.front().what.deadline);
+  return due;
+}
+
+} // namespace neuroplex::replica

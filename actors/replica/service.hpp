@@ -1,0 +1,123 @@
+// A replica at work: the core, its disk, and the requests that wait.
+//
+// Purpose: requests come from several threads and are executed in turns by one.
+// What all of a turn have changed is one record. A write is answered when that
+// record is on the disk, a read at once, unless the promise of its namespace
+// asks for more: then it waits for fresher state, or is refused.
+//
+// Ownership and threads: refers to a disk that outlives it. `submit` may be
+// called by any thread; all else by one at a time.
+//
+// Invariants:
+//  1. Every job is finished once, by its deadline.
+//  2. A write that was executed and is not known to be on the disk ends as
+//     `unknown_outcome`.
+//  3. At most limits::max_waiting jobs wait; more are refused as `busy`.
+#pragma once
+
+#include "actors/replica/core.hpp"
+#include "actors/replica/disk.hpp"
+
+#include <functional>
+#include <list>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace neuroplex::replica {
+
+/// What becomes of a read that would be too old.
+enum class stale_reads : std::uint8_t {
+  wait,   ///< until it is fresh enough, or its time is over
+  refuse, ///< at once
+};
+
+struct job {
+  bool changes = false;
+  std::size_t bytes = 0;
+  milliseconds deadline{}; ///< on the steady clock
+  /// What its session has seen, which must be here; empty for nothing.
+  crdt::causal_context after{};
+  /// Executes it; the answer stays inside until `finish`.
+  std::function<void(core&, const moment&)> run{};
+  /// With ok: the answer may go. Else it was not executed, but for
+  /// `unknown_outcome`.
+  std::function<void(errc)> finish{};
+};
+
+struct service_options {
+  shard_name name{};
+  core_options core{};
+  stale_reads when_stale = stale_reads::wait;
+};
+
+class service {
+public:
+  /// Makes the replica from what the disk has. Blocks: the first records are
+  /// written here.
+  static expected<std::unique_ptr<service>>
+  open(const service_options& options, disk& files, const moment& now);
+
+  /// Hands over a job; true when nobody has been told yet that there are any.
+  [[nodiscard]] bool submit(job what);
+
+  /// Executes what has come in, and hands records to the disk. True when there
+  /// are records to be written.
+  bool step(const moment& now);
+
+  /// The disk has written all up to `sequence`. Follow with `step`.
+  void written(const disk::written_part& what, const moment& now);
+
+  /// Follow with `step`.
+  void disk_failed(const std::string& why);
+
+  /// Forgets all jobs, unfinished, since nobody waits for them any more.
+  void drop_all() noexcept;
+
+  [[nodiscard]] core& replica() noexcept {
+    return core_;
+  }
+
+  [[nodiscard]] const service_options& options() const noexcept {
+    return options_;
+  }
+
+  /// When `step` has something to do at the latest.
+  [[nodiscard]] milliseconds next_due() const;
+
+  /// Jobs that wait for something.
+  [[nodiscard]] std::size_t waiting() const noexcept {
+    return blocked_.size() + held_.size();
+  }
+
+private:
+  struct held_job {
+    job what;
+    std::uint64_t sequence = 0;
+  };
+
+  service(const service_options& options, disk& files,
+          std::uint32_t fresh_incarnation)
+    : options_{options}, disk_{files}, core_{options.core,
+                                             files.take_recovered(options.name),
+                                             fresh_incarnation} {
+  }
+
+  bool run_or_block(job& what, const moment& now);
+  [[nodiscard]] bool may_run(const job& what, const moment& now) const;
+  void release(const moment& now);
+
+  service_options options_;
+  disk& disk_;
+  core core_;
+  std::list<job> blocked_;   ///< wait for fresher state
+  std::list<held_job> held_; ///< wait for the disk, in order
+  std::size_t turn_bytes_ = 0;
+  bool wants_snapshot_ = false;
+
+  std::mutex mutex_; // for the two that follow
+  std::vector<job> inbox_;
+  bool told_ = false;
+};
+
+} // namespace neuroplex::replica
