@@ -9,13 +9,13 @@ namespace neuroplex::cli {
 
 namespace {
 
-using json = nlohmann::json;
+using json_value = nlohmann::json;
 using concepts::concept_id;
 
 /// Members of one line, each taken at most once; what is left over is unknown.
 class members {
 public:
-  explicit members(json& line) : line_{line} {
+  explicit members(json_value& line) : line_{line} {
   }
 
   expected<std::string> name(const char* which) {
@@ -84,7 +84,7 @@ public:
   }
 
 private:
-  json take(const char* which) {
+  json_value take(const char* which) {
     auto found = line_.find(which);
     if (found == line_.end())
       return nullptr;
@@ -98,7 +98,7 @@ private:
             '"' + std::string{which} + "\": expected " + expected};
   }
 
-  json& line_;
+  json_value& line_;
 };
 
 expected<void> answer(errc code) {
@@ -168,7 +168,7 @@ expected<void> learn_association(members& line,
 expected<void> learn_line(std::string_view text,
                           concepts::concurrent_memory& memory,
                           learnt_totals& totals) {
-  auto parsed = json::parse(text, nullptr, false);
+  auto parsed = json_value::parse(text, nullptr, false);
   if (!parsed.is_object())
     return failure{errc::protocol, "expected a JSON object"};
   auto is_concept = parsed.contains("id");
