@@ -356,7 +356,7 @@ struct namespace_options {
   /// quota or sharing.
   consistency_level consistency = consistency_level::single_copy;
 
-  /// Whether Raft keeps it.
+  /// Whether nodes agree on it.
   [[nodiscard]] bool agreed() const noexcept {
     return consistency != consistency_level::single_copy;
   }

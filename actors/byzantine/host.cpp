@@ -256,9 +256,8 @@ expected<void> host::implementation::begin() {
     return emptied;
   auto first = static_cast<pbft::timestamp>(
     std::chrono::system_clock::now().time_since_epoch().count());
-  auto made =
-    member::open({.core = core_, .spaces = options_.spaces}, store_,
-                 std::move(*keys), std::move(*recovered_), first, now_);
+  auto made = member::open({.core = core_, .spaces = options_.spaces}, store_,
+                           *keys, std::move(*recovered_), first, now_);
   if (!made)
     return made.error();
   recovered_.reset();

@@ -45,7 +45,7 @@ pbft::time first_deadline(const std::deque<agreement::wish>& all) {
 
 expected<std::unique_ptr<member>>
 member::open(const options& settings, memory::store& store,
-             std::shared_ptr<const pbft::crypto> keys,
+             const std::shared_ptr<const pbft::crypto>& keys,
              hybrid::durable_state state, pbft::timestamp first_request,
              pbft::time now) {
   auto board = std::make_shared<store_replica::board>();

@@ -68,8 +68,9 @@ public:
   /// above all that this node gave in an earlier life.
   static expected<std::unique_ptr<member>>
   open(const options& settings, memory::store& store,
-       std::shared_ptr<const pbft::crypto> keys, hybrid::durable_state state,
-       pbft::timestamp first_request, pbft::time now);
+       const std::shared_ptr<const pbft::crypto>& keys,
+       hybrid::durable_state state, pbft::timestamp first_request,
+       pbft::time now);
 
   // -- what happens; each is followed by a turn
 

@@ -123,6 +123,7 @@ expected<void> membership::load_members() {
       || text_of(keys[self_]) != text_of(own_key_))
     return unreadable(*where_, members_file);
   std::vector<node_id> ids;
+  ids.reserve(keys.size());
   for (const auto& [id, key] : keys)
     ids.push_back(id);
   if (ids != members_)
