@@ -104,6 +104,13 @@ public:
       sync_kind::deltas, first, recorded_, std::move(joined), {}};
   }
 
+  /// Asks any peer for its digest, and so tells it all that it lacks, whoever
+  /// it came from: for when somebody left who may not have told everyone.
+  [[nodiscard]] message_type ask() const {
+    return {
+      sync_kind::ask, std::min<std::uint64_t>(recorded_, 1), recorded_, {}, {}};
+  }
+
   /// Takes a message of `peer`, joins what it brings into `state`, and answers
   /// what is to be sent back, if anything.
   [[nodiscard]] expected<std::optional<message_type>>
@@ -150,7 +157,7 @@ private:
 
   [[nodiscard]] expected<std::optional<message_type>>
   receive_deltas(replica_id peer, const message_type& message, State& state) {
-    if (!message.delta || message.first == 0)
+    if (!message.delta || (message.first == 0 && message.last != 0))
       return malformed("changes without a delta");
     auto at = peers_.find(peer);
     if (at == peers_.end())
@@ -160,6 +167,9 @@ private:
                          "the state first"};
     if (auto merged = state.merge(*message.delta); !merged)
       return merged.error();
+    // Of one who made no changes and tells those of others.
+    if (message.last == 0)
+      return std::optional<message_type>{};
     auto& joined = at->second.joined;
     // With a gap before it, since this replica restarted and forgot what it has
     // of the peer, the delta is safe to join but not to acknowledge: the peer
@@ -195,7 +205,7 @@ private:
     auto lacking = state.difference(*message.digest);
     return std::optional{
       message_type{sync_kind::deltas,
-                   1,
+                   std::min<std::uint64_t>(recorded_, 1),
                    recorded_,
                    lacking ? std::move(*lacking) : delta_type{},
                    {}}};

@@ -47,6 +47,7 @@ struct operation {
   int key = 0;
   std::int64_t amount = 0;
   told replaced; ///< earlier ones that stopped counting with this
+  told named;    ///< of those, the ones that counted where it was done
 };
 
 struct model {
@@ -127,19 +128,21 @@ public:
 
 private:
   void change(std::size_t at, int verb, int argument) {
-    operation op{at, verb, argument % 4, argument, {}};
+    operation op{at, verb, argument % 4, argument, {}, {}};
     auto counting = model_.counting(model_.seen[at]);
     auto made = Subject::change(states_[at], model_, counting, op);
     if (!made)
       return;
+    auto live = counting;
     if constexpr (requires { Subject::sees_all(op); })
       if (Subject::sees_all(op))
-        for (std::size_t one = 0; one < model_.all.size(); ++one)
-          if (!model_.seen[at].contains(one))
-            counting.insert(one);
+        add_unseen(at, counting);
     for (auto one : counting)
-      if (Subject::replaces(op, model_.all[one]))
+      if (Subject::replaces(op, model_.all[one])) {
         op.replaced.insert(one);
+        if (live.contains(one))
+          op.named.insert(one);
+      }
     auto number = model_.all.size();
     packet sent{made->encode(), {number}};
     // A share that only grows tells of all that went before.
@@ -150,6 +153,17 @@ private:
     model_.all.push_back(std::move(op));
     model_.seen[at].insert(number);
     packets_.push_back(std::move(sent));
+  }
+
+  /// Those that a remove at `at` must wait for: what was not told of there, nor
+  /// named as gone.
+  void add_unseen(std::size_t at, told& counting) const {
+    told known = model_.seen[at];
+    for (auto one : model_.seen[at])
+      known.insert(model_.all[one].named.begin(), model_.all[one].named.end());
+    for (std::size_t one = 0; one < model_.all.size(); ++one)
+      if (!known.contains(one))
+        counting.insert(one);
   }
 
   void deliver(std::size_t at, const packet& what) {

@@ -122,6 +122,22 @@ TEST_CASE("a full buffer of deltas gives way to a digest, and loses nothing") {
   CHECK(at_a.sync.buffered() == 0);
 }
 
+TEST_CASE("what came from one who left is told by those who have it") {
+  member<string_set> at_b{b, {}, delta_synchronizer<string_set>{}};
+  member<string_set> at_c{c, {}, delta_synchronizer<string_set>{}};
+  at_b.sync.add_peer(c);
+  at_c.sync.add_peer(b);
+  string_set at_a;
+  REQUIRE(at_b.state.merge(*at_a.add(a, "x")));
+  CHECK(!at_b.sync.message_for(c));
+  deliver(at_b, at_c, std::optional{at_b.sync.ask()});
+  CHECK(at_c.state == at_b.state);
+  at_c.sync.record(*at_c.state.add(c, "y"));
+  deliver(at_c, at_b, std::optional{at_c.sync.ask()});
+  CHECK(at_b.state == at_c.state);
+  CHECK(at_c.sync.buffered() == 0);
+}
+
 TEST_CASE("messages that contradict themselves are refused whole") {
   member<string_set> at_b{b, {}, delta_synchronizer<string_set>{}};
   at_b.sync.add_peer(a);

@@ -1,5 +1,6 @@
 // The program `sim`: runs scenarios from seeds.
 #include "tests/sim/campaign.hpp"
+#include "tests/sim/crdt/rounds.hpp"
 #include "tests/sim/scenarios.hpp"
 
 #include <csignal>
@@ -27,6 +28,7 @@ constexpr const char* usage =
   --failures N       stop after that many failures (3)
   --verbose          print all that happens (one seed)
   --history FILE     write what the clients saw as hist-v1 (one seed)
+  --rounds N         rounds of gossip until 1,024 replicas are equal, N runs
   --list             scenarios, kinds of faults, mistakes
 )";
 
@@ -35,6 +37,7 @@ struct command_line {
   bool must_fail = false;
   bool verbose = false;
   const char* history = nullptr;
+  std::uint64_t rounds = 0; ///< runs to count rounds of gossip in
 };
 
 int list() {
@@ -128,6 +131,9 @@ bool read_option(std::string_view name, const char* value,
   }
   if (name == "--length") {
     return read_number(value, campaign.request.length_ppt);
+  }
+  if (name == "--rounds") {
+    return read_number(value, result.rounds);
   }
   if (name == "--failures") {
     return read_number(value, campaign.most_failures);
@@ -229,6 +235,9 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "sim: cannot use %s\n%s", name.data(), usage);
       return 2;
     }
+  }
+  if (asked.rounds != 0) {
+    return measure_rounds(asked.rounds) ? EXIT_SUCCESS : EXIT_FAILURE;
   }
   failure_is_wanted = asked.must_fail;
   if (std::signal(SIGABRT, tell_abort) == SIG_ERR

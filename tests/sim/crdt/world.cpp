@@ -1,223 +1,20 @@
 #include "tests/sim/crdt/world.hpp"
 
-#include "crdt/delta_synchronizer.hpp"
-#include "crdt/or_set.hpp"
-#include "tests/sim/machine.hpp"
+#include "tests/sim/crdt/replica_host.hpp"
 #include "tests/sim/nemesis.hpp"
-#include "tests/sim/network.hpp"
 
-#include <memory>
-#include <set>
+#include <algorithm>
+#include <array>
 
 namespace neuroplex::sim {
 
 namespace {
 
 using namespace std::chrono_literals;
-using crdt_set = crdt::or_set<std::uint64_t>;
-using crdt_message = crdt::sync_message<crdt_set>;
 
-constexpr nanoseconds gossip_period = 20ms;
-constexpr std::size_t gossip_fan_out = 3;
 /// From when all is mended: enough rounds for the largest group to be told of
 /// everything by everyone, in turn.
 constexpr nanoseconds longest_settling = 60s;
-
-struct crdt_mistakes_made {
-  bool send_before_save = false;
-  bool acknowledge_before_save = false;
-};
-
-/// What clients were told, of elements that are each added once.
-struct crdt_ledger {
-  std::uint64_t next = 1;
-  std::set<std::uint64_t> added;   ///< acknowledged
-  std::set<std::uint64_t> removed; ///< acknowledged
-  std::set<std::uint64_t> touched; ///< a remove was begun
-  std::uint64_t deltas = 0;
-  std::uint64_t digests = 0;
-};
-
-/// What outlives a crash. A save is whole or not at all.
-struct crdt_disk {
-  std::string state = crdt_set{}.encode();
-  std::uint64_t recorded = 0;
-};
-
-class replica_host {
-public:
-  replica_host(kernel& world, network& links, const plan& faults,
-               std::uint32_t number, std::uint32_t group_size,
-               crdt_mistakes_made mistakes, crdt_ledger& ledger)
-    : world_{world}, links_{links}, machine_{world, faults, number},
-      dice_{world.stream("client", number)},
-      group_size_{group_size}, mistakes_{mistakes}, ledger_{ledger} {
-    machine_.on_start = [this] { start(); };
-    machine_.on_stop = [this] { ++life_; };
-  }
-
-  void receive(std::uint32_t from, const std::string& delta,
-               crdt_message message) {
-    if (!delta.empty()) {
-      auto decoded = crdt_set::delta_type::decode(delta);
-      if (!decoded)
-        return world_.fail("a delta cannot be read: "
-                           + decoded.error().message());
-      message.delta = *std::move(decoded);
-    }
-    auto answer = sync_.receive(id_of(from), message, state_);
-    if (!answer)
-      return world_.fail("a message of replica " + std::to_string(from)
-                         + " is refused: " + answer.error().message());
-    // Whoever says that it has something must have it after a crash too.
-    if (message.kind == crdt::sync_kind::deltas
-        && !mistakes_.acknowledge_before_save && !save())
-      return;
-    if (*answer)
-      send(from, std::move(**answer));
-  }
-
-  /// Clients change nothing here from `when` on.
-  void change_until(nanoseconds when) {
-    change_until_ = when;
-  }
-
-  [[nodiscard]] sim::machine& computer() noexcept {
-    return machine_;
-  }
-
-  [[nodiscard]] const crdt_set& state() const noexcept {
-    return state_;
-  }
-
-  [[nodiscard]] std::size_t buffered() const noexcept {
-    return sync_.buffered();
-  }
-
-  std::vector<std::unique_ptr<replica_host>>* all = nullptr;
-
-private:
-  [[nodiscard]] static crdt::replica_id id_of(std::uint32_t number) noexcept {
-    return {number + 1, 0};
-  }
-
-  void start() {
-    auto read = crdt_set::decode(disk_.state);
-    if (!read)
-      return world_.fail("a saved state cannot be read");
-    state_ = *std::move(read);
-    sync_ = crdt::delta_synchronizer<crdt_set>{disk_.recorded, 16};
-    for (std::uint32_t peer = 0; peer < group_size_; ++peer)
-      if (peer != machine_.number())
-        sync_.add_peer(id_of(peer));
-    turn_in(dice_.between(0ns, gossip_period));
-  }
-
-  void turn_in(nanoseconds delay) {
-    machine_.at_local(machine_.local_now() + delay, [this, life = life_] {
-      if (life == life_)
-        turn();
-    });
-  }
-
-  void turn() {
-    if (world_.now() < change_until_ && dice_.below(4) == 0 && !change())
-      return;
-    for (std::size_t i = 0; i < gossip_fan_out; ++i) {
-      next_peer_ = (next_peer_ + 1) % group_size_;
-      if (next_peer_ == machine_.number())
-        continue;
-      if (auto message = sync_.message_for(id_of(next_peer_)))
-        if (!send(next_peer_, *std::move(message)))
-          return;
-    }
-    turn_in(gossip_period);
-  }
-
-  /// A client adds an element, or removes one that it sees.
-  bool change() {
-    auto own = id_of(machine_.number());
-    auto victim = dice_.below(ledger_.next);
-    auto removes = dice_.below(3) == 0 && state_.contains(victim);
-    auto element = removes ? victim : ledger_.next++;
-    auto delta =
-      removes ? state_.remove(own, element) : state_.add(own, element);
-    if (!delta) {
-      world_.fail("a change is refused");
-      return false;
-    }
-    if (removes)
-      ledger_.touched.insert(element);
-    sync_.record(*std::move(delta));
-    if (mistakes_.send_before_save) {
-      for (std::uint32_t peer = 0; peer < group_size_; ++peer)
-        if (auto message = sync_.message_for(id_of(peer)))
-          if (!send(peer, *std::move(message)))
-            return false;
-    }
-    if (!save())
-      return false;
-    (removes ? ledger_.removed : ledger_.added).insert(element);
-    world_.note(removes ? "removed" : "added", element);
-    return true;
-  }
-
-  bool save() {
-    if (!machine_.survives())
-      return false;
-    disk_ = {state_.encode(), sync_.recorded()};
-    return machine_.survives();
-  }
-
-  bool send(std::uint32_t to, crdt_message message) {
-    if (!machine_.survives())
-      return false;
-    ++(message.delta ? ledger_.deltas : ledger_.digests);
-    std::string delta;
-    if (message.delta)
-      delta = message.delta->encode();
-    message.delta.reset();
-    links_.send(
-      machine_.number(), to,
-      [this, to, delta = std::move(delta), message = std::move(message)] {
-        (*all)[to]->receive(machine_.number(), delta, message);
-      });
-    return true;
-  }
-
-  kernel& world_;
-  network& links_;
-  sim::machine machine_;
-  dice dice_;
-  std::uint32_t group_size_;
-  crdt_mistakes_made mistakes_;
-  crdt_ledger& ledger_;
-  crdt_disk disk_;
-  crdt_set state_;
-  crdt::delta_synchronizer<crdt_set> sync_;
-  std::uint32_t next_peer_ = 0;
-  std::uint64_t life_ = 0;
-  nanoseconds change_until_{0};
-};
-
-using replica_hosts = std::vector<std::unique_ptr<replica_host>>;
-
-bool is_settled(const replica_hosts& hosts) {
-  for (const auto& one : hosts)
-    if (one->buffered() != 0 || !(one->state() == hosts.front()->state()))
-      return false;
-  return true;
-}
-
-void check_ledger(kernel& world, const crdt_ledger& ledger,
-                  const crdt_set& state) {
-  for (auto element : ledger.added)
-    if (!ledger.touched.contains(element) && !state.contains(element))
-      world.fail("an acknowledged add is lost: " + std::to_string(element));
-  for (auto element : ledger.removed)
-    if (state.contains(element))
-      world.fail("an acknowledged remove is lost: " + std::to_string(element));
-}
 
 std::uint32_t draw_group_size(dice from) {
   // Large ones are slow, and seldom tell more.
@@ -225,74 +22,255 @@ std::uint32_t draw_group_size(dice from) {
                                                         : from.between(3, 8));
 }
 
+plan draw_crdt_plan(const kernel& world, const run_request& asked) {
+  auto faults = draw_plan(world.stream("plan"), asked.allowed);
+  faults.loss_ppm = faults.loss_ppm * 5 / 3; // at most one half
+  return faults;
+}
+
+template <class Subject>
+class crdt_run {
+public:
+  using host = replica_host<Subject>;
+  using state_type = typename Subject::state;
+
+  explicit crdt_run(const run_request& asked)
+    : asked_{asked}, world_{asked.seed}, faults_{draw_crdt_plan(world_, asked)},
+      links_{world_, faults_}, around_{world_, links_, mistakes(), {}, {}, {}} {
+    world_.log().listen(asked.listener);
+    auto count = draw_group_size(world_.stream("size"));
+    std::set<crdt::replica_id> ids;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      around_.all.push_back(std::make_unique<host>(around_, faults_, i));
+      ids.insert(around_.all.back()->id());
+      auto& computer = around_.all.back()->computer();
+      machines_.push_back(&computer);
+      links_.add([&computer](network::delivery arrive) {
+        computer.deliver(std::move(arrive));
+      });
+    }
+    around_.group.members = crdt::membership{std::move(ids)};
+    for (auto& one : around_.all)
+      one->join_first(around_.group.members);
+  }
+
+  run_result run() {
+    nemesis bad{world_, faults_, links_, machines_};
+    bad.add_deed(fault::membership, [this](dice& thrown) {
+      auto& victim = *around_.all[thrown.below(around_.all.size())];
+      if (victim.is_member())
+        leave(victim);
+      else
+        come_back(victim);
+      retire();
+    });
+    bad.add_deed(fault::rot, [this](dice& thrown) {
+      replace_disk(*around_.all[thrown.below(around_.all.size())]);
+    });
+    for (auto* one : machines_)
+      one->start();
+    bad.begin();
+    auto length =
+      world_.stream("length").between(1s, 6s) * asked_.length_ppt / 1000;
+    // What a replica told last must be safe though nothing follows it.
+    auto ends = world_.stream("ends");
+    for (auto& one : around_.all)
+      one->change_until(ends.between(0ns, length));
+    world_.run_until(length);
+    bad.end();
+    settle();
+    if (!world_.failed() && retire())
+      settle();
+    if (!world_.failed())
+      if (auto wrong = around_.ledger.judge(any_member().state());
+          !wrong.empty())
+        world_.fail(std::move(wrong));
+    return result(bad);
+  }
+
+private:
+  [[nodiscard]] crdt_mistakes_made mistakes() const {
+    const auto& name = asked_.mistake;
+    return {name == "send_before_save", name == "acknowledge_before_save",
+            name == "keep_incarnation", name == "ignore_epoch",
+            name == "forget_clock"};
+  }
+
+  [[nodiscard]] const host& any_member() const {
+    return **std::find_if(around_.all.begin(), around_.all.end(),
+                          [](const auto& one) { return one->is_member(); });
+  }
+
+  /// Whether a machine can be done without: all that its disk has is on disks
+  /// of other members, and all of them agree who they are.
+  [[nodiscard]] bool is_spare(const host& victim) const {
+    state_type rest;
+    std::size_t others = 0;
+    for (const auto& one : around_.all) {
+      if (!one->is_member() || one.get() == &victim)
+        continue;
+      if (one->epoch() != around_.group.members.epoch()
+          || !rest.merge(one->saved()))
+        return false;
+      ++others;
+    }
+    return others >= 2 && victim.is_member()
+           && victim.epoch() == around_.group.members.epoch()
+           && includes(std::move(rest), victim.saved());
+  }
+
+  void leave(host& victim) {
+    if (!is_spare(victim))
+      return;
+    world_.note("leaves", victim.computer().number());
+    ++around_.ledger.counts.left;
+    NEUROPLEX_ENSURE(around_.group.members.remove(victim.id()));
+    victim.leave();
+  }
+
+  void come_back(host& victim) {
+    world_.note("comes back", victim.computer().number());
+    auto id = victim.id();
+    ++id.incarnation;
+    NEUROPLEX_ENSURE(around_.group.members.add(id));
+    victim.come_back(id);
+  }
+
+  void replace_disk(host& victim) {
+    if (!is_spare(victim))
+      return;
+    ++around_.ledger.counts.disks_replaced;
+    if (around_.mistakes.keep_incarnation) {
+      victim.come_back(victim.id());
+      return;
+    }
+    leave(victim);
+    come_back(victim);
+  }
+
+  /// Forgets who left, where all members have the same of it.
+  bool retire() {
+    auto any = false;
+    if constexpr (forgets_replicas<state_type>) {
+      auto& group = around_.group.members;
+      auto leaving = group.leaving();
+      for (const auto& gone : leaving) {
+        for (const auto& one : around_.all)
+          if (one->is_member() && one->epoch() == group.epoch())
+            if (auto held = one->saved().held_of(gone))
+              NEUROPLEX_ENSURE(group.confirm(one->id(), gone, *held));
+        if (!group.is_stable(gone))
+          continue;
+        crdt_retirement what{gone, *group.members().begin()};
+        NEUROPLEX_ENSURE(group.retire(gone));
+        around_.ledger.forgotten(what, any_member().saved());
+        around_.group.retired.push_back(what);
+        ++around_.ledger.counts.forgotten;
+        world_.note("forgotten", gone.node, gone.incarnation);
+        any = true;
+      }
+    }
+    return any;
+  }
+
+  [[nodiscard]] bool is_settled() const {
+    const auto& first = any_member();
+    return std::all_of(
+      around_.all.begin(), around_.all.end(), [&](const auto& one) {
+        return !one->is_member()
+               || (one->buffered() == 0
+                   && one->epoch() == around_.group.members.epoch()
+                   && one->state() == first.state());
+      });
+  }
+
+  void settle() {
+    auto mended = world_.now();
+    while (!world_.failed() && !is_settled()
+           && world_.now() < mended + longest_settling)
+      world_.run_until(world_.now() + gossip_period);
+    if (!world_.failed() && !is_settled())
+      world_.fail("replicas do not come to one state with empty buffers");
+  }
+
+  [[nodiscard]] run_result result(const nemesis& bad) const {
+    run_result result;
+    result.failure = world_.failure();
+    if (!result.failure.empty())
+      result.failure += " (" + std::string{Subject::name} + ")";
+    result.events = world_.events();
+    result.simulated = world_.now();
+    result.drawn = faults_.kinds;
+    std::uint64_t crashes = 0;
+    for (const auto* one : machines_)
+      crashes += one->crashes();
+    const auto& counts = around_.ledger.counts;
+    result.counts = {
+      {"changes acknowledged", counts.acknowledged},
+      {"deltas sent", counts.deltas},
+      {"digests and acknowledgements sent", counts.digests},
+      {"messages of another epoch refused", counts.refused},
+      {"members that left", counts.left},
+      {"disks replaced", counts.disks_replaced},
+      {"replicas forgotten", counts.forgotten},
+      {"crashes", crashes},
+      {"messages lost", links_.seen().lost},
+      {"messages duplicated", links_.seen().duplicated},
+      {"deeds of the nemesis", bad.deeds()},
+      {"runs of " + std::string{Subject::name}, 1},
+    };
+    return result;
+  }
+
+  run_request asked_;
+  kernel world_;
+  plan faults_;
+  network links_;
+  typename host::surroundings around_;
+  std::vector<machine*> machines_;
+
+public:
+  [[nodiscard]] std::uint64_t hash() {
+    return world_.log().hash();
+  }
+};
+
+template <class Subject>
+run_result run_subject(const run_request& asked) {
+  crdt_run<Subject> run{asked};
+  auto result = run.run();
+  result.hash = run.hash();
+  return result;
+}
+
+constexpr std::array all_subjects{
+  run_subject<or_sets>,
+  run_subject<remove_wins_sets>,
+  run_subject<two_phase_sets>,
+  run_subject<grow_sets>,
+  run_subject<grow_counters>,
+  run_subject<two_way_counters>,
+  run_subject<bounded_counters>,
+  run_subject<last_writers>,
+  run_subject<last_writer_sets>,
+  run_subject<largest_values>,
+  run_subject<smallest_values>,
+  run_subject<registers>,
+  run_subject<flags>,
+  run_subject<maps_of_sets>,
+  run_subject<texts>,
+};
+
 } // namespace
 
 std::string_view crdt_mistakes() noexcept {
-  return "send_before_save,acknowledge_before_save";
+  return "send_before_save,acknowledge_before_save,keep_incarnation,"
+         "ignore_epoch,forget_clock";
 }
 
 run_result run_crdt(const run_request& asked) {
-  kernel world{asked.seed};
-  world.log().listen(asked.listener);
-  auto faults = draw_plan(world.stream("plan"), asked.allowed);
-  network links{world, faults};
-  crdt_ledger ledger;
-  crdt_mistakes_made mistakes{asked.mistake == "send_before_save",
-                              asked.mistake == "acknowledge_before_save"};
-  auto count = draw_group_size(world.stream("size"));
-  replica_hosts hosts;
-  std::vector<machine*> machines;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    hosts.push_back(std::make_unique<replica_host>(world, links, faults, i,
-                                                   count, mistakes, ledger));
-    hosts.back()->all = &hosts;
-    auto& computer = hosts.back()->computer();
-    machines.push_back(&computer);
-    links.add([&computer](network::delivery arrive) {
-      computer.deliver(std::move(arrive));
-    });
-  }
-  nemesis bad{world, faults, links, machines};
-  for (auto* one : machines)
-    one->start();
-  bad.begin();
-  auto length =
-    world.stream("length").between(1s, 6s) * asked.length_ppt / 1000;
-  // What a replica told last must be safe though nothing follows it.
-  auto ends = world.stream("ends");
-  for (auto& one : hosts)
-    one->change_until(ends.between(0ns, length));
-  world.run_until(length);
-  bad.end();
-  auto mended = world.now();
-  while (!world.failed() && !is_settled(hosts)
-         && world.now() < mended + longest_settling)
-    world.run_until(world.now() + gossip_period);
-  if (!world.failed() && !is_settled(hosts))
-    world.fail("replicas do not come to one state with empty buffers");
-  if (!world.failed())
-    check_ledger(world, ledger, hosts.front()->state());
-
-  run_result result;
-  result.failure = world.failure();
-  result.hash = world.log().hash();
-  result.events = world.events();
-  result.simulated = world.now();
-  result.drawn = faults.kinds;
-  std::uint64_t crashes = 0;
-  for (const auto* one : machines)
-    crashes += one->crashes();
-  result.counts = {
-    {"changes acknowledged", ledger.added.size() + ledger.removed.size()},
-    {"removes acknowledged", ledger.removed.size()},
-    {"deltas sent", ledger.deltas},
-    {"digests and acknowledgements sent", ledger.digests},
-    {"crashes", crashes},
-    {"messages lost", links.seen().lost},
-    {"messages duplicated", links.seen().duplicated},
-    {"deeds of the nemesis", bad.deeds()},
-  };
-  return result;
+  auto drawn = dice{mix(asked.seed)}.fork("type").below(all_subjects.size());
+  return all_subjects[drawn](asked);
 }
 
 } // namespace neuroplex::sim

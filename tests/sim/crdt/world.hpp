@@ -1,10 +1,12 @@
-// Replicas of a set in a simulated world.
+// Replicas of any type of `crdt/` in a simulated world.
 //
 // Purpose: the scenario `crdt`: 3 to 64 machines, each with a replica of one
-// add-wins set that clients change at any of them, and that tell each other by
-// `delta_synchronizer`. Machines and links fail; then all is mended, and all
-// replicas must come to one state in which nothing that was acknowledged to a
-// client lacks, with nothing left in a buffer.
+// value, of a type that the seed draws, that clients change at any of them, and
+// that tell each other by `delta_synchronizer`. Machines and links fail, half
+// of all messages may be lost, machines leave, lose their disks, and come back
+// as new incarnations. Then all is mended, and all members must come to one
+// state that has all that was acknowledged to a client and nothing that nobody
+// did, with nothing left in a buffer.
 //
 // Threads: one run at a time.
 #pragma once
@@ -15,8 +17,7 @@ namespace neuroplex::sim {
 
 [[nodiscard]] run_result run_crdt(const run_request& asked);
 
-/// Names of what can be done wrong on purpose: a driver that tells others of a
-/// change, or of having it, before its disk does.
+/// Names of what a driver can do wrong on purpose (`crdt_mistakes_made`).
 [[nodiscard]] std::string_view crdt_mistakes() noexcept;
 
 } // namespace neuroplex::sim
