@@ -26,7 +26,7 @@ inline raft::time in_a_while() {
 template <class Host, class Options>
 class node_of {
 public:
-  node_of(raft::node_id id, std::vector<raft::node_id> members) {
+  node_of(raft::node_id id, const std::vector<raft::node_id>& members) {
     memory::segment_options segment;
     segment.segment_bytes = std::uint64_t{16} << 20;
     segment.huge_pages = false;
@@ -34,7 +34,7 @@ public:
     REQUIRE(made);
     store_.emplace(std::move(*made));
     options.self = id;
-    options.members = std::move(members);
+    options.members = members;
     options.directory = room_.path() / "raft";
     options.spaces = {"default"};
     options.seed = id;
