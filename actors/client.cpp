@@ -194,17 +194,22 @@ public:
 
   reply operate_agreement(const std::string& wish, std::uint32_t node,
                           std::uint64_t group) {
-    auto promise = std::make_shared<std::promise<reply>>();
+    return ask_node<reply>(true, member_atom_v, wish, node, group);
+  }
+
+  /// Asks the node itself, and waits for the answer.
+  template <class Answer, class... Parts>
+  Answer ask_node(bool effect, const Parts&... parts) {
+    auto promise = std::make_shared<std::promise<Answer>>();
     auto future = promise->get_future();
-    auto deliver = [promise](reply answer) {
+    auto deliver = [promise](Answer answer) {
       promise->set_value(std::move(answer));
     };
     auto patience = milliseconds{options_.request_timeout_ms};
-    post([deliver, patience, wish, node, group](client_broker_state* broker) {
+    post([deliver, patience, effect, parts...](client_broker_state* broker) {
       if (broker != nullptr)
-        return broker->send<reply>(patience, true, deliver, member_atom_v, wish,
-                                   node, group);
-      reply closed;
+        return broker->send<Answer>(patience, effect, deliver, parts...);
+      Answer closed;
       closed.status = errc::closed;
       deliver(std::move(closed));
     });
@@ -212,21 +217,7 @@ public:
   }
 
   node_report stats() {
-    auto promise = std::make_shared<std::promise<node_report>>();
-    auto future = promise->get_future();
-    auto deliver = [promise](node_report answer) {
-      promise->set_value(std::move(answer));
-    };
-    auto patience = milliseconds{options_.request_timeout_ms};
-    post([deliver, patience](client_broker_state* broker) {
-      if (broker != nullptr)
-        return broker->send<node_report>(patience, false, deliver,
-                                         stats_atom_v);
-      node_report closed;
-      closed.status = errc::closed;
-      deliver(std::move(closed));
-    });
-    return future.get();
+    return ask_node<node_report>(false, stats_atom_v);
   }
 
 private:
@@ -529,6 +520,20 @@ expected<void> client::operate_agreement(const std::string& wish,
     return {};
   return answer.value.empty() ? failure{answer.status}
                               : failure{answer.status, answer.value};
+}
+
+expected<replica_verdict> client::verify_replicas(const std::string& space) {
+  auto answer = inside_->ask_node<replica_verdict>(false, verify_atom_v, space);
+  if (answer.status != errc::ok)
+    return answer.status;
+  return answer;
+}
+
+expected<std::uint64_t> client::resolve_replicas(const std::string& space) {
+  auto answer = inside_->ask_node<reply>(true, resolve_atom_v, space);
+  if (answer.status != errc::ok)
+    return answer.status;
+  return static_cast<std::uint64_t>(answer.number);
 }
 
 expected<node_report> client::stats() {

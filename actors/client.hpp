@@ -171,6 +171,14 @@ public:
   expected<void> operate_agreement(const std::string& wish, std::uint32_t node,
                                    std::uint64_t group = 0);
 
+  /// Compares the replicas of a namespace ("": of all) at the node with those
+  /// of all other nodes. `not_found` when there are none.
+  expected<replica_verdict> verify_replicas(const std::string& space);
+
+  /// Resolves what was written at the same time in a namespace of replicas ("":
+  /// in all), and answers in how many places. `not_found`.
+  expected<std::uint64_t> resolve_replicas(const std::string& space);
+
   /// True while the node is reached.
   [[nodiscard]] bool connected() const noexcept;
 

@@ -63,6 +63,14 @@ using node_actor = interface_of<
   answers<void>(lost_atom, std::uint32_t, std::string, bool),
   // As agreement_peer_actor; `bad_argument` when nothing is agreed on here.
   answers<reply>(member_atom, std::string, std::uint32_t, std::uint64_t),
+  // A message between replicas, for the shard that it names.
+  answers<void>(gossip_atom, replica_message),
+  // Compares the replicas of a namespace ("": of all) here with those of all
+  // other nodes. `not_found` when there are none, `busy`.
+  answers<replica_verdict>(verify_atom, std::string),
+  // Resolves what was written at the same time in a namespace ("": in all);
+  // `number` tells how many places that were. `not_found`.
+  answers<reply>(resolve_atom, std::string),
   // The state of the node.
   answers<node_report>(stats_atom),
   // The child actor of this name, for diagnosis and tuning: "router", "store",
@@ -92,6 +100,38 @@ using agreement_peer_actor = interface_of<
   answers<void>(agreed_atom, std::uint64_t, std::uint8_t, std::string),
   // As node_report::agreement.
   answers<agreement_report>(stats_atom)>;
+
+/// The replica of one shard of a namespace that every node may write.
+using replica_actor = interface_of<
+  // One operation on one key of this shard, here. `bad_argument` with the
+  // reason for what replicas cannot promise, `unavailable` for a read that
+  // would be too old.
+  answers<reply>(apply_atom, request),
+  // The same on many keys of this shard, as one change.
+  answers<batch_reply>(batch_atom, batch_request),
+  // A message of the replica at another node.
+  answers<void>(gossip_atom, replica_message),
+  // A node can be reached by this handle.
+  answers<void>(met_atom, std::uint32_t, caf::strong_actor_ptr),
+  // A node cannot be reached any more.
+  answers<void>(lost_atom, std::uint32_t),
+  // The disk has all records up to a number, and a snapshot would be welcome,
+  // or it failed for this reason. From the replica_disk_actor.
+  answers<void>(written_atom, std::uint64_t, bool, std::string),
+  // Compares this replica with those of all other nodes. `busy` while that is
+  // under way.
+  answers<replica_verdict>(verify_atom),
+  // Resolves what was written at the same time; `number` tells how much.
+  answers<reply>(resolve_atom),
+  // What it holds and has done so far.
+  answers<replica_report>(stats_atom),
+  // Executes what waits. Sent by itself and by those who hand over jobs.
+  answers<void>(pulse_atom)>;
+
+/// Writes what replicas hand over. Has a thread of its own, since it blocks.
+using replica_disk_actor = interface_of<
+  // There is something to be written.
+  answers<void>(pulse_atom)>;
 
 /// Finds the owner of a key and gets the answer from it, wherever it lives.
 using router_actor = interface_of<

@@ -275,6 +275,51 @@ auto inspect(Inspector& f, agreement_report& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, replica_peer_report& x) {
+  return inspect_as(
+    f, x, "replica_peer_report", field("replica_id", x.replica_id),
+    field("incarnation", x.incarnation), field("connected", x.connected),
+    field("acknowledged", x.acknowledged), field("kept_bytes", x.kept_bytes),
+    field("age_ms", x.age_ms));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, replica_report& x) {
+  return inspect_as(
+    f, x, "replica_report", field("space", x.space), field("shard", x.shard),
+    field("incarnation", x.incarnation), field("keys", x.keys),
+    field("facts", x.facts), field("recorded", x.recorded),
+    field("buffered", x.buffered), field("waiting", x.waiting),
+    field("messages_sent", x.messages_sent), field("bytes_sent", x.bytes_sent),
+    field("bytes_packed", x.bytes_packed),
+    field("messages_refused", x.messages_refused),
+    field("digest_syncs", x.digest_syncs), field("problem", x.problem),
+    field("peers", x.peers));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, replica_message& x) {
+  return inspect_as(f, x, "replica_message", field("space", x.space),
+                    field("shard", x.shard), field("from", x.from),
+                    field("bytes", x.bytes));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, replica_comparison& x) {
+  return inspect_as(f, x, "replica_comparison", field("space", x.space),
+                    field("shard", x.shard), field("replica_id", x.replica_id),
+                    field("answered", x.answered),
+                    field("same_context", x.same_context),
+                    field("differing", x.differing), field("keys", x.keys));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, replica_verdict& x) {
+  return inspect_as(f, x, "replica_verdict", field("status", x.status),
+                    field("nodes", x.nodes));
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, node_report& x) {
   return inspect_as(
     f, x, "node_report", field("status", x.status), field("cluster", x.cluster),
@@ -285,7 +330,8 @@ auto inspect(Inspector& f, node_report& x) {
     field("start", x.start), field("segment", x.segment),
     field("router", x.router), field("requests", x.requests),
     field("gateway", x.gateway), field("tunnel", x.tunnel),
-    field("upkeep", x.upkeep), field("agreement", x.agreement));
+    field("upkeep", x.upkeep), field("agreement", x.agreement),
+    field("replicas", x.replicas));
 }
 
 } // namespace neuroplex::actors
@@ -315,6 +361,9 @@ NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::upkeep::lease)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::cache_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::agreement_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::byzantine_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::replica_report)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::replica_message)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::replica_verdict)
 
 NEUROPLEX_ADD_ATOM(neuroplex, apply_atom, "apply")
 NEUROPLEX_ADD_ATOM(neuroplex, batch_atom, "batch")
@@ -349,5 +398,9 @@ NEUROPLEX_ADD_ATOM(neuroplex, erase_atom, "erase")
 NEUROPLEX_ADD_ATOM(neuroplex, flush_atom, "flush")
 NEUROPLEX_ADD_ATOM(neuroplex, agreed_atom, "agreed")
 NEUROPLEX_ADD_ATOM(neuroplex, member_atom, "member")
+NEUROPLEX_ADD_ATOM(neuroplex, gossip_atom, "gossip")
+NEUROPLEX_ADD_ATOM(neuroplex, written_atom, "written")
+NEUROPLEX_ADD_ATOM(neuroplex, verify_atom, "verify")
+NEUROPLEX_ADD_ATOM(neuroplex, resolve_atom, "resolve")
 
 NEUROPLEX_END_TYPES(neuroplex)

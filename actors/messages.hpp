@@ -408,6 +408,59 @@ struct agreement_report {
   byzantine_report byzantine; ///< not with Raft
 };
 
+/// A peer, as the replica of a shard sees it.
+struct replica_peer_report {
+  std::uint32_t replica_id = 0;
+  std::uint32_t incarnation = 0; ///< 0: never heard of
+  bool connected = false;
+  std::uint64_t acknowledged = 0; ///< of our changes
+  std::uint64_t kept_bytes = 0;   ///< of changes, for it
+  std::int64_t age_ms = -1;       ///< of what we have of it; -1: not measured
+};
+
+/// The replica of one shard of a namespace.
+struct replica_report {
+  std::string space;
+  std::uint32_t shard = 0;
+  std::uint32_t incarnation = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t facts = 0;
+  std::uint64_t recorded = 0; ///< changes of ours that peers are told
+  std::uint64_t buffered = 0; ///< of them, that some peer lacks
+  std::uint64_t waiting = 0;  ///< requests
+  std::uint64_t messages_sent = 0;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_packed = 0; ///< what compression has saved
+  std::uint64_t messages_refused = 0;
+  std::uint64_t digest_syncs = 0; ///< times a peer was told by digest
+  std::string problem;            ///< why a message was refused the last time
+  std::vector<replica_peer_report> peers;
+};
+
+/// What replicas of one shard tell one another.
+struct replica_message {
+  std::string space;
+  std::uint32_t shard = 0;
+  std::uint32_t from = 0; ///< node
+  std::string bytes;
+};
+
+/// What a comparison of a shard's replicas here and at one node found.
+struct replica_comparison {
+  std::string space;
+  std::uint32_t shard = 0;
+  std::uint32_t replica_id = 0; ///< of that node
+  bool answered = false;
+  bool same_context = false;     ///< both have seen the same changes
+  std::uint64_t differing = 0;   ///< keys
+  std::vector<std::string> keys; ///< some of them
+};
+
+struct replica_verdict {
+  errc status = errc::ok;
+  std::vector<replica_comparison> nodes;
+};
+
 /// A node at one moment.
 struct node_report {
   errc status = errc::ok;
@@ -428,6 +481,7 @@ struct node_report {
   tunnel_report tunnel;
   upkeep::upkeep_report upkeep;
   agreement_report agreement;
+  std::vector<replica_report> replicas;
 };
 
 /// What one node takes in a message, as its operator has set it.

@@ -94,6 +94,8 @@ public:
   expected<void> start() {
     if (auto begun = start_agreement(); !begun)
       return begun;
+    if (auto begun = start_replicas(); !begun)
+      return begun;
     auto upkeep = upkeep::parts::make(store_, options_);
     if (!upkeep)
       return upkeep.error();
@@ -127,6 +129,8 @@ public:
     // Before the actors that it answers cannot be reached any more.
     if (agreement_)
       agreement_->host->stop();
+    if (replicas_)
+      replicas_->close();
     system_.reset();
     agreement_.reset();
     if (upkeep_)
@@ -226,6 +230,16 @@ private:
     return {};
   }
 
+  expected<void> start_replicas() {
+    auto opened = replica_access::open(options_);
+    if (!opened)
+      return opened.error();
+    replicas_ = std::move(*opened);
+    if (gateway_ && replicas_)
+      gateway_->use(replicas_);
+    return {};
+  }
+
   node_setup setup() {
     node_setup result;
     const message_limits most{.batch_keys = options_.limits.batch_keys,
@@ -243,6 +257,7 @@ private:
       .connection_timeout_ms = options_.timeouts.connection_timeout_ms,
       .raft_port = agreement_ ? agreement_->host->port() : std::uint16_t{0}};
     result.agreement = agreement_;
+    result.replicas = replicas_;
     for (const auto& peer : options_.peers)
       result.peer_hosts[peer.replica_id] =
         peer.host == "localhost" ? "127.0.0.1" : peer.host;
@@ -287,6 +302,7 @@ private:
   std::unique_ptr<node_tunnel> tunnel_;
   std::shared_ptr<upkeep::parts> upkeep_;
   std::shared_ptr<agreement_access> agreement_; // null for none
+  std::shared_ptr<replica_access> replicas_;    // null for none
   std::shared_ptr<resp_gateway> gateway_;       // null for none
   system_config config_;
   std::unique_ptr<caf::actor_system> system_;

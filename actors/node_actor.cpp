@@ -28,6 +28,9 @@ enum class stage : std::uint8_t { doors, router, shards, store, done };
 // How long the router may take to report.
 constexpr auto report_patience = milliseconds{1'000};
 
+// How long replicas may take to compare themselves with those of all nodes.
+constexpr auto replica_patience = milliseconds{5'000};
+
 caf::strong_actor_ptr pointer_to(const auto& handle) {
   return caf::actor_cast<caf::strong_actor_ptr>(handle);
 }
@@ -65,6 +68,7 @@ struct node_state {
            std::function<void(const caf::strong_actor_ptr&)> announce,
            milliseconds restart_pause = milliseconds{0});
   void start_upkeep();
+  void start_replicas();
   void add_worker(const std::string& name, pacing paced, placing placed);
   void launch(const std::string& name);
   void on_child_down(const std::string& name, const caf::error& reason);
@@ -92,6 +96,19 @@ struct node_state {
   welcome greet(const hello& who, const caf::strong_actor_ptr& handle);
   void lose(placement::replica_id who, const std::string& reason, bool refused);
   caf::result<node_report> report();
+  void complete(const std::shared_ptr<node_report>& result,
+                promise_of<node_report> answer);
+  void pass_on(replica_message& what);
+  caf::result<replica_verdict> verify(const std::string& space);
+  caf::result<reply> resolve(const std::string& space);
+  [[nodiscard]] std::vector<replica_actor>
+  replicas_of(const std::string& space) const;
+
+  template <class... Parts>
+  void tell_replicas(const Parts&... parts) {
+    for (const auto& replica : replicas_of({}))
+      tell(self, replica, parts...);
+  }
   caf::result<caf::strong_actor_ptr>
   open_stream(const scan_request& what, const caf::strong_actor_ptr& sink,
               std::uint32_t credit);
@@ -150,6 +167,7 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
         return pointer_to(agreement);
       },
       [this](const auto& handle) { tell_router(agreed_atom_v, handle); });
+  start_replicas();
   add(
     "router", stage::router,
     [this, system] {
@@ -162,7 +180,8 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
                                .shards = shards,
                                .store = store,
                                .agreement = agreement,
-                               .agreed_spaces = agreed_spaces()});
+                               .agreed_spaces = agreed_spaces(),
+                               .replicas = setup.replicas});
       return pointer_to(router);
     },
     [this](const auto&) {
@@ -184,6 +203,106 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
           spawn_resp_gateway(*system, node_actor{self}, setup.gateway));
       },
       {}, milliseconds{limits::gateway_restart_pause_ms});
+}
+
+void node_state::start_replicas() {
+  if (!setup.replicas)
+    return;
+  auto* system = &self->home_system();
+  add("replica-disk", stage::store,
+      [this, system] {
+        return pointer_to(spawn_replica_disk(*system, setup.replicas));
+      },
+      {});
+  for (const auto& shard : setup.replicas->shards())
+    add(
+      "replica-" + shard.space + "-" + std::to_string(shard.shard),
+      stage::shards,
+      [this, system, shard] {
+        return pointer_to(spawn_replica(*system, setup.replicas, shard,
+                                        setup.us.self, setup.mailbox_messages));
+      },
+      [this](const auto& handle) {
+        for (const auto& [id, peer] : peers)
+          tell(self, caf::actor_cast<replica_actor>(handle), met_atom_v, id,
+               pointer_to(peer.handle));
+      });
+}
+
+std::vector<replica_actor>
+node_state::replicas_of(const std::string& space) const {
+  std::vector<replica_actor> result;
+  if (setup.replicas)
+    for (const auto& shard : setup.replicas->shards())
+      if (space.empty() || shard.space == space)
+        if (auto actor = setup.replicas->actor_of(shard))
+          result.push_back(actor);
+  return result;
+}
+
+void node_state::pass_on(replica_message& what) {
+  if (!setup.replicas)
+    return;
+  // A shard that another configuration has; what it says is for nobody.
+  if (auto to = setup.replicas->actor_of({what.space, what.shard}))
+    tell(self, to, gossip_atom_v, std::move(what));
+}
+
+caf::result<replica_verdict> node_state::verify(const std::string& space) {
+  auto replicas = replicas_of(space);
+  if (replicas.empty())
+    return make_error(errc::not_found);
+  auto answer = make_promise<replica_verdict>(self);
+  struct gathering {
+    replica_verdict whole;
+    std::size_t missing;
+  };
+  auto all = std::make_shared<gathering>(gathering{{}, replicas.size()});
+  auto finish = [all, answer]() mutable {
+    if (--all->missing == 0)
+      answer.deliver(std::move(all->whole));
+  };
+  for (const auto& replica : replicas)
+    ask(self, replica, replica_patience, verify_atom_v)
+      .then(
+        [all, finish](replica_verdict& part) mutable {
+          std::move(part.nodes.begin(), part.nodes.end(),
+                    std::back_inserter(all->whole.nodes));
+          finish();
+        },
+        [all, finish](const caf::error& error) mutable {
+          all->whole.status = code_of(error);
+          finish();
+        });
+  return answer;
+}
+
+caf::result<reply> node_state::resolve(const std::string& space) {
+  auto replicas = replicas_of(space);
+  if (replicas.empty())
+    return make_error(errc::not_found);
+  auto answer = make_promise<reply>(self);
+  struct gathering {
+    reply whole;
+    std::size_t missing;
+  };
+  auto all = std::make_shared<gathering>(gathering{{}, replicas.size()});
+  auto finish = [all, answer](const reply& part) mutable {
+    all->whole.number += part.number;
+    if (part.status != errc::ok)
+      all->whole.status = part.status;
+    if (--all->missing == 0)
+      answer.deliver(std::move(all->whole));
+  };
+  for (const auto& replica : replicas)
+    ask(self, replica, replica_patience, resolve_atom_v)
+      .then([finish](const reply& part) mutable { finish(part); },
+            [finish](const caf::error&) mutable {
+              reply failed;
+              failed.status = errc::unknown_outcome;
+              finish(failed);
+            });
+  return answer;
 }
 
 void node_state::start_upkeep() {
@@ -354,9 +473,11 @@ welcome node_state::greet(const hello& who,
   peers[id] = {who, peer};
   watch.watch(self, peer, [this, id](const caf::error& reason) {
     peers.erase(id);
+    tell_replicas(lost_atom_v, id);
     lose(id, "connection lost: " + render(reason), false);
   });
   tell_router(met_atom_v, who, handle);
+  tell_replicas(met_atom_v, id, handle);
   if (auto host = setup.peer_hosts.find(id); setup.agreement
                                              && who.bounds.raft_port != 0
                                              && host != setup.peer_hosts.end())
@@ -371,7 +492,8 @@ void node_state::lose(placement::replica_id who, const std::string& reason,
 }
 
 caf::result<node_report> node_state::report() {
-  node_report result;
+  auto whole = std::make_shared<node_report>();
+  auto& result = *whole;
   result.cluster = setup.us.cluster;
   result.replica_id = setup.us.self;
   result.incarnation = setup.us.incarnation;
@@ -395,17 +517,38 @@ caf::result<node_report> node_state::report() {
   if (failed)
     result.status = errc::internal;
   auto answer = make_promise<node_report>(self);
+  complete(whole, answer);
+  return answer;
+}
+
+// Asks those that have figures of their own, and answers when all have come.
+void node_state::complete(const std::shared_ptr<node_report>& result,
+                          promise_of<node_report> answer) {
+  auto replicas = replicas_of({});
+  auto missing = std::make_shared<std::size_t>(1 + replicas.size());
+  auto done = [result, answer, missing]() mutable {
+    if (--*missing == 0)
+      answer.deliver(std::move(*result));
+  };
+  auto fail = [result, done](const caf::error& error) mutable {
+    result->status = code_of(error);
+    done();
+  };
   ask(self, router, report_patience, stats_atom_v)
     .then(
-      [answer, result](router_report& of_router) mutable {
-        result.router = std::move(of_router);
-        answer.deliver(std::move(result));
+      [result, done](router_report& of_router) mutable {
+        result->router = std::move(of_router);
+        done();
       },
-      [answer, result](const caf::error& error) mutable {
-        result.status = code_of(error);
-        answer.deliver(std::move(result));
-      });
-  return answer;
+      fail);
+  for (const auto& replica : replicas)
+    ask(self, replica, report_patience, stats_atom_v)
+      .then(
+        [result, done](replica_report& one) mutable {
+          result->replicas.push_back(std::move(one));
+          done();
+        },
+        fail);
 }
 
 caf::result<caf::strong_actor_ptr>
@@ -467,6 +610,13 @@ node_actor::behavior_type behavior(node_state::self_pointer self) {
       none.value = "no namespace of this node is agreed on: give one "
                    "consistency=linearizable";
       return none;
+    },
+    [state](gossip_atom, replica_message& what) { state->pass_on(what); },
+    [state](verify_atom, const std::string& space) {
+      return state->verify(space);
+    },
+    [state](resolve_atom, const std::string& space) {
+      return state->resolve(space);
     },
     [state](stats_atom) { return state->report(); },
     [state](child_atom,

@@ -21,6 +21,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/peer_link.hpp"
 #include "actors/pool_actor.hpp"
+#include "actors/replica_actor.hpp"
 #include "actors/resp_gateway.hpp"
 #include "actors/shard_core.hpp"
 #include "actors/upkeep/parts.hpp"
@@ -57,6 +58,9 @@ struct node_setup {
 
   /// The agreement of the node; null when no namespace needs it.
   std::shared_ptr<agreement_access> agreement;
+
+  /// The replicas of the node; null when no namespace has any.
+  std::shared_ptr<replica_access> replicas;
 
   /// Host of each peer, where its agreement is reached.
   std::map<std::uint32_t, std::string> peer_hosts;

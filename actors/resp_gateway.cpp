@@ -109,6 +109,10 @@ void resp_gateway::use(std::shared_ptr<agreement_access> agreement) {
   agreement_ = std::move(agreement);
 }
 
+void resp_gateway::use(std::shared_ptr<replica_access> replicas) {
+  replicas_ = std::move(replicas);
+}
+
 // The lock is for what others may look at, and never held while something is
 // waited for: whoever asks for a report must not wait for us.
 expected<void> resp_gateway::start(const node_access& here) {
@@ -136,6 +140,12 @@ expected<void> resp_gateway::start(const node_access& here) {
                                               options_.timeouts.request_ms);
   auto* ways = agreed ? static_cast<resp::remote*>(agreed.get())
                       : static_cast<resp::remote*>(cluster.get());
+  std::unique_ptr<resp_replicas> replicated;
+  if (replicas_) {
+    replicated = std::make_unique<resp_replicas>(replicas_, ways,
+                                                 options_.timeouts.request_ms);
+    ways = replicated.get();
+  }
   auto server = resp::server::start(segment_, std::move(*options), ways);
   if (!server)
     return server.error();
@@ -143,10 +153,13 @@ expected<void> resp_gateway::start(const node_access& here) {
     cluster->attach(**server);
   if (agreed)
     agreed->attach(**server);
+  if (replicated)
+    replicated->attach(**server);
   std::lock_guard guard{mutex_};
   server_ = std::move(*server);
   cluster_ = std::move(cluster);
   agreed_ = std::move(agreed);
+  replicated_ = std::move(replicated);
   port_ = server_->port();
   ++past_.openings;
   return {};
@@ -160,6 +173,8 @@ void resp_gateway::close() noexcept {
     cluster_->stop();
   if (agreed_)
     agreed_->stop();
+  if (replicated_)
+    replicated_->stop();
   std::unique_ptr<resp::server> server;
   {
     std::lock_guard guard{mutex_};
@@ -167,6 +182,7 @@ void resp_gateway::close() noexcept {
     server = std::move(server_);
   }
   server.reset();
+  replicated_.reset();
   agreed_.reset();
   cluster_.reset();
 }

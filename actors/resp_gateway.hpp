@@ -24,6 +24,7 @@
 #include "actors/resp/server.hpp"
 #include "actors/resp_agreement.hpp"
 #include "actors/resp_cluster.hpp"
+#include "actors/resp_replicas.hpp"
 #include "config/node_options.hpp"
 #include "consensus/placement/placement.hpp"
 #include "memory/status.hpp"
@@ -55,6 +56,9 @@ public:
   /// Commands for what is agreed on go there. Before the first `open`.
   void use(std::shared_ptr<agreement_access> agreement);
 
+  /// Commands for namespaces of replicas go there. Before the first `open`.
+  void use(std::shared_ptr<replica_access> replicas);
+
   /// Listens. `config`, `bad_path` or `denied` for the password file, `io` when
   /// the port is taken.
   expected<void> open(const node_access& here);
@@ -82,8 +86,10 @@ private:
   // Changed by the actor's thread alone; the server under the mutex, since
   // others look at its figures.
   std::shared_ptr<agreement_access> agreement_; // null for none
+  std::shared_ptr<replica_access> replicas_;    // null for none
   std::unique_ptr<resp_cluster> cluster_;       // null when this node is alone
   std::unique_ptr<resp_agreement> agreed_;      // null without agreement_
+  std::unique_ptr<resp_replicas> replicated_;   // null without replicas_
   std::unique_ptr<resp::server> server_;        // null while closed
 
   mutable std::mutex mutex_; // for all that follows

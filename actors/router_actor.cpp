@@ -117,6 +117,8 @@ caf::result<reply> router_state::apply(request& what) {
     ++counters.local;
     return delegate(self, options.agreement, apply_atom_v, std::move(what));
   }
+  if (replicated(what.space))
+    return apply_to_replica(what);
   auto group = group_of(what.key);
   if (group < foreign) {
     auto& shard = shards[group];
@@ -161,6 +163,8 @@ caf::result<batch_reply> router_state::apply(batch_request& what) {
     ++counters.local;
     return delegate(self, options.agreement, batch_atom_v, std::move(what));
   }
+  if (replicated(what.space))
+    return apply_to_replicas(what);
   auto forwarded = what.header.forwarded;
   auto parts = split(std::move(what), [this](std::string_view key) { //
     return group_of(key);
@@ -217,9 +221,63 @@ void router_state::send_part(batch_part part,
           });
 }
 
+caf::result<reply> router_state::apply_to_replica(request& what) {
+  auto& replicas = *options.replicas;
+  auto actor =
+    replicas.actor_of({what.space, replicas.shard_of(what.space, what.key)});
+  if (!actor) {
+    ++counters.unavailable;
+    return refusal<reply>(errc::unavailable);
+  }
+  ++counters.local;
+  return delegate(self, actor, apply_atom_v, std::move(what));
+}
+
+// What is done to keys of one shard is one change; shards answer apart.
+caf::result<batch_reply> router_state::apply_to_replicas(batch_request& what) {
+  auto items = what.items.size();
+  auto effect = changes(what.op);
+  auto parts =
+    split(std::move(what), [this, space = what.space](std::string_view key) {
+      return std::uint64_t{options.replicas->shard_of(space, key)};
+    });
+  auto answer = make_promise<batch_reply>(self);
+  auto gathering = std::make_shared<batch_gathering>(items, parts.size());
+  for (auto& part : parts) {
+    auto done = [gathering, answer, positions = std::move(part.positions)](
+                  batch_reply value) mutable {
+      gathering->put(positions, std::move(value));
+      if (gathering->complete())
+        answer.deliver(gathering->take());
+    };
+    auto actor = options.replicas->actor_of(
+      {part.batch.space, static_cast<std::uint32_t>(part.group)});
+    if (!actor) {
+      ++counters.unavailable;
+      done(refusal<batch_reply>(errc::unavailable));
+      continue;
+    }
+    ++counters.local;
+    auto patience = remaining(part.batch.header.deadline_ms);
+    ask(self, actor, std::max(patience, milliseconds{1}), batch_atom_v,
+        std::move(part.batch))
+      .then([done](batch_reply& value) mutable { done(std::move(value)); },
+            [this, done, effect](const caf::error& error) mutable {
+              auto code = code_of(error);
+              if (code == errc::unknown_outcome || code == errc::internal)
+                code = outcome_without_answer(effect);
+              count_failure(code);
+              done(refusal<batch_reply>(code));
+            });
+  }
+  return answer;
+}
+
 caf::result<scan_page> router_state::scan(scan_request& what) {
   auto code = admit(what.header, check(what));
   auto members = options.table->members();
+  if (code == errc::ok && replicated(what.space))
+    code = errc::bad_argument;
   if (code == errc::ok && what.from.member >= members.size())
     code = errc::bad_argument;
   if (code != errc::ok)
@@ -270,6 +328,13 @@ caf::result<reply> router_state::apply_to_spaces(space_request& what) {
     auto refused = refusal<reply>(errc::bad_argument);
     refused.value =
       "namespace \"" + what.space + "\" is agreed on: erase its keys instead";
+    return refused;
+  }
+  if (replicated(what.space)) {
+    auto refused = refusal<reply>(errc::bad_argument);
+    refused.value = "namespace \"" + what.space
+                    + "\" has replicas: Redis clients count it (DBSIZE), list "
+                      "it (KEYS) and clear it (FLUSHDB)";
     return refused;
   }
   if (what.header.forwarded || agreed(what.space))

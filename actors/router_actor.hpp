@@ -18,8 +18,11 @@
 #include "actors/interfaces.hpp"
 #include "consensus/placement/placement.hpp"
 
+#include "actors/replica_actor.hpp"
+
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -40,6 +43,9 @@ struct router_options {
   /// Serves the namespaces named beside it; null for none.
   agreement_peer_actor agreement = {};
   std::set<std::string, std::less<>> agreed_spaces = {};
+
+  /// The namespaces of replicas; null for none.
+  std::shared_ptr<replica_access> replicas = {};
 };
 
 /// Peers, and shards and a store that were started again, are told by messages

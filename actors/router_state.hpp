@@ -63,6 +63,14 @@ struct router_state {
     return options.agreed_spaces.contains(space);
   }
 
+  /// Whether every node has a replica of a namespace.
+  [[nodiscard]] bool replicated(std::string_view space) const {
+    return options.replicas && options.replicas->find(space) != nullptr;
+  }
+
+  caf::result<reply> apply_to_replica(request& what);
+  caf::result<batch_reply> apply_to_replicas(batch_request& what);
+
   /// Whether the node that `group` names takes a message like that.
   template <class Message>
   expected<void> fits(const Message& what, std::uint64_t group) {

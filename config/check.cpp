@@ -115,8 +115,8 @@ maybe_violation check_peers(const node_options& options) {
   return std::nullopt;
 }
 
-// What is agreed on is the same everywhere and is not given up.
-maybe_violation check_agreed_namespace(const namespace_options& space) {
+// What several nodes have is the same everywhere and is not given up.
+maybe_violation check_shared_namespace(const namespace_options& space) {
   auto wrong = [&space](const std::string& what, const std::string& expected) {
     return violation{problem::config, "namespaces", space.name + ": " + what,
                      expected + ", since its consistency is "
@@ -167,7 +167,7 @@ maybe_violation check_raft(const node_options& options) {
     if (!space.agreed())
       continue;
     agreed = true;
-    if (auto found = check_agreed_namespace(space))
+    if (auto found = check_shared_namespace(space))
       return found;
   }
   if (!agreed)
@@ -192,11 +192,29 @@ maybe_violation check_raft(const node_options& options) {
   return std::nullopt;
 }
 
+maybe_violation check_replicas(const node_options& options) {
+  for (const auto& space : options.namespaces) {
+    if (!space.replicated())
+      continue;
+    if (auto found = check_shared_namespace(space))
+      return found;
+    if (options.replica_path().empty())
+      return violation{problem::config, "node.data_dir", "none",
+                       "a directory, since a namespace has replicas"};
+    if (space.consistency == consistency_level::causal && space.shards != 1)
+      return violation{problem::config, "namespaces",
+                       space.name + ": shards=" + std::to_string(space.shards),
+                       "shards=1, since its consistency is causal"};
+  }
+  return std::nullopt;
+}
+
 } // namespace
 
 std::optional<violation> check(const node_options& options) {
-  for (auto rule : {check_ranges, check_segment, check_timing, check_tunnel,
-                    check_message, check_ports, check_peers, check_raft})
+  for (auto rule :
+       {check_ranges, check_segment, check_timing, check_tunnel, check_message,
+        check_ports, check_peers, check_raft, check_replicas})
     if (auto found = rule(options))
       return found;
   return std::nullopt;

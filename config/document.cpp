@@ -295,8 +295,9 @@ private:
       return found;
     auto* number = std::get_if<std::uint64_t>(&token_.value);
     auto* text = std::get_if<std::string>(&token_.value);
-    auto is_number =
-      key == "quota_bytes" || key == "default_ttl_ms" || key == "share_from";
+    auto is_number = key == "quota_bytes" || key == "default_ttl_ms"
+                     || key == "share_from" || key == "staleness_ms"
+                     || key == "shards";
     if (token_.kind != token_kind::scalar
         || (text == nullptr && (number == nullptr || !is_number)))
       return fail_value("namespaces." + key,

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view form =
   "NAME:policy=P:priority=CLASS:quota=SIZE:ttl=TIME:compression=MODE:"
-  "share_from=SIZE:consistency=LEVEL";
+  "share_from=SIZE:consistency=LEVEL:staleness=TIME:stale_reads=HOW:"
+  "concurrent=WHICH:shards=N";
 
 // The row of a table would read these values in the same way.
 constexpr setting quota_range{.name = "namespaces.quota_bytes",
@@ -30,6 +31,17 @@ constexpr setting share_range{.name = "namespaces.share_from",
                               .rule = "0 (nothing is shared) or 128 to 1 GiB, "
                                       "in bytes or with K, M or G (powers of "
                                       "two)"};
+
+constexpr setting staleness_range{.name = "namespaces.staleness_ms",
+                                  .kind = setting_kind::milliseconds,
+                                  .least = 10,
+                                  .most = 600'000,
+                                  .rule = "10 to 600000 ms"};
+constexpr setting shards_range{.name = "namespaces.shards",
+                               .kind = setting_kind::number,
+                               .least = 1,
+                               .most = max_replica_shards,
+                               .rule = "1 to 64"};
 
 failure expected_text(std::string text) {
   return {errc::bad_argument, std::move(text)};
@@ -90,6 +102,44 @@ expected<void> set_consistency(namespace_options& space,
   return {};
 }
 
+expected<void> set_stale_reads(namespace_options& space,
+                               std::string_view name) {
+  for (auto each : {stale_read::wait, stale_read::refuse})
+    if (name == to_string(each)) {
+      space.stale_reads = each;
+      return {};
+    }
+  return expected_text("wait or refuse");
+}
+
+expected<void> set_concurrent(namespace_options& space, std::string_view name) {
+  for (auto each : {concurrent_writes::last, concurrent_writes::all})
+    if (name == to_string(each)) {
+      space.concurrent = each;
+      return {};
+    }
+  return expected_text("last or all");
+}
+
+// Settings that replicas alone have, as the command line writes them.
+std::string display_replicas(const namespace_options& space) {
+  if (!space.replicated())
+    return {};
+  return ":staleness=" + std::to_string(space.staleness_ms)
+         + ":stale_reads=" + std::string{to_string(space.stale_reads)}
+         + ":concurrent=" + std::string{to_string(space.concurrent)}
+         + ":shards=" + std::to_string(space.shards);
+}
+
+std::string file_replicas(const namespace_options& space) {
+  if (!space.replicated())
+    return {};
+  return ",\n     \"staleness_ms\": " + std::to_string(space.staleness_ms)
+         + ", \"stale_reads\": \"" + std::string{to_string(space.stale_reads)}
+         + "\", \"concurrent\": \"" + std::string{to_string(space.concurrent)}
+         + "\", \"shards\": " + std::to_string(space.shards);
+}
+
 bool is_share_from(std::uint64_t bytes) {
   return bytes == 0
          || (bytes >= limits::least_shared_bytes && bytes <= share_range.most);
@@ -132,6 +182,24 @@ expected<void> set_namespace_field(namespace_options& space,
     return set_share_from(space, value);
   if (key == "consistency")
     return set_consistency(space, value);
+  if (key == "stale_reads")
+    return set_stale_reads(space, value);
+  if (key == "concurrent")
+    return set_concurrent(space, value);
+  if (key == "staleness" || key == "staleness_ms") {
+    auto time = read_number(staleness_range, value);
+    if (!time)
+      return time.error();
+    space.staleness_ms = static_cast<std::uint32_t>(*time);
+    return {};
+  }
+  if (key == "shards") {
+    auto count = read_number(shards_range, value);
+    if (!count)
+      return count.error();
+    space.shards = static_cast<std::uint32_t>(*count);
+    return {};
+  }
   if (key == "quota" || key == "quota_bytes") {
     auto bytes = read_number(quota_range, value);
     if (!bytes)
@@ -199,7 +267,10 @@ bool are_namespaces(const std::vector<namespace_options>& spaces) {
            && each.settings.priority <= memory::priority_class::critical
            && each.settings.compression <= memory::compression_mode::adaptive
            && is_share_from(each.settings.share_from)
-           && each.consistency <= consistency_level::linearizable
+           && each.consistency <= consistency_level::bounded_staleness
+           && each.staleness_ms >= staleness_range.least
+           && each.staleness_ms <= staleness_range.most && each.shards >= 1
+           && each.shards <= max_replica_shards
            && each.settings.quota_bytes <= quota_range.most
            && each.settings.default_ttl_ms >= 0
            && each.settings.default_ttl_ms <= limits::max_ttl_ms;
@@ -216,7 +287,8 @@ std::string display_namespaces(const std::vector<namespace_options>& spaces) {
               + std::to_string(each.settings.default_ttl_ms) + ":compression="
               + std::string{to_string(each.settings.compression)}
               + ":share_from=" + std::to_string(each.settings.share_from)
-              + ":consistency=" + std::string{to_string(each.consistency)};
+              + ":consistency=" + std::string{to_string(each.consistency)}
+              + display_replicas(each);
   }
   return result.empty() ? "none" : result;
 }
@@ -236,7 +308,7 @@ std::string file_namespaces(const std::vector<namespace_options>& spaces) {
       + std::string{to_string(each.settings.compression)}
       + "\", \"share_from\": " + std::to_string(each.settings.share_from)
       + ", \"consistency\": \"" + std::string{to_string(each.consistency)}
-      + "\"}";
+      + "\"" + file_replicas(each) + "}";
   }
   return result + (result.size() > 1 ? "\n  ]" : "]");
 }

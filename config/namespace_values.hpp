@@ -20,9 +20,10 @@
 namespace neuroplex::config {
 
 /// The keys of one namespace in a configuration file.
-inline constexpr std::array<std::string_view, 8> namespace_keys{
+inline constexpr std::array<std::string_view, 12> namespace_keys{
   "name",           "policy",      "priority",   "quota_bytes",
-  "default_ttl_ms", "compression", "share_from", "consistency"};
+  "default_ttl_ms", "compression", "share_from", "consistency",
+  "staleness_ms",   "stale_reads", "concurrent", "shards"};
 
 /// The policies that a namespace can have.
 inline constexpr auto namespace_policies = memory::store_policy_names;
@@ -32,8 +33,9 @@ inline constexpr std::array<std::string_view, 2> namespace_compressions{
   "off", "adaptive"};
 
 /// What a namespace can promise, in the order of the enumerators.
-inline constexpr std::array<std::string_view, 3> namespace_consistencies{
-  "single_copy", "sequential", "linearizable"};
+inline constexpr std::array<std::string_view, 6> namespace_consistencies{
+  "single_copy", "sequential", "linearizable",
+  "eventual",    "causal",     "bounded_staleness"};
 
 /// The priority classes, lowest first.
 inline constexpr std::array<std::string_view, 4> namespace_priorities{
@@ -50,8 +52,9 @@ choice_text(std::span<const std::string_view> choices);
                                                  std::string_view value);
 
 /// Reads "NAME:policy=lru:priority=general:quota=64M:ttl=10m:compression=off:
-/// share_from=0:consistency=single_copy"; what is left out keeps its default. A
-/// name with a colon or a comma needs the file.
+/// share_from=0:consistency=single_copy"; what is left out keeps its default.
+/// Of replicas also "staleness=1s:stale_reads=wait:concurrent=last:shards=1".
+/// A name with a colon or a comma needs the file.
 [[nodiscard]] expected<namespace_options>
 parse_namespace(std::string_view text);
 

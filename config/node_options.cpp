@@ -80,8 +80,22 @@ std::string_view to_string(consistency_level value) noexcept {
       return "sequential";
     case consistency_level::linearizable:
       return "linearizable";
+    case consistency_level::eventual:
+      return "eventual";
+    case consistency_level::causal:
+      return "causal";
+    case consistency_level::bounded_staleness:
+      return "bounded_staleness";
   }
   return "invalid";
+}
+
+std::string_view to_string(stale_read value) noexcept {
+  return value == stale_read::wait ? "wait" : "refuse";
+}
+
+std::string_view to_string(concurrent_writes value) noexcept {
+  return value == concurrent_writes::last ? "last" : "all";
 }
 
 std::string to_string(listen_port value) {
@@ -142,6 +156,10 @@ std::string node_options::raft_path() const {
   if (!raft.directory.empty() || data_dir.empty())
     return raft.directory;
   return data_dir + "/raft";
+}
+
+std::string node_options::replica_path() const {
+  return data_dir.empty() ? std::string{} : data_dir + "/replicas";
 }
 
 std::vector<std::string> node_options::agreed_namespaces() const {

@@ -117,10 +117,28 @@ enum class optimizer_mode : std::uint8_t {
 
 /// What a namespace promises to those who use it through nodes.
 enum class consistency_level : std::uint8_t {
-  single_copy,  ///< one copy, on the node that owns the key; gone with it
-  sequential,   ///< as linearizable
-  linearizable, ///< agreed on by a majority of nodes, and on their disks
+  single_copy,       ///< one copy, on the node that owns the key; gone with it
+  sequential,        ///< as linearizable
+  linearizable,      ///< agreed on by a majority of nodes, and on their disks
+  eventual,          ///< every node has a replica and writes; all converge
+  causal,            ///< and what is seen has all that it came from
+  bounded_staleness, ///< and a read is at most staleness_ms old
 };
+
+/// What becomes of a read that would be older than its namespace promises.
+enum class stale_read : std::uint8_t {
+  wait,   ///< it waits until it is fresh enough, or its time is over
+  refuse, ///< it is refused at once
+};
+
+/// What a register shows when it was written at the same time at two nodes.
+enum class concurrent_writes : std::uint8_t {
+  last, ///< what was written last, by the hybrid clocks of the writers
+  all,  ///< all of it, until somebody writes who has seen it
+};
+
+/// Most shards of a namespace of replicas.
+inline constexpr std::uint32_t max_replica_shards = 64;
 
 /// Where another node is met.
 struct peer_options {
@@ -351,14 +369,36 @@ struct namespace_options {
   /// a quota up to 64 GiB.
   memory::namespace_settings settings;
 
-  /// single_copy, sequential or linearizable; single_copy. What is agreed on
-  /// is not given up: the other two need policy noeviction, and no lifetime,
-  /// quota or sharing.
+  /// single_copy, sequential, linearizable, eventual, causal or
+  /// bounded_staleness; single_copy. What several nodes have is not given up:
+  /// all but the first need policy noeviction, and no lifetime, quota or
+  /// sharing.
   consistency_level consistency = consistency_level::single_copy;
+
+  // -- of eventual, causal and bounded_staleness; alike on all nodes ----------
+
+  /// Of bounded_staleness: 10 to 600000 ms; 1000.
+  std::uint32_t staleness_ms = 1'000;
+
+  /// Of bounded_staleness: wait or refuse; wait.
+  stale_read stale_reads = stale_read::wait;
+
+  /// last or all; last.
+  concurrent_writes concurrent = concurrent_writes::last;
+
+  /// Parts with an actor each, for good: 1 to max_replica_shards, 1 when
+  /// causal, since causality crosses keys; 1.
+  std::uint32_t shards = 1;
 
   /// Whether nodes agree on it.
   [[nodiscard]] bool agreed() const noexcept {
-    return consistency != consistency_level::single_copy;
+    return consistency == consistency_level::sequential
+           || consistency == consistency_level::linearizable;
+  }
+
+  /// Whether every node has a replica of it.
+  [[nodiscard]] bool replicated() const noexcept {
+    return consistency >= consistency_level::eventual;
   }
 
   friend bool operator==(const namespace_options&,
@@ -412,6 +452,9 @@ struct node_options {
   /// Directory of log and snapshots of what is agreed on.
   [[nodiscard]] std::string raft_path() const;
 
+  /// Directory of the replicas' log and snapshots; empty: there is none.
+  [[nodiscard]] std::string replica_path() const;
+
   /// Names of the namespaces that are agreed on.
   [[nodiscard]] std::vector<std::string> agreed_namespaces() const;
 
@@ -427,6 +470,8 @@ struct node_options {
 [[nodiscard]] std::string_view to_string(optimizer_mode value) noexcept;
 [[nodiscard]] std::string_view to_string(consistency_level value) noexcept;
 [[nodiscard]] std::string_view to_string(agreement_protocol value) noexcept;
+[[nodiscard]] std::string_view to_string(stale_read value) noexcept;
+[[nodiscard]] std::string_view to_string(concurrent_writes value) noexcept;
 
 /// "off", "auto" or the number.
 [[nodiscard]] std::string to_string(listen_port value);

@@ -497,8 +497,10 @@ constexpr std::array setting_rows{
       "P is noeviction, "
       "clock, fifo, lru, lfu, s3fifo or adaptive, CLASS is general, training, "
       "inference or critical, MODE is off or adaptive, LEVEL is single_copy, "
-      "sequential or linearizable, 0 means no quota, no lifetime and nothing "
-      "shared",
+      "sequential, linearizable, eventual, causal or bounded_staleness, 0 "
+      "means no quota, no lifetime and nothing shared; the last three levels "
+      "also have staleness=TIME:stale_reads=HOW:concurrent=WHICH:shards=N, "
+      "where HOW is wait or refuse and WHICH is last or all",
     .doc = "Namespaces that are set up as the node starts",
     .accepts = is_namespace_list,
     NEUROPLEX_FIELD(namespaces)},

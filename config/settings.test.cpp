@@ -4,6 +4,7 @@
 #include "config/diagnostic.hpp"
 #include "config/file.hpp"
 #include "config/layers.hpp"
+#include "config/namespace_values.hpp"
 #include "config/nearest.hpp"
 #include "memory/temporary_directory.test.hpp"
 
@@ -304,4 +305,40 @@ TEST_CASE("agreement is refused where it cannot work", "[config]") {
   options.namespaces[0].settings = {};
   options.namespaces[0].settings.policy = memory::policy_kind::lru;
   CHECK(complaint().starts_with("namespaces: ledger: policy=lru"));
+}
+
+TEST_CASE("replicas are refused where they cannot work", "[config]") {
+  node_options options;
+  auto space = parse_namespace(
+    "shared:consistency=bounded_staleness:staleness=250ms:stale_reads=refuse:"
+    "concurrent=all:shards=4");
+  REQUIRE(space);
+  CHECK(space->replicated());
+  CHECK_FALSE(space->agreed());
+  CHECK(space->staleness_ms == 250);
+  CHECK(space->stale_reads == stale_read::refuse);
+  CHECK(space->concurrent == concurrent_writes::all);
+  CHECK(space->shards == 4);
+  auto again = parse_namespaces(display_namespaces({*space}));
+  REQUIRE(again);
+  CHECK(*again == std::vector<namespace_options>{*space});
+  options.namespaces = {*space};
+  auto complaint = [&options] {
+    auto valid = options.validate();
+    return valid ? std::string{} : valid.error().message();
+  };
+  CHECK(complaint().starts_with("node.data_dir: none"));
+  options.data_dir = "/var/lib/neuroplex";
+  CHECK(complaint().empty());
+  CHECK(options.replica_path() == "/var/lib/neuroplex/replicas");
+  options.namespaces[0].consistency = consistency_level::causal;
+  CHECK(complaint().starts_with("namespaces: shared: shards=4"));
+  options.namespaces[0].shards = 1;
+  CHECK(complaint().empty());
+  options.namespaces[0].settings.default_ttl_ms = 1;
+  CHECK(complaint().starts_with("namespaces: shared: ttl=1"));
+  for (const auto* wrong :
+       {"s:shards=0", "s:shards=65", "s:staleness=9ms", "s:concurrent=some",
+        "s:stale_reads=never", "s:consistency=casual"})
+    CHECK_FALSE(parse_namespace(wrong));
 }

@@ -80,7 +80,17 @@ constexpr std::array commands{
   command_row{"getex", -2, write_fast, 1, 1, 1, one, handle_getex, "string", "6.2.0", "Get the value of a key and optionally set its expiration"},
   command_row{"getrange", 4, flag_readonly, 1, 1, 1, one, handle_getrange, "string", "2.4.0", "Get a substring of the string stored at a key"},
   command_row{"getset", 3, write_more_fast, 1, 1, 1, one, handle_getset, "string", "1.0.0", "Set the string value of a key and return its old value"},
+  command_row{"hdel", -3, write_fast, 1, 1, 1, one, handle_for_replicas, "hash", "2.0.0", "Delete one or more hash fields"},
   command_row{"hello", -1, free_fast, 0, 0, 0, one, handle_hello, "connection", "6.0.0", "Handshake with Redis"},
+  command_row{"hexists", 3, read_fast, 1, 1, 1, one, handle_for_replicas, "hash", "2.0.0", "Determine if a hash field exists"},
+  command_row{"hget", 3, read_fast, 1, 1, 1, one, handle_for_replicas, "hash", "2.0.0", "Get the value of a hash field"},
+  command_row{"hgetall", 2, flag_readonly, 1, 1, 1, one, handle_for_replicas, "hash", "2.0.0", "Get all the fields and values in a hash"},
+  command_row{"hincrby", 4, write_more_fast, 1, 1, 1, one, handle_for_replicas, "hash", "2.0.0", "Increment the integer value of a hash field by the given number"},
+  command_row{"hkeys", 2, flag_readonly, 1, 1, 1, one, handle_for_replicas, "hash", "2.0.0", "Get all the fields in a hash"},
+  command_row{"hlen", 2, read_fast, 1, 1, 1, one, handle_for_replicas, "hash", "2.0.0", "Get the number of fields in a hash"},
+  command_row{"hmget", -3, read_fast, 1, 1, 1, one, handle_for_replicas, "hash", "2.0.0", "Get the values of all the given hash fields"},
+  command_row{"hset", -4, write_more_fast, 1, 1, 1, one, handle_for_replicas, "hash", "2.0.0", "Set the string value of a hash field"},
+  command_row{"hvals", 2, flag_readonly, 1, 1, 1, one, handle_for_replicas, "hash", "2.0.0", "Get all the values in a hash"},
   command_row{"incr", 2, write_more_fast, 1, 1, 1, one, handle_incr, "string", "1.0.0", "Increment the integer value of a key by one"},
   command_row{"incrby", 3, write_more_fast, 1, 1, 1, one, handle_incrby, "string", "1.0.0", "Increment the integer value of a key by the given amount"},
   command_row{"info", -1, 0, 0, 0, 0, one, handle_info, "server", "1.0.0", "Get information and statistics about the server"},
@@ -99,14 +109,25 @@ constexpr std::array commands{
   command_row{"quit", -1, free_fast, 0, 0, 0, one, handle_quit, "connection", "1.0.0", "Close the connection"},
   command_row{"randomkey", 1, read_everywhere, 0, 0, 0, merge_rule::any, handle_randomkey, "generic", "1.0.0", "Return a random key from the keyspace"},
   command_row{"reset", 1, free_fast, 0, 0, 0, one, handle_reset, "connection", "6.2.0", "Reset the connection"},
+  command_row{"sadd", -3, write_more_fast, 1, 1, 1, one, handle_for_replicas, "set", "1.0.0", "Add one or more members to a set"},
   command_row{"scan", -2, read_everywhere, 0, 0, 0, one, handle_scan, "generic", "2.8.0", "Incrementally iterate the keys space"},
+  command_row{"scard", 2, read_fast, 1, 1, 1, one, handle_for_replicas, "set", "1.0.0", "Get the number of members in a set"},
+  command_row{"sdiff", -2, flag_readonly, 1, -1, 1, one, handle_for_replicas, "set", "1.0.0", "Subtract multiple sets"},
   command_row{"select", 2, flag_fast, 0, 0, 0, one, handle_select, "connection", "1.0.0", "Change the selected database for the current connection"},
+  command_row{"session.after", 2, flag_everywhere, 0, 0, 0, merge_rule::all_ok, handle_for_replicas, "replicas", "0.1.0", "Wait until this node has all that a token of SESSION.TOKEN stands for"},
+  command_row{"session.token", 1, flag_everywhere, 0, 0, 0, merge_rule::all_ok, handle_for_replicas, "replicas", "0.1.0", "Get a token of all that this connection has seen"},
   command_row{"set", -3, write_more, 1, 1, 1, one, handle_set, "string", "1.0.0", "Set the string value of a key"},
   command_row{"setex", 4, write_more, 1, 1, 1, one, handle_setex, "string", "2.0.0", "Set the value and expiration of a key"},
   command_row{"setnx", 3, write_more_fast, 1, 1, 1, one, handle_setnx, "string", "1.0.0", "Set the value of a key, only if the key does not exist"},
   command_row{"setrange", 4, write_more, 1, 1, 1, one, handle_setrange, "string", "2.2.0", "Overwrite part of a string at key starting at the specified offset"},
+  command_row{"sinter", -2, flag_readonly, 1, -1, 1, one, handle_for_replicas, "set", "1.0.0", "Intersect multiple sets"},
+  command_row{"sismember", 3, read_fast, 1, 1, 1, one, handle_for_replicas, "set", "1.0.0", "Determine if a given value is a member of a set"},
+  command_row{"smembers", 2, flag_readonly, 1, 1, 1, one, handle_for_replicas, "set", "1.0.0", "Get all the members in a set"},
+  command_row{"smismember", -3, read_fast, 1, 1, 1, one, handle_for_replicas, "set", "6.2.0", "Returns the membership associated with the given elements for a set"},
+  command_row{"srem", -3, write_fast, 1, 1, 1, one, handle_for_replicas, "set", "1.0.0", "Remove one or more members from a set"},
   command_row{"strlen", 2, read_fast, 1, 1, 1, one, handle_strlen, "string", "2.2.0", "Get the length of the value stored in a key"},
   command_row{"substr", 4, flag_readonly, 1, 1, 1, one, handle_getrange, "string", "1.0.0", "Get a substring of the string stored at a key"},
+  command_row{"sunion", -2, flag_readonly, 1, -1, 1, one, handle_for_replicas, "set", "1.0.0", "Add multiple sets"},
   command_row{"time", 1, flag_fast, 0, 0, 0, one, handle_time, "server", "2.6.0", "Return the current server time"},
   command_row{"touch", -2, read_fast, 1, -1, 1, merge_rule::sum, handle_exists, "generic", "3.2.1", "Counts the keys that exist"},
   command_row{"ttl", 2, read_fast, 1, 1, 1, one, handle_ttl, "generic", "1.0.0", "Get the time to live for a key in seconds"},
@@ -170,11 +191,11 @@ private:
     const command_row* row = nullptr;
   };
 
-  static constexpr std::size_t cell_count = 256;
+  static constexpr std::size_t cell_count = 512;
   static_assert(commands.size() * 4 <= cell_count);
 
   static std::size_t place(const padded_name& name) noexcept {
-    constexpr int top_bits = 8;
+    constexpr int top_bits = 9;
     static_assert(cell_count == 1U << top_bits);
     auto mixed = (name.low ^ (name.high * 31)) * 0x9e3779b97f4a7c15;
     return mixed >> (64 - top_bits);
@@ -249,6 +270,12 @@ std::string failure_text(errc code) {
     default:
       return "ERR " + std::string{describe(code)};
   }
+}
+
+void handle_for_replicas(context& ctx) {
+  ctx.reply.error("ERR '" + lower_copy(ctx.args[0])
+                  + "' needs a namespace of replicas: give it "
+                    "consistency=eventual");
 }
 
 void reply_failure(context& ctx, errc code) {

@@ -189,6 +189,9 @@ void handle_exec(context& ctx);
 void handle_discard(context& ctx);
 void handle_wait(context& ctx);
 
+/// Of commands that only namespaces of replicas have; says so.
+void handle_for_replicas(context& ctx);
+
 // commands_server.cpp
 void handle_info(context& ctx);
 void handle_time(context& ctx);

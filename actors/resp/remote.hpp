@@ -64,6 +64,13 @@ public:
     return false;
   }
 
+  /// The owners that together have all keys of `database`, where those are not
+  /// the nodes; empty where they are.
+  [[nodiscard]] virtual std::vector<owner_id>
+  shards_of(std::uint32_t /*database*/) const {
+    return {};
+  }
+
   /// Nodes that surely have each answered write to `database`, beside one.
   [[nodiscard]] virtual std::size_t other_copies(std::uint32_t) const {
     return 0;

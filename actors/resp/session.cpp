@@ -139,7 +139,7 @@ void session::run(arguments args, byte_buffer& target) {
     return gather(*row, args, reply);
   if (shared_.cluster() != nullptr
       && (row->first_key != 0 || is_everywhere(*row))
-      && routed_elsewhere(*row, args))
+      && routed_elsewhere(*row, args, reply))
     return shared_.counters.remote_commands.add();
   run_local(*row, args, reply);
 }

@@ -173,7 +173,7 @@ private:
   // session_routing.cpp
   void gather(const command_row& row, arguments args, writer& reply);
   static bool is_everywhere(const command_row& row) noexcept;
-  bool routed_elsewhere(const command_row& row, arguments args);
+  bool routed_elsewhere(const command_row& row, arguments args, writer& reply);
   bool sent_everywhere(const command_row& row, arguments args);
   bool sent_scan(arguments args, const std::vector<owner_id>& others);
   void send_split(const command_row& row, arguments args);

@@ -97,7 +97,8 @@ bool session::is_everywhere(const command_row& row) noexcept {
   return (row.flags & flag_everywhere) != 0;
 }
 
-bool session::routed_elsewhere(const command_row& row, arguments args) {
+bool session::routed_elsewhere(const command_row& row, arguments args,
+                               writer& reply) {
   if (is_everywhere(row))
     return sent_everywhere(row, args);
   auto first = static_cast<std::size_t>(row.first_key);
@@ -109,6 +110,14 @@ bool session::routed_elsewhere(const command_row& row, arguments args) {
   auto single = true;
   for (auto i = first + step; i <= last && single; i += step)
     single = cluster.owner_of(database, args[i]) == owner;
+  // What cannot be split is for owners that have all of its keys.
+  if (!single && row.merge == merge_rule::none
+      && cluster.shards_of(database).empty())
+    return false;
+  if (!single && row.merge == merge_rule::none) {
+    reply.error("CROSSSLOT Keys in request don't hash to the same slot");
+    return true;
+  }
   if (!single) {
     send_split(row, args);
     return true;
@@ -144,6 +153,21 @@ void session::send_split(const command_row& row, arguments args) {
 
 bool session::sent_everywhere(const command_row& row, arguments args) {
   auto& cluster = *shared_.cluster();
+  if (auto shards = cluster.shards_of(database); !shards.empty()) {
+    auto whole = new_gathering(
+      shards.size() == 1 ? merge_rule::none : row.merge, shards.size());
+    for (std::size_t i = 0; i < shards.size(); ++i)
+      submit_part(shards[i], copy_of(args), whole, i);
+    return true;
+  }
+  // No command clears databases that other nodes have a part in.
+  for (std::uint32_t each = 0; each < bounds::databases; ++each)
+    if (auto shards = cluster.shards_of(each);
+        !shards.empty() && row.handler == handle_flushall) {
+      submit_part(shards.front(), copy_of(args),
+                  new_gathering(merge_rule::none, 1), 0);
+      return true;
+    }
   for (std::uint32_t each = 0; each < bounds::databases; ++each)
     if ((row.flags & flag_write) != 0 && cluster.agreed(each)
         && (each == database || row.handler == handle_flushall)) {

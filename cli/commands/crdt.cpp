@@ -1,6 +1,7 @@
 #include "cli/commands/crdt.hpp"
 
 #include "cli/crdt/replay.hpp"
+#include "cli/crdt/replicas.hpp"
 #include "cli/flags.hpp"
 #include "cli/load/input.hpp"
 
@@ -86,8 +87,8 @@ outcome run_replay(context& ctx, const replay_arguments& given) {
 } // namespace
 
 void add_crdt(CLI::App& app, context& ctx) {
-  auto& command =
-    *app.add_subcommand("crdt", "Replicated data types, without a node");
+  auto& command = *app.add_subcommand(
+    "crdt", "Replicated data types, and the replicas of nodes");
   command.require_subcommand(1);
   auto given = std::make_shared<replay_arguments>();
   auto& replay = add_subcommand(
@@ -95,7 +96,10 @@ void add_crdt(CLI::App& app, context& ctx) {
     "Run traces of operations and compare what replicas show", run_replay);
   add_argument(replay, "FILE", given->path, "A trace a line; - is stdin");
   add_examples(replay, {"neuroplex crdt replay oracle-traces.jsonl"});
-  add_examples(command, {"neuroplex crdt replay oracle-traces.jsonl"});
+  add_replica_commands(command, ctx);
+  add_examples(command,
+               {"neuroplex crdt status", "neuroplex crdt verify --space db1",
+                "neuroplex crdt replay oracle-traces.jsonl"});
 }
 
 } // namespace neuroplex::cli
