@@ -123,6 +123,8 @@ struct agreement_peer_state {
   caf::result<batch_reply> apply(batch_request& what);
   caf::result<reply> operate(const std::string& wish, std::uint32_t node,
                              std::uint64_t group);
+  caf::result<watch_reply> watch(watch_request& what);
+  void watched(std::uint64_t number, watch_reply& answer);
   void answered(std::uint64_t number, errc code, const std::string& bytes);
   void submit(agreement::group_id group, waiting one, bool read,
               std::string batch, const request_header& header);
@@ -132,6 +134,7 @@ struct agreement_peer_state {
   message_limits most;
   std::uint64_t last_number = 0;
   std::map<std::uint64_t, waiting> under_way;
+  std::map<std::uint64_t, promise_of<watch_reply>> watches;
   const char* name = "raft_peer"; ///< as the protocol has it
 };
 
@@ -262,6 +265,74 @@ caf::result<reply> agreement_peer_state::operate(const std::string& wish,
   return answer;
 }
 
+// Values that do not fit into a message stay behind.
+watch_reply reply_of(agreement::watch_answer what, std::uint64_t value_bytes) {
+  watch_reply answer;
+  answer.status = what.code;
+  answer.gap = what.gap;
+  answer.next.seen = std::move(what.next.seen);
+  answer.next.feed = what.next.feed;
+  answer.next.place = what.next.place;
+  answer.changes.reserve(what.changes.size());
+  for (auto& one : what.changes) {
+    watched_entry shown;
+    shown.event = static_cast<watch_event>(one.what.kind);
+    shown.key = std::move(one.what.key);
+    shown.value_omitted =
+      one.what.value_omitted || one.what.value.size() > value_bytes;
+    if (!shown.value_omitted)
+      shown.value = std::move(one.what.value);
+    value_bytes -= shown.value.size();
+    shown.group = one.group;
+    shown.index = one.index;
+    answer.changes.push_back(std::move(shown));
+  }
+  return answer;
+}
+
+caf::result<watch_reply> agreement_peer_state::watch(watch_request& what) {
+  static_assert(static_cast<int>(watch_event::erase)
+                  == static_cast<int>(store_machine::change_kind::erase)
+                && static_cast<int>(watch_event::expire)
+                     == static_cast<int>(store_machine::change_kind::expire));
+  watch_reply refused;
+  refused.status = check(what);
+  if (refused.status == errc::ok
+      && (access->raft == nullptr || !access->keeps(what.space)))
+    refused.status = errc::bad_argument;
+  if (refused.status != errc::ok)
+    return refused;
+  auto answer = make_promise<watch_reply>(self);
+  auto number = ++last_number;
+  watches.emplace(number, answer);
+  // The way back takes time, too.
+  auto now = std::chrono::steady_clock::now().time_since_epoch();
+  auto deadline = now + (deadline_of(what.header) - now) * 4 / 5;
+  access->raft->watch(
+    {.space = std::move(what.space),
+     .prefix = std::move(what.prefix),
+     .after = {.seen = std::move(what.after.seen),
+               .feed = what.after.feed,
+               .place = what.after.place},
+     .max_changes = what.max_changes,
+     .max_bytes = static_cast<std::size_t>(most.value_bytes()),
+     .deadline = deadline,
+     .done = [target = agreement_peer_actor{self}, number,
+              bytes = most.value_bytes()](agreement::watch_answer told) {
+       tell_anonymously_urgently(target, watch_atom_v, number,
+                                 reply_of(std::move(told), bytes));
+     }});
+  return answer;
+}
+
+void agreement_peer_state::watched(std::uint64_t number, watch_reply& answer) {
+  auto found = watches.find(number);
+  if (found == watches.end())
+    return;
+  found->second.deliver(std::move(answer));
+  watches.erase(found);
+}
+
 agreement_peer_actor::behavior_type
 agreement_peer(agreement_peer_state::self_pointer self) {
   drop_unexpected(self);
@@ -271,6 +342,10 @@ agreement_peer(agreement_peer_state::self_pointer self) {
     [state](batch_atom, batch_request& what) { return state->apply(what); },
     [state](member_atom, const std::string& wish, std::uint32_t node,
             std::uint64_t group) { return state->operate(wish, node, group); },
+    [state](watch_atom, watch_request& what) { return state->watch(what); },
+    [state](watch_atom, std::uint64_t number, watch_reply& answer) {
+      state->watched(number, answer);
+    },
     [state](agreed_atom, std::uint64_t number, std::uint8_t code,
             const std::string& bytes) {
       state->answered(

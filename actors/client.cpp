@@ -536,6 +536,19 @@ expected<std::uint64_t> client::resolve_replicas(const std::string& space) {
   return static_cast<std::uint64_t>(answer.number);
 }
 
+expected<watch_reply> client::watch(std::string_view space,
+                                    std::string_view prefix, watch_mark after) {
+  watch_request what;
+  what.space = space;
+  what.prefix = prefix;
+  what.after = std::move(after);
+  auto answer =
+    inside_->send_and_wait<watch_reply>(watch_atom_v, std::move(what), false);
+  if (answer.status != errc::ok)
+    return answer.status;
+  return answer;
+}
+
 expected<node_report> client::stats() {
   auto answer = inside_->stats();
   // A failed node still reports; every other code means that nothing came.

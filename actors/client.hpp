@@ -179,6 +179,13 @@ public:
   /// in all), and answers in how many places. `not_found`.
   expected<std::uint64_t> resolve_replicas(const std::string& space);
 
+  /// What has changed in the keys of a namespace that is agreed on, since a
+  /// mark: an empty one for the first call, then `next` of the answer before.
+  /// Waits for most of the request's timeout, and then answers nothing new.
+  /// `bad_argument`: Raft does not keep the namespace.
+  expected<watch_reply> watch(std::string_view space, std::string_view prefix,
+                              watch_mark after);
+
   /// True while the node is reached.
   [[nodiscard]] bool connected() const noexcept;
 

@@ -71,6 +71,8 @@ using node_actor = interface_of<
   // Resolves what was written at the same time in a namespace ("": in all);
   // `number` tells how many places that were. `not_found`.
   answers<reply>(resolve_atom, std::string),
+  // As agreement_peer_actor.
+  answers<watch_reply>(watch_atom, watch_request),
   // The state of the node.
   answers<node_report>(stats_atom),
   // The child actor of this name, for diagnosis and tuning: "router", "store",
@@ -95,6 +97,12 @@ using agreement_peer_actor = interface_of<
   // (by id), "transfer" the office to it, which whoever leads carries out, or
   // take a "snapshot" here. Why not is in `value`.
   answers<reply>(member_atom, std::string, std::uint32_t, std::uint64_t),
+  // What has changed since a mark, as this node applies it; answered when there
+  // is something to tell, or a while before the deadline. A mark that is empty
+  // gets one at once. `bad_argument` when Raft does not keep the namespace.
+  answers<watch_reply>(watch_atom, watch_request),
+  // The answer to a watch of this number. Sent by the thread that agrees.
+  answers<void>(watch_atom, std::uint64_t, watch_reply),
   // What became of a request of this number: its code and encoded results.
   // Sent by the thread that agrees.
   answers<void>(agreed_atom, std::uint64_t, std::uint8_t, std::string),

@@ -103,6 +103,35 @@ auto inspect(Inspector& f, scan_page& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, watch_mark& x) {
+  return inspect_as(f, x, "watch_mark", field("seen", x.seen),
+                    field("feed", x.feed), field("place", x.place));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, watch_request& x) {
+  return inspect_as(f, x, "watch_request", field("header", x.header),
+                    field("space", x.space), field("prefix", x.prefix),
+                    field("after", x.after),
+                    field("max_changes", x.max_changes));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, watched_entry& x) {
+  return inspect_as(f, x, "watched_entry", field("event", x.event),
+                    field("key", x.key), field("value", x.value),
+                    field("value_omitted", x.value_omitted),
+                    field("group", x.group), field("index", x.index));
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, watch_reply& x) {
+  return inspect_as(f, x, "watch_reply", field("status", x.status),
+                    field("gap", x.gap), field("changes", x.changes),
+                    field("next", x.next));
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, space_request& x) {
   return inspect_as(f, x, "space_request", field("header", x.header),
                     field("op", x.op), field("space", x.space));
@@ -344,6 +373,8 @@ NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::batch_request)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::batch_reply)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::scan_request)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::scan_page)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::watch_request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::watch_reply)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::space_request)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::hello)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::welcome)
@@ -402,5 +433,6 @@ NEUROPLEX_ADD_ATOM(neuroplex, gossip_atom, "gossip")
 NEUROPLEX_ADD_ATOM(neuroplex, written_atom, "written")
 NEUROPLEX_ADD_ATOM(neuroplex, verify_atom, "verify")
 NEUROPLEX_ADD_ATOM(neuroplex, resolve_atom, "resolve")
+NEUROPLEX_ADD_ATOM(neuroplex, watch_atom, "watch")
 
 NEUROPLEX_END_TYPES(neuroplex)

@@ -115,6 +115,13 @@ errc check(const scan_request& what) {
   return check_space(what.space);
 }
 
+errc check(const watch_request& what) {
+  if (what.max_changes == 0 || what.max_changes > limits::max_scan_entries
+      || what.prefix.size() > limits::max_key_bytes)
+    return errc::bad_argument;
+  return check_space(what.space);
+}
+
 errc check(const space_request& what) {
   if (static_cast<std::uint8_t>(what.op) >= space_operation_count)
     return errc::bad_argument;

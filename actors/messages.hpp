@@ -168,6 +168,49 @@ struct scan_page {
   bool done = false;
 };
 
+/// How far a watcher of keys that are agreed on has come; as it was made, it
+/// begins with what comes next. Every node understands another one's.
+struct watch_mark {
+  std::vector<std::uint64_t> seen; ///< of each group the last entry looked at
+  std::uint64_t feed = 0;          ///< where that is in the history of a node
+  std::uint64_t place = 0;
+
+  friend bool operator==(const watch_mark&, const watch_mark&) = default;
+};
+
+struct watch_request {
+  request_header header;
+  std::string space = "default";
+  std::string prefix; ///< of keys
+  watch_mark after;
+  std::uint32_t max_changes = 1'000; ///< about so many an answer
+};
+
+/// What became of a key.
+enum class watch_event : std::uint8_t { set, erase, expire };
+
+inline constexpr std::uint8_t watch_event_count =
+  static_cast<std::uint8_t>(watch_event::expire) + 1;
+
+struct watched_entry {
+  watch_event event = watch_event::set;
+  std::string key;
+  std::string value;
+  bool value_omitted = false; ///< did not fit into the answer; get it by key
+  std::uint64_t group = 0;
+  std::uint64_t index = 0; ///< in the log of the group
+};
+
+/// Changes in the order of the logs; none when the time was over. With `gap`
+/// not all that happened since the mark is known any more: read the entries
+/// anew, and go on with `next`.
+struct watch_reply {
+  errc status = errc::ok;
+  bool gap = false;
+  std::vector<watched_entry> changes;
+  watch_mark next;
+};
+
 /// An operation on a namespace as a whole.
 enum class space_operation : std::uint8_t {
   count, ///< number of entries
@@ -511,6 +554,7 @@ struct message_limits {
 [[nodiscard]] errc check(const request& what);
 [[nodiscard]] errc check(const batch_request& what);
 [[nodiscard]] errc check(const scan_request& what);
+[[nodiscard]] errc check(const watch_request& what);
 [[nodiscard]] errc check(const space_request& what);
 
 /// The same for one item of a batch whose operation is `op`.

@@ -618,6 +618,14 @@ node_actor::behavior_type behavior(node_state::self_pointer self) {
     [state](resolve_atom, const std::string& space) {
       return state->resolve(space);
     },
+    [state](watch_atom, watch_request& what) -> caf::result<watch_reply> {
+      if (state->agreement)
+        return delegate(state->self, state->agreement, watch_atom_v,
+                        std::move(what));
+      watch_reply none;
+      none.status = errc::bad_argument;
+      return none;
+    },
     [state](stats_atom) { return state->report(); },
     [state](child_atom,
             const std::string& name) -> caf::result<caf::strong_actor_ptr> {

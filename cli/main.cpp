@@ -17,16 +17,17 @@
 #include "cli/commands/sim.hpp"
 #include "cli/commands/stats.hpp"
 #include "cli/commands/tour.hpp"
+#include "cli/commands/watch.hpp"
 #include "memory/bus_guard.hpp"
 
 int main(int argc, char** argv) {
   using namespace neuroplex::cli;
   neuroplex::memory::end_with_words_when_cut();
   constexpr add_command commands[] = {
-    add_tour,   add_cluster, add_serve, add_get,    add_set,       add_del,
-    add_incr,   add_scan,    add_load,  add_attach, add_namespace, add_backup,
-    add_stats,  add_raft,    add_bench, add_sim,    add_crdt,      add_concept,
-    add_doctor, add_config,  add_cert,
+    add_tour,    add_cluster, add_serve,  add_get,   add_set,    add_del,
+    add_incr,    add_scan,    add_watch,  add_load,  add_attach, add_namespace,
+    add_backup,  add_stats,   add_raft,   add_bench, add_sim,    add_crdt,
+    add_concept, add_doctor,  add_config, add_cert,
   };
   return run(argc, argv, commands);
 }

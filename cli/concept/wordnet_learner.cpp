@@ -18,13 +18,13 @@ namespace attribute_list = concepts::attribute_list;
 using concepts::association_type;
 using concepts::concept_id;
 
-struct pointer_kind {
+struct named_pointer {
   std::string_view symbol;
   std::string_view name;
   std::string_view phrase;
 };
 
-constexpr std::array<pointer_kind, 26> pointer_kinds{{
+constexpr std::array<named_pointer, 26> named_pointers{{
   {"!", "antonym", "is the opposite of"},
   {"@", "hypernym", "is a kind of"},
   {"@i", "instance_hypernym", "is an instance of"},
@@ -163,7 +163,7 @@ public:
     auto senses = sense_index::open(directory);
     if (!senses)
       return senses.error();
-    for (const auto& kind : pointer_kinds) {
+    for (const auto& kind : named_pointers) {
       auto type = memory_.types().intern(kind.name, kind.phrase);
       if (!type)
         return type.error();
@@ -265,7 +265,7 @@ private:
 } // namespace
 
 std::string_view pointer_name(std::string_view kind) noexcept {
-  for (const auto& each : pointer_kinds)
+  for (const auto& each : named_pointers)
     if (each.symbol == kind)
       return each.name;
   return {};

@@ -56,8 +56,8 @@ help_of() {
   done
 }
 help_of
-for command in tour cluster serve get set del incr scan load attach stats bench \
-  sim raft doctor config cert namespace backup; do
+for command in tour cluster serve get set del incr scan watch load attach stats \
+  bench sim raft doctor config cert namespace backup; do
   "$program" --help | grep -q "^  $command " || fail "--help has no $command"
 done
 

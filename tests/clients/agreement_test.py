@@ -1,9 +1,10 @@
 """A node that keeps database 0 by agreement, as clients of Redis see it: its
-transactions, keys of several groups, and redis-cli.
+transactions, keys of several groups, redis-cli, and what a watcher is told.
 
 Use: agreement_test.py PATH-OF-neuroplex
 """
 
+import json
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,34 @@ def redis_cli(port):
     expect(said.split(), ["OK", "QUEUED", "QUEUED", "OK", "42", "42"])
 
 
+def watching(binary, port, way):
+    command = [binary, "watch", "--node", f"127.0.0.1:{port}", "--output",
+               "json"]
+    refused = subprocess.run([*command, "--namespace", "other"], text=True,
+                             capture_output=True, check=False, timeout=60)
+    if refused.returncode == 0 or "is not agreed on" not in refused.stderr:
+        sys.exit(f"a watch of an ordinary namespace: {refused}")
+
+    wanted = [("erase", "w:a", None), ("expire", "w:t", None),
+              ("set", "w:a", "1"), ("set", "w:n", "1"), ("set", "w:t", "x")]
+    with subprocess.Popen([*command, "--prefix", "w:", "--count",
+                           str(len(wanted))], text=True,
+                          stdout=subprocess.PIPE) as watcher:
+        expect(json.loads(watcher.stdout.readline()), {"event": "watching"})
+        way.ask("SET", "w:a", "1")
+        way.ask("SET", "x", "of no interest")
+        way.ask("INCR", "w:n")
+        way.ask("SETNX", "w:a", "refused")
+        way.ask("DEL", "w:a")
+        way.ask("SET", "w:t", "x", "PX", "50")
+        told = [json.loads(line) for line in watcher.stdout]
+        expect(watcher.wait(60), 0)
+    expect(sorted((one["event"], one["key"], one.get("value"))
+                  for one in told), wanted)
+    events = [one["event"] for one in told if one["key"] == "w:a"]
+    expect(events, ["set", "erase"])
+
+
 def main():
     binary = main_binary()
     resp, basp = ReservedPort(), ReservedPort()
@@ -119,6 +148,7 @@ def main():
             transactions(way, other)
             many_keys(way)
             redis_cli(resp.number)
+            watching(binary, basp.number, way)
         finally:
             node.terminate()
             node.wait(30)
