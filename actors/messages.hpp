@@ -183,7 +183,7 @@ struct watch_request {
   std::string space = "default";
   std::string prefix; ///< of keys
   watch_mark after;
-  std::uint32_t max_changes = 1'000; ///< about so many an answer
+  std::uint32_t max_changes = 256; ///< about so many an answer
 };
 
 /// What became of a key.
