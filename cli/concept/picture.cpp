@@ -85,15 +85,14 @@ struct place {
   int row = 0;
 };
 
-/// The path in row 0; each neighbour over or under the first concept of the
-/// path that it is joined to.
-std::map<concept_slot, place> places_of(const concepts::path& path,
-                                        const concepts::subgraph_result& around,
-                                        int& highest) {
+/// The path in row 0; each neighbour under the first concept of the path that
+/// it is joined to.
+std::map<concept_slot, place>
+places_of(const concepts::path& path, const concepts::subgraph_result& around) {
   std::map<concept_slot, place> places;
   for (std::size_t i = 0; i < path.steps.size(); ++i)
     places[path.steps[i].slot] = {static_cast<int>(i), 0};
-  std::map<int, int> in_column;
+  std::map<int, int> rows;
   for (const auto& link : around.links)
     for (auto [known, added] : {arrow{link.source, link.by.other},
                                 arrow{link.by.other, link.source}}) {
@@ -101,12 +100,58 @@ std::map<concept_slot, place> places_of(const concepts::path& path,
       if (found == places.end() || found->second.row != 0
           || places.contains(added))
         continue;
-      auto count = in_column[found->second.column]++;
-      auto row = count / 2 + 1;
-      highest = std::max(highest, row);
-      places[added] = {found->second.column, count % 2 == 0 ? -row : row};
+      auto column = found->second.column;
+      places[added] = {column, ++rows[column]};
     }
   return places;
+}
+
+// Sizes of the drawing, in pixels.
+constexpr int column_width = 260;
+constexpr int row_height = 46;
+constexpr int margin = 20;
+constexpr int box_width = 170;
+constexpr int box_height = 34;
+constexpr int indent = 30; ///< of neighbours
+
+int left_of(const place& at) {
+  return margin + at.column * column_width + (at.row == 0 ? 0 : indent);
+}
+
+int middle_of(const place& at) {
+  return margin + box_height / 2 + at.row * row_height;
+}
+
+std::string point(int x, int y) {
+  return std::to_string(x) + ' ' + std::to_string(y);
+}
+
+/// The way of an arrow: within a column along a rail that hangs from the
+/// concept of the path, else straight from side to side.
+std::string way_of(const place& from, const place& to) {
+  if (from.column == to.column && (from.row == 0 || to.row == 0)) {
+    const auto& top = from.row == 0 ? from : to;
+    const auto& hung = from.row == 0 ? to : from;
+    auto rail = left_of(top) + indent / 2;
+    auto start = middle_of(top) + box_height / 2;
+    auto turn = 'L' + point(rail, middle_of(hung)) + 'L';
+    auto upper = point(rail, start);
+    auto lower = point(left_of(hung), middle_of(hung));
+    return from.row == 0 ? 'M' + upper + turn + lower
+                         : 'M' + lower + turn + upper;
+  }
+  if (from.column == to.column) {
+    // A bow past what lies between.
+    auto right = left_of(from) + box_width;
+    return 'M' + point(right, middle_of(from)) + 'C'
+           + point(right + indent, middle_of(from)) + ' '
+           + point(right + indent, middle_of(to)) + ' '
+           + point(right, middle_of(to));
+  }
+  auto forwards = to.column > from.column;
+  return 'M'
+         + point(left_of(from) + (forwards ? box_width : 0), middle_of(from))
+         + 'L' + point(left_of(to) + (forwards ? 0 : box_width), middle_of(to));
 }
 
 } // namespace
@@ -138,20 +183,14 @@ std::string svg_picture(const concepts::graph_version& in,
                         const concepts::association_types& types,
                         const concepts::path& path,
                         const concepts::subgraph_result& around) {
-  constexpr int column_width = 240;
-  constexpr int row_height = 60;
-  constexpr int box_width = 150;
-  constexpr int box_height = 28;
-  int highest = 0;
-  auto places = places_of(path, around, highest);
-  auto x = [](const place& at) {
-    return column_width / 2 + at.column * column_width;
-  };
-  auto y = [highest](const place& at) {
-    return row_height / 2 + (at.row + highest) * row_height;
-  };
-  auto width = column_width * static_cast<int>(path.steps.size());
-  auto height = row_height * (2 * highest + 1);
+  auto places = places_of(path, around);
+  auto arrows = arrows_of(types, path, around);
+  int lowest = 0;
+  for (const auto& [slot, at] : places)
+    lowest = std::max(lowest, at.row);
+  auto width = 2 * margin + box_width + indent
+               + column_width * (static_cast<int>(path.steps.size()) - 1);
+  auto height = 2 * margin + box_height + lowest * row_height;
   std::string text =
     "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + std::to_string(width)
     + "\" height=\"" + std::to_string(height)
@@ -160,40 +199,49 @@ std::string svg_picture(const concepts::graph_version& in,
       "markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\">"
       "<path d=\"M0 0 8 4 0 8z\"/></marker></defs>\n"
       "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n";
-  for (const auto& [ends, label] : arrows_of(types, path, around)) {
+  // What a neighbour is to the concept that it hangs from.
+  std::map<concept_slot, std::string> captions;
+  for (const auto& [ends, label] : arrows) {
     auto from = places.find(ends.first);
     auto to = places.find(ends.second);
     if (from == places.end() || to == places.end() || from == to)
       continue;
-    // Beside each other from side to side, else from edge to edge.
-    auto right = (to->second.column > from->second.column ? 1 : -1);
-    auto beside = to->second.column != from->second.column;
-    auto down = (to->second.row > from->second.row ? 1 : -1);
-    auto from_x = x(from->second) + (beside ? right * box_width / 2 : 0);
-    auto to_x = x(to->second) - (beside ? right * box_width / 2 : 0);
-    auto from_y = y(from->second) + (beside ? 0 : down * box_height / 2);
-    auto to_y = y(to->second) - (beside ? 0 : down * box_height / 2);
-    text += "<line x1=\"" + std::to_string(from_x) + "\" y1=\""
-            + std::to_string(from_y) + "\" x2=\"" + std::to_string(to_x)
-            + "\" y2=\"" + std::to_string(to_y)
-            + (label.on_path ? "\" stroke=\"black\" stroke-width=\"2\""
-                             : "\" stroke=\"#999\"")
-            + " marker-end=\"url(#tip)\"><title>" + escaped_for_xml(label.types)
-            + "</title></line>\n";
+    auto same_column = from->second.column == to->second.column;
+    if (same_column && from->second.row == 0)
+      captions[ends.second] = label.types;
+    else if (same_column && to->second.row == 0)
+      captions.try_emplace(ends.first, label.types + " of");
+    text += "<path d=\"" + way_of(from->second, to->second)
+            + "\" fill=\"none\" stroke=\""
+            + (label.on_path ? "black\" stroke-width=\"2"
+               : same_column ? "#777"
+                             : "#bbb\" stroke-dasharray=\"4 3")
+            + "\" marker-end=\"url(#tip)\"><title>"
+            + escaped_for_xml(label.types) + "</title></path>\n";
     if (label.on_path)
-      text += "<text x=\"" + std::to_string((from_x + to_x) / 2) + "\" y=\""
-              + std::to_string((from_y + to_y) / 2 - 6) + "\">"
+      text += "<text x=\""
+              + std::to_string(
+                (left_of(from->second) + left_of(to->second) + box_width) / 2)
+              + "\" y=\"" + std::to_string(middle_of(from->second) - 6) + "\">"
               + escaped_for_xml(label.types) + "</text>\n";
   }
   for (const auto& [slot, at] : places) {
+    auto caption = captions.find(slot);
+    auto has_caption = at.row != 0 && caption != captions.end();
+    auto middle = std::to_string(left_of(at) + box_width / 2);
     text +=
-      "<rect x=\"" + std::to_string(x(at) - box_width / 2) + "\" y=\""
-      + std::to_string(y(at) - box_height / 2) + "\" width=\""
+      "<rect x=\"" + std::to_string(left_of(at)) + "\" y=\""
+      + std::to_string(middle_of(at) - box_height / 2) + "\" width=\""
       + std::to_string(box_width) + "\" height=\"" + std::to_string(box_height)
       + "\" rx=\"6\" fill=\"" + (at.row == 0 ? "#ffe9a8" : "#eef2f7")
-      + "\" stroke=\"#333\"/>\n<text x=\"" + std::to_string(x(at)) + "\" y=\""
-      + std::to_string(y(at) + 4) + "\">"
+      + "\" stroke=\"#333\"/>\n<text x=\"" + middle + "\" y=\""
+      + std::to_string(middle_of(at) + (has_caption ? -2 : 4)) + "\">"
       + escaped_for_xml(concepts::display_name(in.records[slot])) + "</text>\n";
+    if (has_caption)
+      text += "<text x=\"" + middle + "\" y=\""
+              + std::to_string(middle_of(at) + 12)
+              + "\" font-size=\"10\" fill=\"#666\">"
+              + escaped_for_xml(caption->second) + "</text>\n";
   }
   return text + "</svg>\n";
 }

@@ -16,8 +16,8 @@ namespace neuroplex::cli {
   const concepts::graph_version& in, const concepts::association_types& types,
   const concepts::path& path, const concepts::subgraph_result& around);
 
-/// The same as an SVG of our own: the path in the middle row, its neighbours
-/// above and below the concept that they were reached from.
+/// The same as an SVG of our own: the path on top, under each of its concepts
+/// the neighbours that were reached from it, and what they are to it.
 [[nodiscard]] std::string svg_picture(const concepts::graph_version& in,
                                       const concepts::association_types& types,
                                       const concepts::path& path,
