@@ -243,11 +243,9 @@ caf::result<replica_verdict> replica_state::verify() {
   if (verdict)
     return make_error(errc::busy);
   auto now = replica_now();
-  verdict.emplace();
-  verdict->token = ++last_token;
-  verdict->deadline = now.steady + comparison_patience;
   auto answer = make_promise<replica_verdict>(self);
-  verdict->answer = answer;
+  verdict =
+    verdict_under_way{++last_token, now.steady + comparison_patience, answer};
   access->at(shard).replica().compare(verdict->token);
   step();
   return answer;

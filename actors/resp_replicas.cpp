@@ -133,10 +133,11 @@ void resp_replicas::submit(resp::owner_id owner, resp::remote_command command,
   };
   what.finish = [output, protocol, to = mailbox_,
                  completion = std::move(completion)](errc code) mutable {
-    post(to, {std::move(completion),
-              {errc::ok, code == errc::ok
-                           ? std::string{output->view()}
-                           : error_bytes(protocol, resp::failure_text(code))}});
+    resp::remote_reply reply{
+      errc::ok, code == errc::ok
+                  ? std::string{output->view()}
+                  : error_bytes(protocol, resp::failure_text(code))};
+    post(to, {std::move(completion), std::move(reply)});
   };
   access_->submit({space, shard}, std::move(what));
 }

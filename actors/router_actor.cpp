@@ -237,10 +237,10 @@ caf::result<reply> router_state::apply_to_replica(request& what) {
 caf::result<batch_reply> router_state::apply_to_replicas(batch_request& what) {
   auto items = what.items.size();
   auto effect = changes(what.op);
-  auto parts =
-    split(std::move(what), [this, space = what.space](std::string_view key) {
-      return std::uint64_t{options.replicas->shard_of(space, key)};
-    });
+  auto space = what.space;
+  auto parts = split(std::move(what), [&](std::string_view key) {
+    return std::uint64_t{options.replicas->shard_of(space, key)};
+  });
   auto answer = make_promise<batch_reply>(self);
   auto gathering = std::make_shared<batch_gathering>(items, parts.size());
   for (auto& part : parts) {
