@@ -353,8 +353,10 @@ expected<void> concept_files::append_to_log(storage::log_batch& batch) {
 }
 
 expected<void> concept_files::applied(graph& store) {
-  return store.changed_count() < options_.flush_threshold ? expected<void>{}
-                                                          : flush(store);
+  if (store.changed_count() >= options_.flush_threshold)
+    return flush(store);
+  // What was taken from the spill is in the log by now, if there is one.
+  return log_ ? spill_->trim() : expected<void>{};
 }
 
 expected<void> concept_files::close(graph& store) {

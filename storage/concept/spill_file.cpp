@@ -101,9 +101,8 @@ expected<void> spill_file::put(std::vector<write_entry>& entries) {
     frames += encoded;
     begin = i;
   }
-  auto done = trim();
-  if (done)
-    done = memory::write_fully(*file_, end_, frames);
+  std::scoped_lock guard{mutex_};
+  auto done = memory::write_fully(*file_, end_, frames);
   if (done)
     done = file_->sync();
   if (!done)
@@ -115,6 +114,7 @@ expected<void> spill_file::put(std::vector<write_entry>& entries) {
 
 expected<void> spill_file::take(std::vector<write_entry>& to,
                                 std::size_t most) {
+  std::scoped_lock guard{mutex_};
   std::string entries;
   for (std::size_t taken = 0; begin_ < end_ && taken < most;) {
     std::uint64_t count = 0;
@@ -141,6 +141,7 @@ expected<void> spill_file::take(std::vector<write_entry>& to,
 }
 
 expected<void> spill_file::trim() {
+  std::scoped_lock guard{mutex_};
   if (begin_ != end_ || end_ == 0)
     return {};
   auto done = file_->truncate(0);

@@ -1,11 +1,10 @@
 // A file for entries that the write log has no room for.
 //
 // Purpose: frames of entries, written at the end and flushed before the ring
-// lets go of them, and read from the front. When all was read, the file begins
-// anew with the next ones.
+// lets go of them, and read from the front. When all was read and is safe
+// elsewhere, `trim` lets the file begin anew.
 //
-// Ownership and threads: one at a time, as the write log's lock has it; `size`
-// from any.
+// Ownership and threads: any; producers put what the reconciler takes.
 //
 // Failure behaviour: `no_space`, `io`: nothing was added. `corrupt` for a frame
 // whose checksum is wrong though it was whole before. At a start a torn frame
@@ -14,6 +13,9 @@
 
 #include "memory/disk_directory.hpp"
 #include "storage/concept/write_log.hpp"
+
+#include <atomic>
+#include <mutex>
 
 namespace neuroplex::concepts {
 
@@ -34,7 +36,7 @@ public:
   expected<void> trim();
 
   [[nodiscard]] std::uint64_t size() const noexcept override {
-    return entries_;
+    return entries_.load(std::memory_order_relaxed);
   }
 
 private:
@@ -49,9 +51,10 @@ private:
 
   std::unique_ptr<memory::disk_file> file_;
   std::string where_;
+  std::mutex mutex_;        ///< of the file and what follows
   std::uint64_t begin_ = 0; ///< of the first frame that was not read
   std::uint64_t end_ = 0;
-  std::uint64_t entries_ = 0;
+  std::atomic<std::uint64_t> entries_{0}; ///< `size` reads it without the lock
 };
 
 } // namespace neuroplex::concepts
