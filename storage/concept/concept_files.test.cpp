@@ -273,9 +273,12 @@ TEST_CASE("a segment of a newer release is refused with both versions",
 TEST_CASE("a segment of the first format is read, and written the same",
           "[concept_files]") {
   auto path = std::string{__FILE__};
-  path = path.substr(0, path.rfind('/')) + "/golden/segment-1";
-  std::ifstream file{path, std::ios::binary};
-  std::string golden{std::istreambuf_iterator<char>{file}, {}};
+  path = path.substr(0, path.rfind('/')) + "/golden/segment-1.hex";
+  std::ifstream file{path};
+  std::string golden;
+  for (std::string line; std::getline(file, line);)
+    for (std::size_t i = 0; i < line.size(); i += 2)
+      golden += static_cast<char>(std::stoi(line.substr(i, 2), nullptr, 16));
   REQUIRE(!golden.empty());
   auto view = segment_view::parse(golden, path);
   REQUIRE(view);
