@@ -144,15 +144,15 @@ def check_lines(command):
 
 def check_kill(program, folder):
     """Whatever the moment, what is left is a store that can be opened."""
-    for round_number in range(2):
-        store = folder / f"killed-{round_number}"
+    for written in ("spill", "segment-*"):
+        store = folder / f"killed-at-{written.rstrip('-*')}"
         learner = subprocess.Popen(
             [program, "concept", "load", "wordnet", "--store", store],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         until = time.monotonic() + DEADLINE_S
-        while not (store / "spill").exists() and time.monotonic() < until:
+        while not any(store.glob(written)):
+            assert time.monotonic() < until, f"no {written} in {store}"
             time.sleep(0.001)
-        time.sleep(0.5 * round_number)
         os.kill(learner.pid, signal.SIGKILL)
         learner.wait()
         kept = Command(program, store).json("stats")
