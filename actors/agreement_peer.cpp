@@ -426,6 +426,9 @@ agreement_group_report group_report_of(const byzantine::host_report& all) {
   auto by_raft = core.where.how == hybrid::mode::raft;
   auto first = by_raft ? core.where.leader : core.agreement.primary;
   auto is_first = first == core.agreement.id;
+  // Who wants the epoch of a leader to end has none until there is another.
+  auto leads =
+    by_raft ? !core.suspects && !core.stopped_epoch : core.agreement.active;
   agreement_group_report result;
   result.group = agreement::first_group;
   if (by_raft)
@@ -433,8 +436,7 @@ agreement_group_report group_report_of(const byzantine::host_report& all) {
   else
     result.role = is_first ? "primary" : "backup";
   result.voter = true;
-  result.leader =
-    static_cast<std::uint32_t>(by_raft || core.agreement.active ? first : 0);
+  result.leader = static_cast<std::uint32_t>(leads ? first : 0);
   result.term = by_raft ? core.where.epoch : core.agreement.view;
   result.last_index = core.agreement.handed_out;
   result.commit = core.agreement.handed_out;

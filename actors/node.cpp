@@ -106,7 +106,7 @@ public:
     if (!port)
       return port.error();
     basp_port_ = *port;
-    if (auto opened = tunnel_->listen(basp_port_); !opened)
+    if (auto opened = tunnel_->listen(basp_port_, agreement_port()); !opened)
       return opened;
     if (!gateway_)
       return {};
@@ -181,6 +181,7 @@ private:
     how.directory = options_.raft_path();
     how.listen_host = options_.basp.host;
     how.port = raft.port.bind_number();
+    how.origins = tunnel_->origins();
     how.spaces = spaces;
     how.groups = raft.groups;
     how.election_timeout = milliseconds{raft.election_timeout_ms};
@@ -209,6 +210,7 @@ private:
     how.directory = options_.raft_path();
     how.listen_host = options_.basp.host;
     how.port = options_.raft.port.bind_number();
+    how.origins = tunnel_->origins();
     how.spaces = spaces;
     how.patience = milliseconds{options_.raft.election_timeout_ms};
     how.heartbeat = milliseconds{options_.raft.heartbeat_ms};
@@ -225,9 +227,17 @@ private:
   expected<void> use(std::shared_ptr<agreement_access> agreement) {
     agreement_ = std::move(agreement);
     agreement_->host->start();
+    // Without the tunnel each peer says where it listens when it is met.
+    for (const auto& peer : tunnel_->dial_agreement())
+      agreement_->host->set_peer(peer.replica_id, peer.host, peer.port);
     if (gateway_)
       gateway_->use(agreement_);
     return {};
+  }
+
+  // Where agreement listens on the local host; 0 without.
+  [[nodiscard]] std::uint16_t agreement_port() const {
+    return agreement_ ? agreement_->host->port() : std::uint16_t{0};
   }
 
   expected<void> start_replicas() {
@@ -255,12 +265,13 @@ private:
         options_.tunnel.enabled ? options_.tunnel.max_frame_bytes : 0,
       .heartbeat_ms = options_.timeouts.heartbeat_ms,
       .connection_timeout_ms = options_.timeouts.connection_timeout_ms,
-      .raft_port = agreement_ ? agreement_->host->port() : std::uint16_t{0}};
+      .raft_port = agreement_port()};
     result.agreement = agreement_;
     result.replicas = replicas_;
-    for (const auto& peer : options_.peers)
-      result.peer_hosts[peer.replica_id] =
-        peer.host == "localhost" ? "127.0.0.1" : peer.host;
+    if (!options_.tunnel.enabled)
+      for (const auto& peer : options_.peers)
+        result.peer_hosts[peer.replica_id] =
+          peer.host == "localhost" ? "127.0.0.1" : peer.host;
     result.store = &store_;
     result.found = found_;
     for (placement::shard_index i = 0; i < table_->shard_count(); ++i)

@@ -62,7 +62,7 @@ struct node_setup {
   /// The replicas of the node; null when no namespace has any.
   std::shared_ptr<replica_access> replicas;
 
-  /// Host of each peer, where its agreement is reached.
+  /// Host of each peer, where its agreement is reached; empty with the tunnel.
   std::map<std::uint32_t, std::string> peer_hosts;
 
   std::vector<peer_address> dial; ///< peers that this node has to dial

@@ -52,8 +52,17 @@ node_tunnel::open(const config::node_options& options,
   server.limits = limits_of(options.tunnel);
   server.max_connections = options.tunnel.max_connections;
   server.claims = std::make_shared<tunnel::node_claims>();
+  if (result.enabled_)
+    server.origins = std::make_shared<tunnel::stream_origins>();
+  const auto agrees = result.enabled_ && !options.agreed_namespaces().empty();
   for (const auto& peer : options.peers) {
     server.peers.push_back(peer.replica_id);
+    if (agrees) {
+      auto port = result.connect(peer, tunnel::service::agreement);
+      if (!port)
+        return port.error();
+      result.dial_agreement_.push_back({peer.replica_id, "127.0.0.1", *port});
+    }
     // Of two nodes the one with the larger id dials.
     if (peer.replica_id > options.replica_id)
       continue;
@@ -61,29 +70,39 @@ node_tunnel::open(const config::node_options& options,
       result.dial_.push_back({peer.replica_id, peer.host, peer.port});
       continue;
     }
-    tunnel::client_options client;
-    client.self = server.self;
-    client.files = server.files;
-    client.peer = peer.replica_id;
-    client.peer_address = peer.host;
-    client.peer_port = peer.port;
-    client.limits = server.limits;
-    client.claims = server.claims;
-    auto started = tunnel::client::start(std::move(client));
-    if (!started)
-      return started.error();
-    result.dial_.push_back(
-      {peer.replica_id, "127.0.0.1", (*started)->local_port()});
-    result.clients_.push_back(std::move(*started));
+    auto port = result.connect(peer, tunnel::service::basp);
+    if (!port)
+      return port.error();
+    result.dial_.push_back({peer.replica_id, "127.0.0.1", *port});
   }
   return made;
 }
 
-expected<void> node_tunnel::listen(std::uint16_t basp_port) {
+expected<std::uint16_t> node_tunnel::connect(const config::peer_options& peer,
+                                             tunnel::service wanted) {
+  tunnel::client_options client;
+  client.self = server_options_.self;
+  client.files = server_options_.files;
+  client.peer = peer.replica_id;
+  client.wanted = wanted;
+  client.peer_address = peer.host;
+  client.peer_port = peer.port;
+  client.limits = server_options_.limits;
+  client.claims = server_options_.claims;
+  auto started = tunnel::client::start(std::move(client));
+  if (!started)
+    return started.error();
+  clients_.push_back(std::move(*started));
+  return clients_.back()->local_port();
+}
+
+expected<void> node_tunnel::listen(std::uint16_t basp_port,
+                                   std::uint16_t agreement_port) {
   // Without peers there is nobody to let in.
   if (!enabled_ || server_options_.peers.empty())
     return {};
   server_options_.basp_port = basp_port;
+  server_options_.agreement_port = agreement_port;
   auto started = tunnel::server::start(server_options_);
   if (!started)
     return started.error();

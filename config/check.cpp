@@ -172,10 +172,6 @@ maybe_violation check_raft(const node_options& options) {
   }
   if (!agreed)
     return std::nullopt;
-  if (options.tunnel.enabled)
-    return violation{problem::config, "tunnel.enabled", "true",
-                     "false, since a namespace is agreed on: agreement does "
-                     "not pass the tunnel in this version"};
   if (options.raft_path().empty())
     return violation{problem::config, "raft.directory", "none",
                      "a directory, or node.data_dir, since a namespace is "

@@ -92,6 +92,7 @@ expected<void> host::implementation::open() {
     links.peers.push_back(id);
   links.listen_host = options_.listen_host;
   links.port = options_.port;
+  links.origins = options_.origins;
   auto opened = mesh::open(links, *this);
   if (!opened)
     return opened.error();

@@ -4,8 +4,8 @@
 // Requests, messages of peers, what the disk has done and time come together in
 // one loop; each round of it is one turn of the groups that have something to
 // do, with one write to the log and one sending a peer for all of them. The
-// data path between peers is its own: framed TCP on loopback, one connection in
-// each direction.
+// data path between peers is its own: framed TCP on loopback, to other hosts
+// through the tunnel, one connection in each direction.
 //
 // Ownership and threads: owns its threads, log, snapshots and connections;
 // refers to a store that outlives it. `submit`, `set_peer`, the operator's
@@ -27,6 +27,7 @@
 #include "actors/agreement/group.hpp"
 #include "actors/agreement/log_writer.hpp"
 #include "actors/agreement/service.hpp"
+#include "actors/tunnel/stream_origins.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -43,6 +44,8 @@ struct host_options {
   std::string directory{};              ///< of log and snapshots
   std::string listen_host = "127.0.0.1";
   std::uint16_t port = 0; ///< 0: any
+  /// As mesh_options::origins.
+  std::shared_ptr<const tunnel::stream_origins> origins{};
   std::vector<std::string> spaces{};
   std::uint64_t groups = 1; ///< that keys are spread over; 1 to max_groups
 

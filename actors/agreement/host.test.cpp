@@ -310,6 +310,16 @@ TEST_CASE("nodes with other groups do not agree, and say why", "[threads]") {
   CHECK(!three.at(1).report().formed);
 }
 
+TEST_CASE("behind the tunnel nobody else is let in", "[threads]") {
+  test_cluster two{2};
+  // Node 1 greets as it should, from the same user, yet not by the tunnel.
+  auto origins = std::make_shared<tunnel::stream_origins>();
+  two.at(2).options.origins = origins;
+  two.start_all();
+  CHECK(eventually([&] { return two.at(2).report().refused_connections > 2; }));
+  CHECK_FALSE(two.at(2).report().peers.front().from_it);
+}
+
 TEST_CASE("many idle groups take next to no processor time", "[threads]") {
   constexpr auto groups = memory::testing::scaled(256);
   test_cluster three{3, groups};

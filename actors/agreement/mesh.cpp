@@ -244,8 +244,10 @@ void mesh::greet_again() {
 
 void mesh::accept_all(raft::time now) {
   for (;;) {
-    tunnel::socket_handle socket{::accept4(listener_.get(), nullptr, nullptr,
-                                           SOCK_NONBLOCK | SOCK_CLOEXEC)};
+    tunnel::socket_address from;
+    from.length = sizeof(from.storage);
+    tunnel::socket_handle socket{::accept4(
+      listener_.get(), from.get(), &from.length, SOCK_NONBLOCK | SOCK_CLOEXEC)};
     if (!socket.valid())
       return;
     auto strangers =
@@ -261,6 +263,7 @@ void mesh::accept_all(raft::time now) {
     auto number = ++last_incoming_;
     auto& fresh = incoming_[number];
     fresh.link = connection{std::move(socket)};
+    fresh.port = from.port();
     fresh.must_greet_by = now + greeting_patience;
     watch(fresh.link.descriptor(), token(source::from_peer, number), false);
   }
@@ -297,7 +300,12 @@ void mesh::drop_incoming(std::uint64_t number) {
 bool mesh::admit(const greeting& what, std::uint64_t number) {
   auto known = peers_.find(what.from);
   if (what.cluster != options_.cluster || what.to != options_.self
-      || known == peers_.end() || !owner_.agrees(what))
+      || known == peers_.end())
+    return false;
+  if (options_.origins != nullptr
+      && options_.origins->of(incoming_.at(number).port) != what.from)
+    return false;
+  if (!owner_.agrees(what))
     return false;
   auto& from = known->second;
   if (from.incoming != 0)

@@ -11,7 +11,8 @@
 //
 // Invariants:
 //  1. It listens on loopback only, and talks to processes of the same user that
-//     name the cluster, themselves and us.
+//     name the cluster, themselves and us. With `origins`, who it is was shown
+//     by a certificate, and such a process is the tunnel of this node.
 //  2. A peer has one connection to us at a time: the latest.
 //  3. Connections without a greeting are few, and not for long.
 //
@@ -20,6 +21,7 @@
 #pragma once
 
 #include "actors/agreement/connection.hpp"
+#include "actors/tunnel/stream_origins.hpp"
 
 #include <array>
 #include <cstdint>
@@ -39,6 +41,10 @@ struct mesh_options {
   std::vector<raft::node_id> peers{}; ///< may have our own id among them
   std::string listen_host = "127.0.0.1";
   std::uint16_t port = 0; ///< 0: any
+
+  /// Where set, connections to us come through the tunnel, which knows whose
+  /// each is; no other is admitted.
+  std::shared_ptr<const tunnel::stream_origins> origins{};
 };
 
 class mesh {
@@ -155,6 +161,7 @@ private:
   struct incoming_link {
     connection link{};
     raft::node_id from = raft::nobody; // before its greeting
+    std::uint16_t port = 0;            // at its end
     raft::time must_greet_by{};
   };
 

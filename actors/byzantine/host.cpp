@@ -235,6 +235,7 @@ expected<void> host::implementation::open() {
   links.peers = core_.agreement.replicas;
   links.listen_host = options_.listen_host;
   links.port = options_.port;
+  links.origins = options_.origins;
   auto opened = agreement::mesh::open(links, *this);
   if (!opened)
     return opened.error();

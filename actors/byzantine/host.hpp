@@ -23,6 +23,7 @@
 #include "actors/agreement/service.hpp"
 #include "actors/byzantine/member.hpp"
 #include "actors/byzantine/replica_log.hpp"
+#include "actors/tunnel/stream_origins.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -39,6 +40,8 @@ struct host_options {
   std::string directory{};                             ///< of log and keys
   std::string listen_host = "127.0.0.1";
   std::uint16_t port = 0; ///< 0: any
+  /// As mesh_options::origins.
+  std::shared_ptr<const tunnel::stream_origins> origins{};
   std::vector<std::string> spaces{};
 
   /// Who is to act and does not for so long is replaced.

@@ -2,7 +2,8 @@
 //
 // Purpose: every directory gets a key pair when it is made. Nodes tell each
 // other their public keys when they first meet, on connections that only
-// processes of the same user on the same host can make. Once a node knows the
+// processes of the same user on the same host can make, or through the tunnel,
+// under a certificate. Once a node knows the
 // keys of all members it writes them down and begins; from then on a member is
 // whoever has that key, and nobody else is listened to. So the first meeting is
 // trusted, and all that follows is checked. `fingerprint` lets an operator

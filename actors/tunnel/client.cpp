@@ -38,6 +38,7 @@ expected<std::unique_ptr<client>> client::start(client_options options) {
   settings.streams.self = options.self;
   settings.streams.limits = options.limits;
   settings.streams.peer = options.peer;
+  settings.streams.wanted = options.wanted;
   settings.streams.claims = std::move(options.claims);
   settings.listen_address = loopback_address(0);
   if (auto numeric = resolve(options.peer_address, options.peer_port, true);

@@ -39,6 +39,8 @@ struct client_options {
 
   /// The replica that must be at the other end.
   replica_id peer = 0;
+  /// What local connections are carried to there.
+  service wanted = service::basp;
   /// Where the peer's tunnel server listens: an address in numbers, or a name.
   /// A name is looked up for the first connection, and again after a
   /// connection to all of its addresses failed.

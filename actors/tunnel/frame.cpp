@@ -69,7 +69,7 @@ bool common_version(std::uint16_t version, std::uint16_t oldest_version) {
 
 bool known_type(std::uint8_t raw) {
   return raw >= static_cast<std::uint8_t>(frame_type::hello)
-         && raw <= static_cast<std::uint8_t>(frame_type::close);
+         && raw <= static_cast<std::uint8_t>(frame_type::hello_agreement);
 }
 
 } // namespace

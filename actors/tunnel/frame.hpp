@@ -2,10 +2,13 @@
 //
 // Purpose: one description shared by writer and reader. Little-endian. A frame
 // is an 8-byte header (payload length 32 bits, type 8 bits, 24 zero bits) and
-// its payload. The client opens with `hello`, the server answers `welcome` or
-// `refuse`; then `data`, `ping`, `pong` in both directions, and `close` last.
+// its payload. The client opens with `hello`, or with `hello_agreement` where
+// the bytes are for the agreement part instead of CAF; the server answers
+// `welcome` or `refuse`; then `data`, `ping`, `pong` in both directions, and
+// `close` last.
 //
-//   hello, welcome: "NPLX", version 16, oldest version 16, replica id 32,
+//   hello, hello_agreement, welcome:
+//                   "NPLX", version 16, oldest version 16, replica id 32,
 //                   incarnation 64, name length 8, cluster name
 //   refuse:         "NPLX", version 16, oldest version 16, text length 8, text
 //   ping, pong:     opaque 64 bits, returned as they came
@@ -43,11 +46,12 @@ enum class frame_type : std::uint8_t {
   ping = 5,
   pong = 6,
   close = 7,
+  hello_agreement = 8,
 };
 
 inline constexpr std::size_t frame_header_bytes = 8;
 
-/// Content of hello and welcome.
+/// Content of hello, hello_agreement and welcome.
 struct hello_frame {
   std::uint16_t version = limits::wire_version;
   std::uint16_t oldest_version = limits::oldest_wire_version;

@@ -140,7 +140,7 @@ TEST_CASE("a frame above its limit is refused at its header",
   CHECK(decode(raw_header(513, 1)).why == reason::frame_oversize);
   CHECK(decode(raw_header(0, 4)).why == reason::frame_malformed);
   CHECK(decode(raw_header(0, 0)).why == reason::frame_malformed);
-  CHECK(decode(raw_header(0, 8)).why == reason::frame_malformed);
+  CHECK(decode(raw_header(0, 9)).why == reason::frame_malformed);
   auto padded = raw_header(0, 7);
   padded[5] = std::byte{1};
   CHECK(decode(padded).why == reason::frame_malformed);

@@ -11,6 +11,12 @@
 
 namespace neuroplex::tunnel {
 
+/// What a stream is relayed to at its server.
+enum class service : std::uint8_t {
+  basp,      ///< CAF
+  agreement, ///< the connections of actors/agreement
+};
+
 /// Deadlines and bounds of every stream. The defaults are for production;
 /// tests shorten them.
 struct stream_limits {
@@ -24,7 +30,8 @@ struct stream_limits {
   std::uint32_t basp_payload_bytes = limits::basp_payload_bytes;
   /// Application identifiers of which a BASP server must name one; empty: any.
   std::vector<std::string> basp_app_identifiers;
-  /// Off: the stream is relayed as it is (for services other than BASP).
+  /// Off: a stream to `service::basp` is relayed as it is, as those to other
+  /// services are.
   bool inspect_basp = true;
 
   [[nodiscard]] expected<void> validate() const;

@@ -81,6 +81,7 @@ struct relay::connection {
   end network;
   end local;
   bool pending = true;
+  std::optional<stream_origins::entry> origin; // while it is relayed
   std::size_t discarded_bytes = 0;
   /// When a socket last took bytes.
   std::int64_t progress_ms = 0;
@@ -285,7 +286,9 @@ expected<socket_address> relay::next_target() {
 }
 
 void relay::connect_target(connection& c, side which, std::int64_t now_ms) {
-  auto target = next_target();
+  auto target = which == side::local && c.machine.wanted() == service::agreement
+                  ? expected<socket_address>{*settings_.agreement_target}
+                  : next_target();
   auto made =
     target ? connect_to(*target) : expected<socket_handle>{target.error()};
   if (!made) {
@@ -316,13 +319,20 @@ void relay::on_event(connection& c, side which, std::uint32_t events,
     } else if (which == side::network) {
       c.machine.on_network_open(now_ms);
     } else {
-      c.machine.on_local_open(now_ms);
+      local_opened(c, now_ms);
     }
     return;
   }
   if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0
       && (e.watched & EPOLLIN) != 0)
     read_from(c, which, now_ms);
+}
+
+void relay::local_opened(connection& c, std::int64_t now_ms) {
+  if (c.machine.wanted() == service::agreement && c.machine.peer())
+    c.origin.emplace(settings_.origins, local_port(c.local.socket.get()),
+                     *c.machine.peer());
+  c.machine.on_local_open(now_ms);
 }
 
 void relay::read_from(connection& c, side which, std::int64_t now_ms) {

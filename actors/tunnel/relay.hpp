@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -32,6 +33,7 @@
 #include "actors/tunnel/sockets.hpp"
 #include "actors/tunnel/stats.hpp"
 #include "actors/tunnel/stream.hpp"
+#include "actors/tunnel/stream_origins.hpp"
 #include "memory/status.hpp"
 
 namespace neuroplex::tunnel {
@@ -48,6 +50,10 @@ struct relay_settings {
   /// only a name and a port are known.
   std::vector<socket_address> targets;
   std::pair<std::string, std::uint16_t> target_name;
+  /// Server only: where streams for agreement are relayed to, and where their
+  /// peers are written down. None: null.
+  std::optional<socket_address> agreement_target;
+  std::shared_ptr<stream_origins> origins;
   /// Looked at for changes; a rotation needs no restart.
   credentials files;
   std::size_t max_connections = 0;
@@ -100,6 +106,8 @@ private:
   /// only while no connection to the peer works.
   expected<socket_address> next_target();
   void connect_target(connection& c, side which, std::int64_t now_ms);
+  /// A local connection stands; whose it is must be known before any byte.
+  void local_opened(connection& c, std::int64_t now_ms);
   void flush(connection& c, side which, std::int64_t now_ms);
   /// Carries out what the last event left to do; false when `c` was removed.
   bool settle(connection& c, std::int64_t now_ms);

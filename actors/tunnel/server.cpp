@@ -23,6 +23,9 @@ expected<void> server_options::validate() const {
   if (basp_port == 0)
     return failure{errc::config, "basp.port: 0: the port that this "
                                  "node's CAF listens on"};
+  if (agreement_port != 0 && origins == nullptr)
+    return failure{errc::config, "tunnel origins: none: who listens on the "
+                                 "port of agreement has to ask them"};
   if (peers.empty() && !any_peer_of_authority)
     return failure{errc::config, "tunnel peers: empty: name the replica ids "
                                  "that may connect, or allow any peer of the "
@@ -56,6 +59,14 @@ expected<std::unique_ptr<server>> server::start(server_options options) {
   settings.streams.claims = options.claims != nullptr
                               ? options.claims
                               : std::make_shared<node_claims>();
+  if (options.agreement_port != 0) {
+    auto target = resolve(options.basp_host, options.agreement_port, true);
+    if (!target)
+      return target.error();
+    settings.agreement_target = target->front();
+    settings.origins = std::move(options.origins);
+    settings.streams.serves_agreement = true;
+  }
   settings.rules = {options.self.id, std::move(options.peers),
                     options.any_peer_of_authority,
                     options.max_streams_per_peer};

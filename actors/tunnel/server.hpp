@@ -32,6 +32,7 @@
 #include "actors/tunnel/identity.hpp"
 #include "actors/tunnel/node_claims.hpp"
 #include "actors/tunnel/options.hpp"
+#include "actors/tunnel/stream_origins.hpp"
 #include "memory/status.hpp"
 
 namespace neuroplex::tunnel {
@@ -48,6 +49,11 @@ struct server_options {
   /// address in numbers, and a port.
   std::string basp_host = "127.0.0.1";
   std::uint16_t basp_port = 0;
+  /// Where this node's agreement listens, on the same address; 0: nowhere.
+  std::uint16_t agreement_port = 0;
+  /// Told which replica is behind each connection to `agreement_port`; shared
+  /// with who listens there.
+  std::shared_ptr<stream_origins> origins;
 
   /// Replica ids that may connect. Empty is an error unless
   /// `any_peer_of_authority` says that every certificate of the authority may.

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <chrono>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -212,6 +213,36 @@ TEST_CASE("a service behind the tunnel answers as if it were local",
   CHECK(server->stats().connections_accepted == 22);
   CHECK(server->stats().connections_pending == 0);
   CHECK(server->last_failure().empty());
+}
+
+TEST_CASE("a stream for agreement reaches its own port, where it is known "
+          "whose it is",
+          "[tunnel][server][threads]") {
+  cluster c;
+  auto listener = take(listen_on(loopback_address(0)));
+  auto options = c.server_side();
+  options.agreement_port = local_port(listener.get());
+  options.origins = std::make_shared<stream_origins>();
+  auto server = take(server::start(options));
+  auto asked = c.client_side(server->port());
+  asked.wanted = service::agreement;
+  auto client = take(client::start(asked));
+  plain_client connection{client->local_port()};
+  REQUIRE(connection.send("frame"));
+  REQUIRE(readable(listener.get()));
+  socket_address from;
+  from.length = sizeof(from.storage);
+  socket_handle accepted{
+    ::accept4(listener.get(), from.get(), &from.length, SOCK_CLOEXEC)};
+  REQUIRE(readable(accepted.get()));
+  CHECK(options.origins->of(from.port()) == 2);
+  CHECK_FALSE(options.origins->of(local_port(listener.get())));
+  accepted.reset();
+  CHECK(connection.ended());
+  CHECK(eventually([&] { return !options.origins->of(from.port()); }));
+  // Streams for CAF go where they went.
+  auto other = take(client::start(c.client_side(server->port(), 3)));
+  CHECK(echoes(other->local_port(), "ping"));
 }
 
 TEST_CASE("a peer that is absent closes the local connection and is told",

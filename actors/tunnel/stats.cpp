@@ -17,8 +17,8 @@ constexpr std::array<reason_text, reason_count> texts{{
   {"stopped", "this tunnel was stopped"},
   {"connect_failed", "the peer's address does not answer: check that the peer "
                      "runs and that the port is open"},
-  {"local_unavailable", "nothing listens on the local BASP port: check that "
-                        "the node publishes it"},
+  {"local_unavailable", "nothing listens on the local port: check that the "
+                        "node has started"},
   {"foreign_user", "a process of another user connected to the local port"},
   {"address_limit", "too many unauthenticated connections of one address"},
   {"handshake_deadline", "not authenticated in time"},

@@ -29,7 +29,7 @@ enum class reason : std::uint8_t {
   stopped,    ///< this tunnel was stopped
   // Before anything was authenticated.
   connect_failed,      ///< the peer's address did not answer
-  local_unavailable,   ///< nothing listens on the local BASP port
+  local_unavailable,   ///< nothing listens on the local port
   foreign_user,        ///< a local connection of another user's process
   address_limit,       ///< too many unauthenticated connections of one address
   handshake_deadline,  ///< not authenticated in time (silence, slow loris)

@@ -27,8 +27,8 @@ std::string name_of(replica_id id) {
 
 stream::stream(const stream_settings& settings,
                std::shared_ptr<const tls_context> context, std::int64_t now_ms)
-  : settings_{settings}, context_{std::move(context)}, guard_{guard_options(
-                                                         settings)},
+  : settings_{settings}, context_{std::move(context)},
+    guard_{guard_options(settings)}, wanted_{settings.wanted},
     started_ms_{now_ms}, heard_ms_{now_ms}, sent_ms_{now_ms} {
 }
 
@@ -94,7 +94,9 @@ void stream::check_peer(std::int64_t now_ms) {
                           : now_ms + facts.seconds_left * 1000;
   phase_ = phase::greeting;
   if (!server)
-    send_hello(frame_type::hello, now_ms);
+    send_hello(wanted_ == service::basp ? frame_type::hello
+                                        : frame_type::hello_agreement,
+               now_ms);
 }
 
 void stream::decode(std::int64_t now_ms) {
@@ -122,8 +124,10 @@ void stream::decode(std::int64_t now_ms) {
 void stream::on_control(frame_type type, std::span<const std::byte> payload,
                         std::int64_t now_ms) {
   const bool server = settings_.role == tls_role::server;
-  if (type == frame_type::hello && server && phase_ == phase::greeting) {
-    on_hello(payload, now_ms);
+  const bool agreement = type == frame_type::hello_agreement;
+  if ((type == frame_type::hello || agreement) && server
+      && phase_ == phase::greeting) {
+    on_hello(agreement ? service::agreement : service::basp, payload, now_ms);
     return;
   }
   if (type == frame_type::welcome && !server && phase_ == phase::greeting) {
@@ -162,7 +166,8 @@ void stream::on_control(frame_type type, std::span<const std::byte> payload,
   refuse(reason::frame_malformed, "", now_ms);
 }
 
-void stream::on_hello(std::span<const std::byte> payload, std::int64_t now_ms) {
+void stream::on_hello(service wanted, std::span<const std::byte> payload,
+                      std::int64_t now_ms) {
   hello_frame hello;
   const auto why = read_hello(payload, hello);
   if (why == reason::wire_version) {
@@ -191,6 +196,12 @@ void stream::on_hello(std::span<const std::byte> payload, std::int64_t now_ms) {
            now_ms);
     return;
   }
+  if (wanted == service::agreement && !settings_.serves_agreement) {
+    refuse(reason::local_unavailable,
+           "this node has no namespace that is agreed on", now_ms);
+    return;
+  }
+  wanted_ = wanted;
   if (auto refused = settings_.sessions->admit(*peer_, hello.incarnation);
       refused != reason::none) {
     refuse(refused, "", now_ms);
@@ -246,7 +257,7 @@ void stream::on_data(std::span<const std::byte> payload, std::int64_t now_ms) {
     return;
   }
   bytes_from_peer_ += payload.size();
-  if (!settings_.limits.inspect_basp) {
+  if (!inspects()) {
     local_out_.append(payload);
     return;
   }
@@ -326,7 +337,7 @@ void stream::on_tick(std::int64_t now_ms) {
   } else if (probe_deadline_ms_ && now_ms >= *probe_deadline_ms_) {
     close(reason::superseded, "", now_ms);
     return;
-  } else if (bounds.inspect_basp && guard_.mid_frame()) {
+  } else if (inspects() && guard_.mid_frame()) {
     const bool early = !guard_.greeted() || guard_.mid_header();
     if (now_ms - progress_ms_ >= (early ? bounds.handshake_ms : bounds.idle_ms)
         || (!guard_.greeted()

@@ -49,6 +49,10 @@ struct stream_settings {
   stream_limits limits;
   /// Client: the replica that must be at the other end.
   replica_id peer = 0;
+  /// Client: what the stream is for.
+  service wanted = service::basp;
+  /// Server: whether there is a `service::agreement` to relay to.
+  bool serves_agreement = false;
   /// Server: who may connect, and who is connected. Null for a client.
   session_table* sessions = nullptr;
   std::shared_ptr<node_claims> claims;
@@ -112,6 +116,11 @@ public:
 
   // State.
 
+  /// What it is relayed to; a server knows once it `wants_local_open`.
+  [[nodiscard]] service wanted() const noexcept {
+    return wanted_;
+  }
+
   [[nodiscard]] phase state() const noexcept {
     return phase_;
   }
@@ -157,7 +166,8 @@ private:
   void decode(std::int64_t now_ms);
   void on_control(frame_type type, std::span<const std::byte> payload,
                   std::int64_t now_ms);
-  void on_hello(std::span<const std::byte> payload, std::int64_t now_ms);
+  void on_hello(service wanted, std::span<const std::byte> payload,
+                std::int64_t now_ms);
   void on_welcome(std::span<const std::byte> payload, std::int64_t now_ms);
   void on_data(std::span<const std::byte> payload, std::int64_t now_ms);
   void send_hello(frame_type type, std::int64_t now_ms);
@@ -165,6 +175,11 @@ private:
                   std::int64_t now_ms);
   void send_scratch(std::int64_t now_ms);
   void start_relaying(std::int64_t now_ms);
+
+  /// Whether what goes to the local side is checked to be BASP.
+  [[nodiscard]] bool inspects() const noexcept {
+    return wanted_ == service::basp && settings_.limits.inspect_basp;
+  }
 
   const stream_settings& settings_;
   std::shared_ptr<const tls_context> context_;
@@ -178,6 +193,7 @@ private:
   frame_bytes scratch_;
 
   phase phase_ = phase::shaking;
+  service wanted_ = service::basp;
   reason cause_ = reason::none;
   std::string detail_;
   std::optional<replica_id> peer_;

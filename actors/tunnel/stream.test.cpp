@@ -164,6 +164,9 @@ TEST_CASE("the wrong partner is refused under its reason on both sides",
        p.sessions = session_table{{server_id, {3}, false, 4}};
      },
      reason::unknown_peer, reason::refused_by_peer},
+    {"a stream for agreement where nothing is agreed on",
+     [](pair& p) { p.client_settings.wanted = service::agreement; },
+     reason::local_unavailable, reason::refused_by_peer},
     {"the dialled peer is another", [](pair& p) { p.client_settings.peer = 9; },
      reason::wrong_name, reason::wrong_name},
   };
