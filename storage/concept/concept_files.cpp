@@ -304,7 +304,7 @@ expected<void> concept_files::read_segments(graph& to, found& met) {
   return {};
 }
 
-expected<void> concept_files::remove(std::uint64_t number) {
+expected<void> concept_files::remove(std::uint64_t number) const {
   return where_->remove(segment_name(number));
 }
 
@@ -352,11 +352,29 @@ expected<void> concept_files::append_to_log(storage::log_batch& batch) {
   return {};
 }
 
-expected<void> concept_files::applied(graph& store) {
-  if (store.changed_count() >= options_.flush_threshold)
-    return flush(store);
+expected<void> concept_files::applied(graph& store, const read_view& view) {
+  if (writing_.valid()) {
+    if (writing_.wait_for(std::chrono::seconds{0}) == std::future_status::ready)
+      if (auto done = await_segment(); !done)
+        return done;
+  } else if (store.changed_count() >= options_.flush_threshold
+             || (!log_
+                 && spill_->read_bytes() > limits::max_read_spill_bytes)) {
+    if (!options_.write_beside)
+      return flush(store);
+    auto shown = view.load("segment file");
+    if (!shown)
+      return {}; // readers hold all there may be: after the next batch then
+    job_ = std::make_unique<segment_job>(begin_segment(store));
+    writing_ = std::async(std::launch::async,
+                          [this, from = std::move(*shown)]() mutable {
+                            // Given up as soon as it is written.
+                            auto version = std::move(from);
+                            return write_segment(*version, *job_);
+                          });
+  }
   // What was taken from the spill is in the log by now, if there is one.
-  return log_ ? spill_->trim() : expected<void>{};
+  return log_ ? spill_->trim(spill_->read_bytes()) : expected<void>{};
 }
 
 expected<void> concept_files::close(graph& store) {
@@ -364,56 +382,82 @@ expected<void> concept_files::close(graph& store) {
 }
 
 expected<void> concept_files::flush(graph& store) {
-  auto changes = store.take_changes();
-  if (changes.slots.empty() && changes.forgotten.empty())
+  if (auto done = await_segment(); !done)
+    return done;
+  auto job = begin_segment(store);
+  if (job.changes.slots.empty() && job.changes.forgotten.empty())
     return {};
-  const auto& now = store.working();
+  auto done = write_segment(store.working(), job);
+  return done ? end_segment(job) : done;
+}
+
+expected<void> concept_files::await_segment() {
+  if (!writing_.valid())
+    return {};
+  auto done = writing_.get();
+  return done ? end_segment(*job_) : done;
+}
+
+concept_files::segment_job concept_files::begin_segment(graph& store) {
+  segment_job job{{next_number_, next_number_, {}},
+                  segments_.size(),
+                  store.take_changes(),
+                  log_ ? log_->last_batch() : 0,
+                  spill_->read_bytes()};
   // The youngest segments that are not much larger go along.
-  auto kept = segments_.size();
-  auto size = changes.slots.size() + changes.forgotten.size();
-  while (kept != 0 && segments_[kept - 1].ids.size() <= size * merge_ratio)
-    size += segments_[--kept].ids.size();
-  segment made{kept < segments_.size() ? segments_[kept].first_number
-                                       : next_number_,
-               next_number_,
-               {}};
+  auto size = job.changes.slots.size() + job.changes.forgotten.size();
+  while (job.kept != 0
+         && segments_[job.kept - 1].ids.size() <= size * merge_ratio) {
+    --job.kept;
+    size += segments_[job.kept].ids.size();
+    job.made.first_number = segments_[job.kept].first_number;
+  }
+  return job;
+}
+
+/// In any thread; nothing else changes `segments_` meanwhile.
+expected<void> concept_files::write_segment(const graph_version& from,
+                                            segment_job& job) const {
+  auto& [slots, forgotten] = job.changes;
   id_set known;
-  for (auto slot : changes.slots)
-    known.insert(now.records[slot].id);
-  for (const auto& id : changes.forgotten)
+  for (auto slot : slots)
+    known.insert(from.records[slot].id);
+  for (const auto& id : forgotten)
     known.insert(id);
-  for (auto i = kept; i < segments_.size(); ++i)
+  for (auto i = job.kept; i < segments_.size(); ++i)
     for (const auto& id : segments_[i].ids) {
       if (!known.insert(id).second)
         continue;
-      if (auto slot = now.find(id))
-        changes.slots.push_back(*slot);
+      if (auto slot = from.find(id))
+        slots.push_back(*slot);
       else
-        changes.forgotten.push_back(id);
+        forgotten.push_back(id);
     }
   // Nothing older is left that would have to be contradicted.
-  if (kept == 0)
-    changes.forgotten.clear();
-  auto bytes = build_segment(now, changes.slots, changes.forgotten, types_,
+  if (job.kept == 0)
+    forgotten.clear();
+  auto& made = job.made;
+  auto bytes = build_segment(from, slots, forgotten, types_,
                              {made.first_number, made.number, unix_time_us()});
   auto done = memory::replace_file(*where_, segment_name(made.number), bytes);
-  for (auto i = kept; done && i < segments_.size(); ++i)
+  for (auto i = job.kept; done && i < segments_.size(); ++i)
     done = remove(segments_[i].number);
-  if (!done)
-    return done;
-  made.ids.reserve(changes.slots.size() + changes.forgotten.size());
-  for (auto slot : changes.slots)
-    made.ids.push_back(now.records[slot].id);
-  made.ids.insert(made.ids.end(), changes.forgotten.begin(),
-                  changes.forgotten.end());
-  segments_.resize(kept);
-  segments_.push_back(std::move(made));
+  made.ids.reserve(slots.size() + forgotten.size());
+  for (auto slot : slots)
+    made.ids.push_back(from.records[slot].id);
+  made.ids.insert(made.ids.end(), forgotten.begin(), forgotten.end());
+  return done;
+}
+
+/// The segment stands: what it stands for is not needed any more.
+expected<void> concept_files::end_segment(segment_job& job) {
+  segments_.resize(job.kept);
+  segments_.push_back(std::move(job.made));
   ++next_number_;
   flushes_.fetch_add(1, std::memory_order_relaxed);
-  logged_types_ = types_.size();
   if (log_)
-    log_->keep_from(log_group, log_->last_batch() + 1);
-  return spill_->trim();
+    log_->keep_from(log_group, job.logged + 1);
+  return spill_->trim(job.spill_read);
 }
 
 } // namespace neuroplex::concepts

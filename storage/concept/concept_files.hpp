@@ -12,7 +12,8 @@
 // them.
 //
 // Ownership and threads: one thread (opening, then the reconciler); `flushes`
-// from any. The folder is kept from other processes.
+// from any. Segments are written by a thread of their own, if that is asked
+// for, so that nothing waits for them. The folder is kept from other processes.
 //
 // Invariants:
 //  1. With durability `log`, a batch is on disk before readers see it.
@@ -32,6 +33,7 @@
 #include "storage/log/durable_log.hpp"
 
 #include <atomic>
+#include <future>
 #include <optional>
 
 namespace neuroplex::concepts {
@@ -45,6 +47,8 @@ struct file_options {
   /// Concepts that changed before a segment is written.
   std::size_t flush_threshold = 50'000;
   durability keep = durability::none;
+  /// Whether `applied` leaves a segment to a thread of its own.
+  bool write_beside = false;
   /// Of each file of the log.
   std::uint64_t log_file_bytes = std::uint64_t{16} << 20;
   /// Chance for the log.
@@ -79,10 +83,11 @@ public:
   expected<found> recover(graph& to);
 
   expected<void> keep(std::span<const write_entry> batch) override;
-  expected<void> applied(graph& store) override;
+  expected<void> applied(graph& store, const read_view& view) override;
   expected<void> close(graph& store) override;
 
-  /// Writes a segment of all that changed; nothing if nothing did.
+  /// Writes a segment of all that changed; nothing if nothing did. Waits for
+  /// one that is being written.
   expected<void> flush(graph& store);
 
   [[nodiscard]] spill_file& spill() noexcept {
@@ -105,6 +110,15 @@ private:
     std::vector<concept_id> ids;
   };
 
+  /// A segment that is to be written, and what goes when it is.
+  struct segment_job {
+    segment made;
+    std::size_t kept; ///< older ones that stay
+    graph::changes changes;
+    storage::batch_number logged; ///< last batch that it stands for
+    std::uint64_t spill_read;     ///< likewise of the spill
+  };
+
   concept_files(std::unique_ptr<memory::disk_directory> where,
                 const file_options& options, association_types& types)
     : where_{std::move(where)}, options_{options}, types_{types} {
@@ -113,8 +127,13 @@ private:
   expected<void> open_log(std::unique_ptr<memory::disk_directory> log);
   void read_log(const storage::log_record& record);
   expected<void> read_segments(graph& to, found& met);
-  expected<void> remove(std::uint64_t number);
+  expected<void> remove(std::uint64_t number) const;
   expected<void> append_to_log(storage::log_batch& batch);
+  segment_job begin_segment(graph& store);
+  expected<void> write_segment(const graph_version& from,
+                               segment_job& job) const;
+  expected<void> end_segment(segment_job& job);
+  expected<void> await_segment();
   errc replay(graph& to, const write_entry& entry, found& met);
 
   std::unique_ptr<memory::disk_directory> where_;
@@ -129,6 +148,8 @@ private:
   std::uint64_t next_number_ = 1;
   std::size_t logged_types_ = 0;
   std::atomic<std::uint64_t> flushes_{0};
+  std::unique_ptr<segment_job> job_;    ///< being written beside
+  std::future<expected<void>> writing_; ///< valid: until it is looked at
 };
 
 } // namespace neuroplex::concepts

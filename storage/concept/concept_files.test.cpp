@@ -39,9 +39,9 @@ struct started {
 
 expected<started> start(machine& on, std::size_t threshold) {
   started result;
-  auto files =
-    concept_files::open(on.segments.medium(), on.log.medium(),
-                        {threshold, durability::log, 32'768, 5}, *result.types);
+  auto files = concept_files::open(
+    on.segments.medium(), on.log.medium(),
+    {threshold, durability::log, false, 32'768, 5}, *result.types);
   if (!files)
     return files.error();
   result.files = std::move(*files);
@@ -67,6 +67,7 @@ void apply(graph& store, std::span<const write_entry> batch) {
 std::uint64_t work(started& on, std::span<const write_entry> entries,
                    std::size_t batch_entries) {
   std::uint64_t durable = on.met.last_sequence;
+  const read_view view{on.store->working()};
   for (auto at = durable; at < entries.size();) {
     auto batch = entries.subspan(
       at,
@@ -76,7 +77,7 @@ std::uint64_t work(started& on, std::span<const write_entry> entries,
     at += batch.size();
     durable = batch.back().sequence;
     apply(*on.store, batch);
-    if (!on.files->applied(*on.store))
+    if (!on.files->applied(*on.store, view))
       return durable;
   }
   return durable;
@@ -384,6 +385,33 @@ TEST_CASE("a spill that was left is read before what is new",
   REQUIRE(taken.size() == 3000);
   for (std::size_t i = 0; i < taken.size(); ++i)
     REQUIRE(taken[i].sequence == i + 1);
-  REQUIRE((*spill)->trim());
+  REQUIRE((*spill)->trim((*spill)->read_bytes()));
   CHECK((*spill)->size() == 0);
+}
+
+TEST_CASE("a spill that may not grow takes nothing more, and what it has stays",
+          "[concept_files]") {
+  constexpr std::uint64_t max_bytes = 10'000;
+  faulty_disk disk;
+  auto where = disk.medium();
+  auto spill = spill_file::open(*where, max_bytes);
+  REQUIRE(spill);
+  std::size_t kept = 0;
+  for (;;) {
+    auto some = random_entries(7, 20);
+    if (auto put = (*spill)->put(some); !put) {
+      CHECK(put.code() == errc::no_space);
+      CHECK(some.back().sequence == 20); // it is as it was
+      break;
+    }
+    kept += some.size();
+    REQUIRE(kept < 1000);
+  }
+  CHECK((*spill)->size() == kept);
+  std::vector<write_entry> taken;
+  REQUIRE((*spill)->take(taken, kept));
+  CHECK(taken.size() == kept);
+  REQUIRE((*spill)->trim((*spill)->read_bytes()));
+  auto some = random_entries(7, 20);
+  CHECK((*spill)->put(some));
 }

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::chrono::milliseconds longest_interval{60'000};
 
+/// As many batches as wait are applied as one.
+constexpr std::size_t lagging_batches = 4;
+
 /// Entries after which a producer looks whether a batch is waiting.
 constexpr std::uint64_t look_every = 256;
 
@@ -86,6 +89,9 @@ expected<void> memory_options::validate() const {
                                          longest_interval.count());
       !fits)
     return fits;
+  if (!(vectors.wanted_recall > 0 && vectors.wanted_recall <= 1))
+    return failure{errc::bad_argument,
+                   "wanted_recall: expected more than 0 and at most 1"};
   if (auto fits = in_range<std::size_t>("max_batch", max_batch, 1,
                                         limits::max_batch_entries);
       !fits)
@@ -142,6 +148,7 @@ concurrent_memory::open(const std::string& folder, bool make_folder,
   auto files = concept_files::open(folder, make_folder,
                                    {.flush_threshold = options.flush_threshold,
                                     .keep = options.keep,
+                                    .write_beside = true,
                                     .seed = seed_or_chance(options.seed)},
                                    *types);
   if (!files)
@@ -181,11 +188,13 @@ concurrent_memory::concurrent_memory(const memory_options& options, parts made)
     found_{made.found}, log_{options.log, files_ == nullptr ? own_spill_.get()
                                                             : &files_->spill()},
     view_{graph_->working()}, reconciler_{log_, *graph_, view_, files_.get()},
+    indexer_{view_, options.vectors},
     checked_us_{unix_time_us()}, thread_{[this] { run(); }} {
 }
 
 concurrent_memory::~concurrent_memory() {
   (void)close();
+  files_.reset(); // may still write a segment from a snapshot of `view_`
 }
 
 expected<void> concurrent_memory::close() {
@@ -273,6 +282,20 @@ errc concurrent_memory::wait_visible(std::uint64_t sequence,
   return view_.sequence() >= sequence ? errc::ok : errc::io;
 }
 
+vector_result concurrent_memory::nearest_vectors(
+  const graph_version& in, std::span<const float> wanted, vector_metric metric,
+  std::size_t count, const query_bounds& bounds) const {
+  auto index = indexer_.current();
+  return index != nullptr && index->unknown(in)
+           ? index->search(in, wanted, metric, count, bounds)
+           : search_vector(in, wanted, metric, count, bounds);
+}
+
+vector_index_stats concurrent_memory::index_stats() const {
+  auto index = indexer_.current();
+  return index == nullptr ? vector_index_stats{} : index->stats();
+}
+
 memory_stats concurrent_memory::stats() const {
   memory_stats result;
   result.write_log = log_.stats();
@@ -297,7 +320,8 @@ memory_stats concurrent_memory::stats() const {
 }
 
 /// A batch at a time without a pause while whole batches wait; so the interval
-/// shrinks under load by itself.
+/// shrinks under load by itself. When it lags, batches grow: what they share is
+/// copied less often.
 void concurrent_memory::run() {
   for (;;) {
     bool stopping = false;
@@ -309,11 +333,18 @@ void concurrent_memory::run() {
       asked_ = false;
     }
     auto now_us = unix_time_us();
-    auto done = reconciler_.drain_and_publish(now_us, options_.max_batch);
-    if (done && done->taken < options_.max_batch)
+    auto most = options_.max_batch;
+    if (log_.pending() > most * lagging_batches)
+      most = std::min(most * lagging_batches, limits::max_batch_entries);
+    auto done = reconciler_.drain_and_publish(now_us, most);
+    if (done && done->taken < most)
       checked_us_.store(now_us, std::memory_order_relaxed);
     auto ended = stopping && (!done || done->taken == 0);
     auto result = done ? expected<void>{} : expected<void>{done.error()};
+    if (ended)
+      indexer_.stop();
+    else if (result)
+      indexer_.consider(graph_->working());
     if (ended && result)
       result = reconciler_.close();
     std::unique_lock guard{mutex_};

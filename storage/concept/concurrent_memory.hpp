@@ -23,6 +23,7 @@
 #include "storage/concept/association_types.hpp"
 #include "storage/concept/concept_files.hpp"
 #include "storage/concept/reconciler.hpp"
+#include "storage/concept/vector_indexer.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -37,7 +38,8 @@ namespace neuroplex::concepts {
 struct memory_options {
   /// Between reconciliations; 1 ms and up.
   std::chrono::milliseconds interval{10};
-  /// Entries that start a reconciliation at once, and the most one takes.
+  /// Entries that start a reconciliation at once, and the most one takes; four
+  /// times as many when that many wait.
   std::size_t max_batch = 10'000;
   /// Concepts that changed before a segment file is written.
   std::size_t flush_threshold = 50'000;
@@ -45,6 +47,8 @@ struct memory_options {
   /// shown.
   durability keep = durability::none;
   write_log_options log{};
+  /// When vectors get an index.
+  vector_index_options vectors{};
   /// Chance for the index; 0: of the system.
   std::uint64_t seed = 0;
 
@@ -131,6 +135,17 @@ public:
     return view_.load(who);
   }
 
+  /// The concepts of a snapshot of this memory whose vectors are nearest: by
+  /// the index if there is one, else all are compared, as by `search_vector`.
+  [[nodiscard]] vector_result nearest_vectors(const graph_version& in,
+                                              std::span<const float> wanted,
+                                              vector_metric metric,
+                                              std::size_t count,
+                                              const query_bounds& bounds) const;
+
+  /// Of the index of vectors; zeros while there is none.
+  [[nodiscard]] vector_index_stats index_stats() const;
+
   /// Waits until snapshots hold the entry with this number. `deadline` when it
   /// takes longer: it may still come.
   errc wait_visible(std::uint64_t sequence, std::chrono::milliseconds limit);
@@ -175,6 +190,7 @@ private:
   write_log log_;
   read_view view_;
   reconciler reconciler_;
+  vector_indexer indexer_;
   std::atomic<std::int64_t> checked_us_{0};
   mutable std::mutex mutex_; ///< of what follows
   std::condition_variable woken_;

@@ -21,6 +21,17 @@ constexpr std::uint64_t index_entry(std::uint32_t hash,
   return std::uint64_t{hash} << 32 | (slot + 1);
 }
 
+constexpr bool has_target(entry_kind kind) noexcept {
+  return kind == entry_kind::learn_association
+         || kind == entry_kind::forget_association;
+}
+
+/// Whether an entry is about a concept that is known, and stays.
+constexpr bool looks_up(entry_kind kind) noexcept {
+  return kind != entry_kind::learn_concept
+         && kind != entry_kind::forget_concept;
+}
+
 } // namespace
 
 graph::graph(std::uint64_t seed) : session_{arena_, 1} {
@@ -32,20 +43,79 @@ graph::graph(std::uint64_t seed) : session_{arena_, 1} {
 }
 
 errc graph::apply(const write_entry& entry, std::int64_t now_us) {
+  return apply(entry, find_ends(entry), now_us);
+}
+
+errc graph::apply(const write_entry& entry, const entry_ends& ends,
+                  std::int64_t now_us) {
   switch (entry.kind) {
     case entry_kind::learn_concept:
       return learn_concept(entry, now_us);
     case entry_kind::learn_association:
-      return learn_association(entry);
+      return learn_association(entry, ends);
     case entry_kind::strengthen:
     case entry_kind::decay:
-      return scale(entry, now_us);
+      return scale(entry, ends, now_us);
     case entry_kind::forget_concept:
       return forget_concept(entry);
     case entry_kind::forget_association:
-      return forget_association(entry);
+      return forget_association(entry, ends);
   }
   return errc::bad_argument;
+}
+
+graph::entry_ends graph::find_ends(const write_entry& entry) const noexcept {
+  entry_ends ends;
+  if (!looks_up(entry.kind))
+    return ends;
+  ends.source = working_.find(entry.id);
+  if (has_target(entry.kind))
+    ends.target = working_.find(entry.target);
+  return ends;
+}
+
+/// In passes, each of which needs what the one before has asked for: lines of
+/// the index, records, the beginnings of lists.
+void graph::look_up(std::span<const write_entry> group,
+                    std::span<entry_ends, group_entries> ends) const noexcept {
+  struct wanted {
+    const concept_id* id;
+    std::optional<concept_slot>* place; // null: it may not be known yet
+    std::uint32_t hash;
+    bool is_target;
+  };
+  std::array<wanted, 2 * group_entries> all;
+  std::size_t count = 0;
+  auto want = [&](const concept_id& id, std::optional<concept_slot>* place,
+                  bool is_target) {
+    auto hash = hash_of(id, working_.seed);
+    working_.buckets.prefetch(working_.bucket_of(hash));
+    all[count++] = {&id, place, hash, is_target};
+  };
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const auto& entry = group[i];
+    want(entry.id, looks_up(entry.kind) ? &ends[i].source : nullptr, false);
+    if (has_target(entry.kind))
+      want(entry.target, &ends[i].target, true);
+  }
+  for (const auto& each : std::span{all}.first(count)) {
+    const auto& bucket = working_.buckets[working_.bucket_of(each.hash)];
+    if (auto tagged = bucket.tagged(each.hash); tagged != 0)
+      working_.records.prefetch_to_edit(bucket.slot(std::countr_zero(tagged)),
+                                        session_);
+  }
+  for (const auto& each : std::span{all}.first(count)) {
+    if (each.place == nullptr)
+      continue;
+    *each.place = working_.find(*each.id, each.hash);
+    if (!*each.place)
+      continue;
+    const auto& record = working_.records[**each.place];
+    if (each.is_target)
+      edge_list::prefetch(record.in, record.in_count);
+    else
+      edge_list::prefetch(record.out, record.out_count);
+  }
 }
 
 graph_version graph::publish(std::uint64_t sequence, std::int64_t timestamp_us,
@@ -118,15 +188,35 @@ errc graph::learn_concept(const write_entry& entry, std::int64_t now_us) {
     session_.retire(record.body, record.body->bytes(), record.body->born);
   }
   record.body = new_body(entry, created_us);
+  if (entry.dimensions != 0)
+    note_vector(*slot);
   record.strength = entry.amount;
   record.confidence = entry.confidence;
   record.changed_us = now_us;
   return errc::ok;
 }
 
-errc graph::learn_association(const write_entry& entry) {
-  auto source = working_.find(entry.id);
-  auto target = working_.find(entry.target);
+void graph::note_vector(concept_slot slot) {
+  auto note = [this](concept_slot noted) {
+    working_.vector_log.edit(working_.vector_log.append(session_), session_) =
+      noted;
+  };
+  // Begun anew now and then, so that learning the same again costs no memory.
+  constexpr std::uint64_t least_notes = 4096;
+  if (working_.vector_log.size() > 2 * working_.concept_count + least_notes) {
+    working_.vector_log.clear(session_);
+    ++working_.vector_epoch;
+    for (concept_slot each = 0; each < working_.records.size(); ++each)
+      if (const auto& record = working_.records[each];
+          each != slot && record.in_use() && record.body->dimensions != 0)
+        note(each);
+  }
+  note(slot);
+}
+
+errc graph::learn_association(const write_entry& entry,
+                              const entry_ends& ends) {
+  auto [source, target] = ends;
   if (!source || !target)
     return errc::not_found;
   edge out{*target, entry.type, entry.qualifier, entry.amount,
@@ -149,11 +239,11 @@ errc graph::learn_association(const write_entry& entry) {
   return errc::ok;
 }
 
-errc graph::scale(const write_entry& entry, std::int64_t now_us) {
-  auto slot = working_.find(entry.id);
-  if (!slot)
+errc graph::scale(const write_entry& entry, const entry_ends& ends,
+                  std::int64_t now_us) {
+  if (!ends.source)
     return errc::not_found;
-  auto& record = change(*slot);
+  auto& record = change(*ends.source);
   auto strength = entry.kind == entry_kind::decay
                     ? record.strength * entry.amount
                     : record.strength + entry.amount;
@@ -202,9 +292,9 @@ errc graph::forget_concept(const write_entry& entry) {
   return errc::ok;
 }
 
-errc graph::forget_association(const write_entry& entry) {
-  auto source = working_.find(entry.id);
-  auto target = working_.find(entry.target);
+errc graph::forget_association(const write_entry& entry,
+                               const entry_ends& ends) {
+  auto [source, target] = ends;
   if (!source || !target)
     return errc::not_found;
   edge out{*target, entry.type, entry.qualifier};
@@ -243,6 +333,7 @@ concept_slot graph::take_slot() {
 }
 
 void graph::add_to_index(std::uint32_t hash, concept_slot slot) {
+  ++index_changes_;
   if (working_.concept_count >= working_.buckets.size() * concepts_a_bucket)
     split_bucket();
   put_in_bucket(working_.bucket_of(hash), index_entry(hash, slot));
@@ -292,6 +383,7 @@ void graph::split_bucket() {
 }
 
 void graph::remove_from_index(std::uint32_t hash, concept_slot slot) {
+  ++index_changes_;
   auto entry = index_entry(hash, slot);
   auto* at = &working_.buckets.edit(working_.bucket_of(hash), session_);
   for (;;) {
@@ -319,48 +411,6 @@ void graph::free_overflow(std::uint32_t place) {
   auto& bucket = working_.overflow.edit(place, session_);
   bucket = {};
   bucket.next = std::exchange(free_overflow_, place + 1);
-}
-
-void graph::prefetch_index(const write_entry& entry) const noexcept {
-  auto ask = [this](const concept_id& id) {
-    working_.buckets.prefetch(working_.bucket_of(hash_of(id, working_.seed)));
-  };
-  ask(entry.id);
-  if (entry.kind == entry_kind::learn_association)
-    ask(entry.target);
-}
-
-/// Calls `visit` with the places that the line of an id names.
-template <class Visit>
-void graph::probe_index(const concept_id& id, Visit&& visit) const noexcept {
-  auto hash = hash_of(id, working_.seed);
-  for (auto found : working_.buckets[working_.bucket_of(hash)].entries)
-    if (static_cast<std::uint32_t>(found >> 32) == hash && found != 0)
-      visit(static_cast<concept_slot>(found) - 1);
-}
-
-void graph::prefetch_records(const write_entry& entry) const noexcept {
-  auto ask = [this](concept_slot slot) { working_.records.prefetch(slot); };
-  probe_index(entry.id, ask);
-  if (entry.kind == entry_kind::learn_association)
-    probe_index(entry.target, ask);
-}
-
-/// The beginnings of the lists that an association is added to.
-void graph::prefetch_lists(const write_entry& entry) const noexcept {
-  if (entry.kind != entry_kind::learn_association)
-    return;
-  constexpr std::size_t line_bytes = 64;
-  constexpr std::size_t lines = 4;
-  auto ask = [](const edge_block* list) {
-    const auto* begin = reinterpret_cast<const char*>(list);
-    for (std::size_t i = 0; list != nullptr && i < lines; ++i)
-      __builtin_prefetch(begin + i * line_bytes);
-  };
-  probe_index(entry.id,
-              [&](concept_slot slot) { ask(working_.records[slot].out); });
-  probe_index(entry.target,
-              [&](concept_slot slot) { ask(working_.records[slot].in); });
 }
 
 } // namespace neuroplex::concepts

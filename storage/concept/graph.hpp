@@ -20,6 +20,9 @@
 #include "storage/concept/graph_version.hpp"
 #include "storage/concept/write_entry.hpp"
 
+#include <algorithm>
+#include <array>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -36,22 +39,24 @@ public:
   /// Applies one entry. `now_us` is what the concept's times become.
   errc apply(const write_entry& entry, std::int64_t now_us);
 
-  /// The same for many, with the memory of later ones asked for early. Calls
-  /// `refused` with each that changed nothing.
+  /// The same for many, whose concepts are looked up together so that their
+  /// memory is waited for once. Calls `refused` with each that changed nothing.
   template <class Refused>
   void apply(std::span<const write_entry> batch, std::int64_t now_us,
              Refused&& refused) {
-    // Each stage needs what the one before has asked for.
-    constexpr std::size_t stage = 6;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (i + 3 * stage < batch.size())
-        prefetch_index(batch[i + 3 * stage]);
-      if (i + 2 * stage < batch.size())
-        prefetch_records(batch[i + 2 * stage]);
-      if (i + stage < batch.size())
-        prefetch_lists(batch[i + stage]);
-      if (auto result = apply(batch[i], now_us); result != errc::ok)
-        refused(batch[i], result);
+    while (!batch.empty()) {
+      auto group = batch.first(std::min(batch.size(), group_entries));
+      batch = batch.subspan(group.size());
+      std::array<entry_ends, group_entries> ends;
+      look_up(group, ends);
+      const auto known = index_changes_;
+      for (std::size_t i = 0; i < group.size(); ++i) {
+        // Who came or went in this group may be at one of its ends.
+        if (index_changes_ != known)
+          ends[i] = find_ends(group[i]);
+        if (auto result = apply(group[i], ends[i], now_us); result != errc::ok)
+          refused(group[i], result);
+      }
     }
   }
 
@@ -93,11 +98,29 @@ public:
   }
 
 private:
+  /// Entries whose concepts are looked up together: what they need fits the
+  /// first caches.
+  static constexpr std::size_t group_entries = 16;
+
+  /// The concepts that an entry is about.
+  struct entry_ends {
+    std::optional<concept_slot> source;
+    std::optional<concept_slot> target; ///< of an association
+  };
+
+  errc apply(const write_entry& entry, const entry_ends& ends,
+             std::int64_t now_us);
+  [[nodiscard]] entry_ends find_ends(const write_entry& entry) const noexcept;
+  void look_up(std::span<const write_entry> group,
+               std::span<entry_ends, group_entries> ends) const noexcept;
   errc learn_concept(const write_entry& entry, std::int64_t now_us);
-  errc learn_association(const write_entry& entry);
-  errc scale(const write_entry& entry, std::int64_t now_us);
+  errc learn_association(const write_entry& entry, const entry_ends& ends);
+  errc scale(const write_entry& entry, const entry_ends& ends,
+             std::int64_t now_us);
   errc forget_concept(const write_entry& entry);
-  errc forget_association(const write_entry& entry);
+  errc forget_association(const write_entry& entry, const entry_ends& ends);
+  concept_record& change(concept_slot slot);
+  void note_vector(concept_slot slot);
   concept_body* new_body(const write_entry& entry, std::int64_t created_us);
   concept_slot take_slot();
   void add_to_index(std::uint32_t hash, concept_slot slot);
@@ -106,17 +129,11 @@ private:
   void remove_from_index(std::uint32_t hash, concept_slot slot);
   std::uint32_t take_overflow();
   void free_overflow(std::uint32_t place);
-  void prefetch_index(const write_entry& entry) const noexcept;
-  void prefetch_records(const write_entry& entry) const noexcept;
-  void prefetch_lists(const write_entry& entry) const noexcept;
-  template <class Visit>
-  void probe_index(const concept_id& id, Visit&& visit) const noexcept;
 
   block_arena arena_;
   edit_session session_;
   graph_version working_;
-  concept_record& change(concept_slot slot);
-
+  std::uint64_t index_changes_ = 0; ///< concepts that came or went
   std::vector<concept_slot> changed_;
   std::vector<bool> is_changed_; ///< by slot
   std::vector<concept_id> forgotten_;

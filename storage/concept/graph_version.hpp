@@ -82,6 +82,23 @@ static_assert(sizeof(concept_record) == 64);
 struct index_bucket {
   std::array<std::uint64_t, 7> entries; ///< hash << 32 | slot + 1, or 0
   std::uint64_t next;                   ///< place in the overflow, plus one
+
+  /// Which entries have this hash, a bit each. All are looked at, since which
+  /// one it is cannot be guessed, and a wrong guess costs more.
+  [[nodiscard]] unsigned tagged(std::uint32_t hash) const noexcept {
+    unsigned found = 0;
+    for (unsigned i = 0; i < entries.size(); ++i)
+      found |=
+        static_cast<unsigned>(entries[i] >> 32 == hash
+                              && static_cast<std::uint32_t>(entries[i]) != 0)
+        << i;
+    return found;
+  }
+
+  /// The concept of an entry that is not 0.
+  [[nodiscard]] concept_slot slot(int entry) const noexcept {
+    return static_cast<concept_slot>(entries[static_cast<unsigned>(entry)]) - 1;
+  }
 };
 static_assert(sizeof(index_bucket) == 64);
 
@@ -98,11 +115,15 @@ static_assert(sizeof(index_bucket) == 64);
 }
 
 struct graph_version {
-  versioned_array<concept_record, 3, 7> records;
-  versioned_array<index_bucket, 3, 7> buckets;
-  versioned_array<index_bucket, 3, 7> overflow;
-  std::uint64_t number = 0;   ///< of the version, from 1
-  std::uint64_t sequence = 0; ///< last entry of the write log that is in it
+  versioned_array<concept_record, 2, 7> records;
+  versioned_array<index_bucket, 2, 7> buckets;
+  versioned_array<index_bucket, 2, 7> overflow;
+  /// Places where a vector was learnt, in order; a place may come again. An
+  /// index of vectors looks here for what it does not know yet.
+  versioned_array<concept_slot, 5, 7> vector_log;
+  std::uint64_t vector_epoch = 0; ///< changes when `vector_log` begins anew
+  std::uint64_t number = 0;       ///< of the version, from 1
+  std::uint64_t sequence = 0;     ///< last entry of the write log that is in it
   std::int64_t timestamp_us = 0;
   std::uint64_t concept_count = 0;
   std::uint64_t association_count = 0;
@@ -119,17 +140,22 @@ struct graph_version {
   /// The place of a concept in this version, or nothing.
   [[nodiscard]] std::optional<concept_slot>
   find(const concept_id& id) const noexcept {
+    return find(id, hash_of(id, seed));
+  }
+
+  /// The same for whoever has the id's hash.
+  [[nodiscard]] std::optional<concept_slot>
+  find(const concept_id& id, std::uint32_t hash) const noexcept {
     if (buckets.size() == 0)
       return std::nullopt;
-    auto hash = hash_of(id, seed);
     const auto* bucket = &buckets[bucket_of(hash)];
     for (;;) {
-      for (auto entry : bucket->entries)
-        if (static_cast<std::uint32_t>(entry >> 32) == hash && entry != 0) {
-          auto slot = static_cast<concept_slot>(entry) - 1;
-          if (records[slot].id == id)
-            return slot;
-        }
+      for (auto tagged = bucket->tagged(hash); tagged != 0;
+           tagged &= tagged - 1) {
+        auto slot = bucket->slot(std::countr_zero(tagged));
+        if (records[slot].id == id)
+          return slot;
+      }
       if (bucket->next == 0)
         return std::nullopt;
       bucket = &overflow[static_cast<std::uint32_t>(bucket->next - 1)];

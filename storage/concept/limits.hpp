@@ -30,6 +30,11 @@ inline constexpr std::size_t max_snapshots = 1024;
 inline constexpr std::size_t min_log_entries = 2;
 inline constexpr std::size_t max_log_entries = std::size_t{1} << 24;
 
+/// Bytes of entries that wait beside a full log, and of those that were read
+/// again before a segment is written so that they can go.
+inline constexpr std::uint64_t max_spill_bytes = std::uint64_t{4} << 30;
+inline constexpr std::uint64_t max_read_spill_bytes = std::uint64_t{64} << 20;
+
 /// Entries that are applied before a snapshot is published.
 inline constexpr std::size_t max_batch_entries = 1'000'000;
 

@@ -43,7 +43,8 @@ expected<void> reconciler::step(std::int64_t now_us, std::size_t max_batch,
   reconciliations_.fetch_add(1, std::memory_order_relaxed);
   processed_.fetch_add(done.taken, std::memory_order_relaxed);
   refused_.fetch_add(done.refused, std::memory_order_relaxed);
-  return journal_ == nullptr ? expected<void>{} : journal_->applied(graph_);
+  return journal_ == nullptr ? expected<void>{}
+                             : journal_->applied(graph_, view_);
 }
 
 } // namespace neuroplex::concepts

@@ -32,8 +32,9 @@ public:
   /// Makes the batch durable; all of it or none.
   virtual expected<void> keep(std::span<const write_entry> batch) = 0;
 
-  /// Told after a batch was applied; may move what it kept to other files.
-  virtual expected<void> applied(graph& store) = 0;
+  /// Told after a batch was applied and shown, which `view` holds now; may move
+  /// what it kept to other files.
+  virtual expected<void> applied(graph& store, const read_view& view) = 0;
 
   /// Told once, when nothing more will come.
   virtual expected<void> close(graph& store) = 0;

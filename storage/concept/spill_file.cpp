@@ -33,7 +33,7 @@ std::uint64_t checksum_of(const frame_head& head,
 } // namespace
 
 expected<std::unique_ptr<spill_file>>
-spill_file::open(memory::disk_directory& where) {
+spill_file::open(memory::disk_directory& where, std::uint64_t max_bytes) {
   std::string name{file_name};
   auto file = where.open(name, true);
   if (!file && file.error().code() == errc::not_found)
@@ -41,7 +41,7 @@ spill_file::open(memory::disk_directory& where) {
   if (!file)
     return file.error();
   std::unique_ptr<spill_file> made{
-    new spill_file{std::move(*file), where.where() + '/' + name}};
+    new spill_file{std::move(*file), where.where() + '/' + name, max_bytes}};
   if (auto counted = made->count_frames(); !counted)
     return counted.error();
   return made;
@@ -102,6 +102,11 @@ expected<void> spill_file::put(std::vector<write_entry>& entries) {
     begin = i;
   }
   std::scoped_lock guard{mutex_};
+  if (frames.size() > max_bytes_ || end_ > max_bytes_ - frames.size())
+    return failure{errc::no_space,
+                   where_ + ": has " + std::to_string(end_)
+                     + " bytes and may have " + std::to_string(max_bytes_)
+                     + ": write more slowly, or with a faster disk"};
   auto done = memory::write_fully(*file_, end_, frames);
   if (done)
     done = file_->sync();
@@ -140,9 +145,14 @@ expected<void> spill_file::take(std::vector<write_entry>& to,
   return {};
 }
 
-expected<void> spill_file::trim() {
+std::uint64_t spill_file::read_bytes() const {
   std::scoped_lock guard{mutex_};
-  if (begin_ != end_ || end_ == 0)
+  return begin_;
+}
+
+expected<void> spill_file::trim(std::uint64_t read) {
+  std::scoped_lock guard{mutex_};
+  if (begin_ != end_ || end_ == 0 || begin_ != read)
     return {};
   auto done = file_->truncate(0);
   if (done)

@@ -43,6 +43,22 @@ public:
     __builtin_prefetch(&leaf_of(index)->items[index & leaf_mask]);
   }
 
+  /// The same before it is edited: the whole leaf, if it will be copied.
+  void prefetch_to_edit(std::uint32_t index,
+                        const edit_session& session) const noexcept {
+    constexpr std::size_t line_bytes = 64;
+    const auto& page_at = *directory_[index >> (LeafBits + PageBits)].at;
+    auto place = index >> LeafBits & page_mask;
+    const auto* from = page_at.leaves[place];
+    if (session.owns(page_at.born[place])) {
+      __builtin_prefetch(&from->items[index & leaf_mask], 1);
+      return;
+    }
+    const auto* bytes = reinterpret_cast<const char*>(from);
+    for (std::size_t at = 0; at < sizeof(leaf); at += line_bytes)
+      __builtin_prefetch(bytes + at);
+  }
+
   /// Element `index`, to be changed in the session's version.
   T& edit(std::uint32_t index, edit_session& session) {
     auto& page_at = edit_page(index >> (LeafBits + PageBits), session);
@@ -69,6 +85,24 @@ public:
       page_at.born[place] = session.version();
     }
     return index;
+  }
+
+  /// Gives up all elements.
+  void clear(edit_session& session) {
+    for (std::uint32_t index = 0; index < size_; index += leaf_items) {
+      auto& page_at = *directory_[index >> (LeafBits + PageBits)].at;
+      auto place = index >> LeafBits & page_mask;
+      session.retire(page_at.leaves[place], sizeof(leaf), page_at.born[place]);
+    }
+    for (std::uint32_t index = 0; index < size_;
+         index += leaf_items * page_leaves) {
+      auto& entry = directory_[index >> (LeafBits + PageBits)];
+      session.retire(entry.at, sizeof(page), entry.born);
+    }
+    if (directory_ != nullptr)
+      session.retire(directory_, directory_capacity_ * sizeof(page_entry),
+                     directory_born_);
+    *this = {};
   }
 
 private:
