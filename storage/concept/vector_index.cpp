@@ -231,7 +231,7 @@ vector_index::make(const version_source& versions,
     sample.resize(taken * made->padded_);
   }
   made->lists_.resize(std::clamp(
-    static_cast<std::size_t>(std::sqrt(static_cast<double>(made->known_))),
+    static_cast<std::size_t>(2 * std::sqrt(static_cast<double>(made->known_))),
     least_lists, most_lists));
   made->train(sample, options.seed);
   std::vector<float> scratch(made->padded_);
@@ -276,7 +276,7 @@ vector_index::make(const version_source& versions,
   return std::shared_ptr<const vector_index>{std::move(made)};
 }
 
-/// Twice as many lists until enough of the nearest are found.
+/// Half as many lists again until enough of the nearest are found.
 void vector_index::choose_probes(const graph_version& in, double wanted_recall,
                                  std::uint64_t seed,
                                  const std::atomic<bool>& stop) {
@@ -302,7 +302,7 @@ void vector_index::choose_probes(const graph_version& in, double wanted_recall,
                                  sample_results + 1, unbounded);
     questions.push_back({slot, std::move(nearest.found)});
   }
-  for (std::size_t probes = 1;; probes *= 2) {
+  for (std::size_t probes = 1;; probes += (probes + 1) / 2) {
     probes_ = std::min(probes, lists_.size());
     std::size_t found = 0;
     std::size_t asked = 0;

@@ -41,7 +41,7 @@ struct vector_index_options {
   /// Vectors below which all are compared, and no index is made.
   std::size_t least_vectors = 20'000;
   /// Of the ten nearest, the share that a search is to find.
-  double wanted_recall = 0.98;
+  double wanted_recall = 0.97;
   /// Vectors that centres are learnt from; codebooks take a quarter of them.
   std::size_t sample_vectors = 32'768;
   /// Chance for samples.

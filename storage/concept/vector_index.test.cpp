@@ -99,7 +99,7 @@ TEST_CASE("an index finds nearly all of the nearest vectors, by both measures",
   REQUIRE(made);
   const auto& index = **made;
   CHECK(index.stats().vectors == 2000);
-  CHECK(index.stats().recall >= 0.98);
+  CHECK(index.stats().recall >= 0.97);
   CHECK(index.stats().probes < index.stats().lists);
   CHECK(index.stats().code_bytes * 4 <= index.stats().plain_bytes);
   auto now = graph.view.load();

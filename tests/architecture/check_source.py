@@ -66,6 +66,8 @@ THIRD_PARTY = {
     "oneapi": {"bench"},
     "tbb": {"bench"},
     "benchmark": {"bench"},
+    "hnswlib": {"bench"},
+    "sqlite3.h": {"bench"},
     "zstd.h": {"bench", "cli", "tests"},
     "sanitizer": {"tests"},
 }
