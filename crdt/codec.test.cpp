@@ -124,9 +124,9 @@ TEST_CASE("limits of a decoder may be lower than those of the library") {
     lww_register<std::string>::decode(large.encode(), {.max_element_bytes = 99})
       .code()
     == errc::protocol);
-  CHECK(
-    large.write(a, std::string(limits::max_element_bytes + 1, 'x'), 2).code()
-    == errc::value_size);
+  CHECK(large.write(a, std::string(crdt::limits::max_element_bytes + 1, 'x'), 2)
+          .code()
+        == errc::value_size);
 }
 
 TEST_CASE("a delta with one change is a few bytes on a link") {

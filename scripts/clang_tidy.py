@@ -50,7 +50,7 @@ CAF = re.compile(r"^\s*#\s*include\s*<caf/", re.MULTILINE)
 # Files read together: more save more, fewer share the cores out more evenly.
 GROUP_FILES = 60
 
-COMPILE_ERROR = re.compile(r"^(\S+?):\d+:\d+: error: .*"
+COMPILE_ERROR = re.compile(r"^(\S+?):\d+:\d+: error: (.*) "
                            r"\[clang-diagnostic-error\]$", re.MULTILINE)
 
 NOISE = re.compile(r"^\d+ warnings? (generated|treated)|^Suppressed \d+|"
@@ -154,7 +154,9 @@ def in_own_namespace(unit, number):
     lines[code[0]] = f"namespace file_{number} {{ {lines[code[0]]}"
     copy = COPIES / unit.name
     copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.write_text("\n".join([*lines, "}", ""]), encoding="utf-8")
+    # Namespaces do not keep names of C apart.
+    text = "\n".join([*lines, "}", ""]).replace('extern "C" ', " " * 11)
+    copy.write_text(text, encoding="utf-8")
     return copy
 
 
@@ -173,11 +175,13 @@ def check(group):
         for unit in group:
             (CACHE / unit.key).touch()
         return len(group), "", []
-    named = set(COMPILE_ERROR.findall(output))
-    odd = [unit for unit in group[1:] if str(unit.path) in named]
+    errors = dict(COMPILE_ERROR.findall(output))
+    odd = [unit for unit in group[1:] if str(unit.path) in errors]
     if odd:
-        # One name too many hides the next.
-        return 0, "", [[unit for unit in group if unit not in odd], odd]
+        # It costs a second reading of all of them, so it is worth a better name.
+        told = "".join(f"{unit.name}: read once more, apart: "
+                       f"{errors[str(unit.path)]}\n" for unit in odd)
+        return 0, told, [[unit for unit in group if unit not in odd], odd]
     return 0, f"{' '.join(unit.name for unit in group)}: refused\n{output}", []
 
 

@@ -17,10 +17,6 @@ struct replay_arguments {
   std::string path;
 };
 
-bool is_blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r") == std::string_view::npos;
-}
-
 // A line for each trace that failed, and at last a line with both counts.
 class replay_report {
 public:

@@ -195,7 +195,7 @@ expected<learnt_totals> learn_json_lines(std::unique_ptr<byte_source> source,
       return failure{errc::deadline, "stopped while learning"};
     if (lines.line_number() == 1 && line.starts_with(byte_order_mark))
       line.remove_prefix(byte_order_mark.size());
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos)
+    if (is_blank(line))
       continue;
     if (auto learnt = learn_line(line, memory, totals); !learnt)
       return failure_at(learnt.code(), lines.source().name(),

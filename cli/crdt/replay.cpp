@@ -18,7 +18,7 @@ namespace neuroplex::cli {
 namespace {
 
 using json = nlohmann::ordered_json;
-using operation = json::array_t;
+using step_words = json::array_t;
 
 constexpr std::uint64_t most_replicas = 1'024;
 
@@ -46,17 +46,17 @@ expected<void> done(const auto& result) {
   return result ? expected<void>{} : expected<void>{result.error()};
 }
 
-failure unknown_operation(const operation& op) {
+failure unknown_operation(const step_words& op) {
   return malformed("operation " + excerpt(op)
                    + ": expected one that the type has, with its arguments");
 }
 
-bool is(const operation& op, std::string_view verb, std::size_t arguments) {
+bool is(const step_words& op, std::string_view verb, std::size_t arguments) {
   return op.size() == arguments + 1 && op[0] == verb;
 }
 
 template <class Set>
-expected<void> change_set(Set& set, std::size_t at, const operation& op) {
+expected<void> change_set(Set& set, std::size_t at, const step_words& op) {
   if (is(op, "add", 1))
     return done(set.add(replica(at), text_of(op[1])));
   if (is(op, "rmv", 1))
@@ -68,29 +68,29 @@ using text = std::string;
 using map_of_sets = crdt::or_map<text, crdt::add_wins_store<text>>;
 
 expected<void> change(crdt::or_set<text>& set, std::size_t at,
-                      const operation& op) {
+                      const step_words& op) {
   return change_set(set, at, op);
 }
 
 expected<void> change(crdt::remove_wins_set<text>& set, std::size_t at,
-                      const operation& op) {
+                      const step_words& op) {
   return change_set(set, at, op);
 }
 
 expected<void> change(crdt::two_phase_set<text>& set, std::size_t at,
-                      const operation& op) {
+                      const step_words& op) {
   return change_set(set, at, op);
 }
 
 expected<void> change(crdt::mv_register<text>& value, std::size_t at,
-                      const operation& op) {
+                      const step_words& op) {
   if (is(op, "write", 1))
     return done(value.write(replica(at), text_of(op[1])));
   return unknown_operation(op);
 }
 
 expected<void> change(crdt::pn_counter& counter, std::size_t at,
-                      const operation& op) {
+                      const step_words& op) {
   if (op.size() != 2 || !op[1].is_number_integer()
       || (op[1].is_number_unsigned() && op[1].get<std::uint64_t>() > INT64_MAX))
     return unknown_operation(op);
@@ -103,14 +103,14 @@ expected<void> change(crdt::pn_counter& counter, std::size_t at,
 }
 
 expected<void> change(crdt::lww_register<text>& value, std::size_t at,
-                      const operation& op) {
+                      const step_words& op) {
   if (is(op, "write", 2) && op[2].is_number_unsigned())
     return done(
       value.write(replica(at), text_of(op[1]), op[2].get<std::uint64_t>()));
   return unknown_operation(op);
 }
 
-expected<void> change(map_of_sets& map, std::size_t at, const operation& op) {
+expected<void> change(map_of_sets& map, std::size_t at, const step_words& op) {
   if (is(op, "erase", 1))
     return done(map.erase(replica(at), text_of(op[1])));
   if (!is(op, "add", 2) && !is(op, "rmv", 2))
@@ -200,7 +200,7 @@ public:
   replayed& operator=(const replayed&) = delete;
   virtual ~replayed() = default;
 
-  virtual expected<void> change_at(std::size_t at, const operation& op) = 0;
+  virtual expected<void> change_at(std::size_t at, const step_words& op) = 0;
   virtual expected<void> merge(std::size_t from, std::size_t to) = 0;
   [[nodiscard]] virtual std::string shown_at(std::size_t at) const = 0;
 };
@@ -211,7 +211,7 @@ public:
   explicit replayed_type(std::size_t replicas) : states_(replicas) {
   }
 
-  expected<void> change_at(std::size_t at, const operation& op) override {
+  expected<void> change_at(std::size_t at, const step_words& op) override {
     return change(states_[at], at, op);
   }
 
@@ -281,7 +281,7 @@ expected<void> take_step(replayed& states, const json& step,
   if (!at)
     return at.error();
   if (changes)
-    return states.change_at(*at, step["op"].get_ref<const operation&>());
+    return states.change_at(*at, step["op"].get_ref<const step_words&>());
   auto wants = wanted(step["expect"]);
   if (!wants)
     return wants.error();

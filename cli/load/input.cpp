@@ -85,6 +85,10 @@ private:
 
 } // namespace
 
+bool is_blank(std::string_view line) noexcept {
+  return line.find_first_not_of(" \t\r") == std::string_view::npos;
+}
+
 expected<std::unique_ptr<byte_source>> open_source(const std::string& path) {
   const bool standard_input = path == "-";
   const std::string name = standard_input ? "<stdin>" : path;

@@ -53,6 +53,9 @@ open_source(const std::string& path);
 string_source(std::string name, std::string bytes,
               std::size_t block_bytes = load_limits::read_block_bytes);
 
+/// Whether a line has nothing but blanks; a carriage return is one.
+[[nodiscard]] bool is_blank(std::string_view line) noexcept;
+
 class line_reader {
 public:
   explicit line_reader(

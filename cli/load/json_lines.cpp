@@ -163,10 +163,6 @@ private:
   std::string reason_;
 };
 
-bool is_blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r") == std::string_view::npos;
-}
-
 } // namespace
 
 expected<void> parse_json_line(std::string_view line, record& result) {

@@ -193,10 +193,10 @@ TEST_CASE("numbers that mean nothing are refused before they are taken",
   std::vector<float> wrong{1, nan};
   CHECK(make_learn_concept(id_of(1), {.vector = wrong}, entry)
         == errc::bad_argument);
-  std::vector<float> long_vector(limits::max_dimensions + 1);
+  std::vector<float> long_vector(concepts::limits::max_dimensions + 1);
   CHECK(make_learn_concept(id_of(1), {.vector = long_vector}, entry)
         == errc::value_size);
-  std::string text(limits::max_content_bytes + 1, 'a');
+  std::string text(concepts::limits::max_content_bytes + 1, 'a');
   CHECK(make_learn_concept(id_of(1), {.content = text}, entry)
         == errc::value_size);
 }
