@@ -53,6 +53,20 @@ void causal_context::merge(const causal_context& other) {
   entries_ = std::move(both);
 }
 
+expected<void> causal_context::check_merge(const causal_context& other,
+                                           std::size_t max_replicas) const {
+  auto replicas = entries_.size() + other.entries_.size();
+  if (replicas <= max_replicas)
+    return {};
+  auto mine = entries_.begin();
+  for (const auto& theirs : other.entries_) {
+    while (mine != entries_.end() && mine->replica < theirs.replica)
+      ++mine;
+    replicas -= mine != entries_.end() && mine->replica == theirs.replica;
+  }
+  return check_replica_count(replicas, max_replicas);
+}
+
 void causal_context::erase(replica_id replica) {
   auto at = place_of(entries_, replica);
   if (at != entries_.end() && at->replica == replica)

@@ -47,6 +47,12 @@ public:
 
   void merge(const causal_context& other);
 
+  /// Refuses with `too_many` what would make this name more than `max_replicas`
+  /// replicas: nobody has so many, and each costs memory for ever.
+  [[nodiscard]] expected<void>
+  check_merge(const causal_context& other,
+              std::size_t max_replicas = limits::max_replicas) const;
+
   /// Forgets what was seen of `replica`.
   void erase(replica_id replica);
 

@@ -147,6 +147,17 @@ std::uint64_t decoder::take_fixed64() {
   return value;
 }
 
+expected<void> check_replica_count(std::size_t replicas,
+                                   std::size_t max_replicas) {
+  if (replicas <= max_replicas)
+    return {};
+  return failure{errc::too_many,
+                 "CRDT state of " + std::to_string(replicas)
+                   + " replicas: at most " + std::to_string(max_replicas)
+                   + ": nothing was merged: find out who makes up replicas, or "
+                     "give nodes that come back their old id"};
+}
+
 std::string_view decoder::take_bytes() {
   auto length = take_count();
   if (length > limits_.max_element_bytes) {

@@ -81,6 +81,11 @@ private:
   std::string body_;
 };
 
+/// Refuses with `too_many` a state of more than `max_replicas` replicas.
+[[nodiscard]] expected<void>
+check_replica_count(std::size_t replicas,
+                    std::size_t max_replicas = limits::max_replicas);
+
 class decoder {
 public:
   /// Reads the header. `table` gets the new replicas only in `finish`.

@@ -113,6 +113,41 @@ TEST_CASE("a million replicas are refused before they take memory") {
   CHECK(g_counter::decode(bytes).code() == errc::protocol);
 }
 
+namespace {
+
+// Deltas that are small by themselves must not add up to a million replicas.
+template <class State, class Verb>
+void check_replica_limit(Verb verb) {
+  constexpr std::uint32_t half = limits::max_replicas / 2 + 1;
+  State mine;
+  State theirs;
+  auto made = true;
+  for (std::uint32_t i = 1; i <= half; ++i)
+    made &= bool{verb(mine, replica_id{i, 0})}
+            && bool{verb(theirs, replica_id{half + i, 0})};
+  REQUIRE(made);
+  auto before = mine;
+  CHECK(mine.merge(theirs).code() == errc::too_many);
+  CHECK(mine == before);
+  // Those that are known already are welcome.
+  CHECK(mine.merge(before));
+}
+
+} // namespace
+
+TEST_CASE("a merge that makes too many replicas is refused whole") {
+  check_replica_limit<g_counter>(
+    [](auto& state, replica_id by) { return state.increment(by, 1); });
+  check_replica_limit<pn_counter>(
+    [](auto& state, replica_id by) { return state.decrement(by, 1); });
+  check_replica_limit<enable_wins_flag>(
+    [](auto& state, replica_id by) { return state.enable(by); });
+  check_replica_limit<mv_register<std::string>>(
+    [](auto& state, replica_id by) { return state.write(by, "v"); });
+  check_replica_limit<string_set>(
+    [](auto& state, replica_id by) { return state.add(by, "e"); });
+}
+
 TEST_CASE("limits of a decoder may be lower than those of the library") {
   auto bytes = sample_set();
   CHECK(string_set::decode(bytes, {.max_bytes = 16}).code() == errc::protocol);

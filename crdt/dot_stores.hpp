@@ -441,6 +441,8 @@ struct placed_dot {
 
 template <class Store>
 expected<void> causal<Store>::check(const causal& other) const {
+  if (auto fits = context.check_merge(other.context); !fits)
+    return fits;
   std::vector<placed_dot> theirs;
   other.store.for_each_dot([&](const dot& what, std::uint64_t fingerprint) {
     if (context.contains(what))

@@ -21,6 +21,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace neuroplex::crdt {
@@ -166,14 +167,20 @@ struct map_of {
   }
 
   [[nodiscard]] expected<void> check(const map_of& other) const {
+    auto keys = entries.size();
     for (const auto& [key, value] : other.entries) {
       auto at = entries.find(key);
-      if (at == entries.end())
+      if (at == entries.end()) {
+        ++keys;
         continue;
+      }
       if (auto fits = at->second.check(value); !fits)
         return fits;
     }
-    return {};
+    if constexpr (std::is_same_v<Key, replica_id>)
+      return check_replica_count(keys);
+    else
+      return {};
   }
 
   void write(encoder& out) const {

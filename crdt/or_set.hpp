@@ -244,7 +244,6 @@ private:
 
   [[nodiscard]] expected<void> check(const delta_type& delta) const;
   [[nodiscard]] expected<void> check(const or_set& other) const;
-  [[nodiscard]] expected<void> check_replicas(std::size_t unknown) const;
 
   [[nodiscard]] std::uint64_t rest_hash() const {
     return or_set_store<T>{{}, deferred_}.rest_hash();
@@ -310,7 +309,7 @@ expected<typename or_set<T>::delta_type> or_set<T>::add(replica_id by,
     return fits.error();
   auto number = find_replica(by);
   if (number == replicas_.size()) {
-    if (auto fits = check_replicas(1); !fits)
+    if (auto fits = check_replica_count(replicas_.size() + 1); !fits)
       return fits.error();
     number = replica_number(by);
   }
@@ -438,21 +437,12 @@ void or_set<T>::drop_at(std::size_t at) {
 }
 
 template <class T>
-expected<void> or_set<T>::check_replicas(std::size_t unknown) const {
-  if (replicas_.size() + unknown <= limits::max_replicas)
-    return {};
-  return failure{errc::too_many,
-                 "CRDT set: more than " + std::to_string(limits::max_replicas)
-                   + " replicas: expected a replica to keep its id"};
-}
-
-template <class T>
 expected<void> or_set<T>::check(const delta_type& delta) const {
   std::size_t unknown = 0;
   for (const auto& [replica, seen] : delta.context().entries())
     unknown += find_replica(replica) == replicas_.size() ? 1 : 0;
   if (unknown != 0)
-    if (auto fits = check_replicas(unknown); !fits)
+    if (auto fits = check_replica_count(replicas_.size() + unknown); !fits)
       return fits;
   if (auto fits = deferred_.check(delta.lattice().store.deferred); !fits)
     return fits;
@@ -562,7 +552,7 @@ expected<void> or_set<T>::check(const or_set& other) const {
   }
   if (auto fits = deferred_.check(other.deferred_); !fits)
     return fits;
-  return check_replicas(unknown);
+  return check_replica_count(replicas_.size() + unknown);
 }
 
 template <class T>

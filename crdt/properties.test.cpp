@@ -17,6 +17,7 @@
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <iostream>
 #include <rapidcheck.h>
 #include <set>
 
@@ -78,6 +79,9 @@ class any_run {
   };
 
 public:
+  /// Of all runs so far, deltas and whole states.
+  static inline std::uint64_t merges = 0;
+
   void take(const step& what) {
     auto [kind, a, b, c] = what;
     auto at = a % replicas;
@@ -119,7 +123,7 @@ public:
       auto digest = state_digest::decode(states_[i].digest().encode());
       RC_ASSERT(digest && *digest == states_[i].digest());
       if (auto lacking = states_[0].difference(*digest))
-        RC_ASSERT(bool(states_[i].merge(*lacking)));
+        RC_ASSERT(merged(states_[i], *lacking));
       RC_ASSERT(states_[i] == states_[0]);
       RC_ASSERT(!states_[0].difference(states_[i].digest()));
     }
@@ -170,13 +174,13 @@ private:
     auto received = delta::decode(what.bytes);
     RC_ASSERT(bool(received));
     RC_ASSERT(received->encode() == what.bytes);
-    RC_ASSERT(bool(states_[at].merge(*received)));
+    RC_ASSERT(merged(states_[at], *received));
     model_.seen[at].insert(what.operations.begin(), what.operations.end());
   }
 
   void group(const packet& a, const packet& b) {
     auto joined = delta::decode(a.bytes);
-    RC_ASSERT(joined && joined->merge(*delta::decode(b.bytes)));
+    RC_ASSERT(joined && merged(*joined, *delta::decode(b.bytes)));
     packet both{joined->encode(), a.operations};
     both.operations.insert(b.operations.begin(), b.operations.end());
     packets_.push_back(std::move(both));
@@ -185,12 +189,18 @@ private:
   void merge(std::size_t to, std::size_t from) {
     auto copy = type::decode(states_[from].encode());
     RC_ASSERT(copy && *copy == states_[from]);
-    RC_ASSERT(bool(states_[to].merge(*copy)));
+    RC_ASSERT(merged(states_[to], *copy));
     model_.seen[to].insert(model_.seen[from].begin(), model_.seen[from].end());
   }
 
+  template <class State, class Other>
+  static bool merged(State& into, const Other& what) {
+    ++merges;
+    return bool(into.merge(what));
+  }
+
   static type join(type a, const type& b) {
-    RC_ASSERT(bool(a.merge(b)));
+    RC_ASSERT(merged(a, b));
     return a;
   }
 
@@ -208,12 +218,14 @@ private:
 
 template <class Subject>
 bool holds(const std::string& what) {
-  return rc::check(what, [](const std::vector<step>& steps) {
+  auto held = rc::check(what, [](const std::vector<step>& steps) {
     any_run<Subject> run;
     for (const auto& one : steps)
       run.take(one);
     run.finish();
   });
+  std::cerr << what << ": " << any_run<Subject>::merges << " merges\n";
+  return held;
 }
 
 std::set<int> keys_of(const model& all, const told& counting, int verb) {

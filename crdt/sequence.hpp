@@ -238,6 +238,8 @@ void sequence_lattice<T>::hide_removed() {
 
 template <class T>
 expected<void> sequence_lattice<T>::check(const sequence_lattice& other) const {
+  if (auto fits = removed_.check_merge(other.removed_); !fits)
+    return fits;
   for (const auto& [id, theirs] : other.nodes_) {
     auto mine = nodes_.find(id);
     if (mine == nodes_.end())
