@@ -1,5 +1,6 @@
 #include "tests/sim/crdt/world.hpp"
 
+#include "tests/sim/crdt/operations.hpp"
 #include "tests/sim/crdt/replica_host.hpp"
 #include "tests/sim/nemesis.hpp"
 
@@ -15,18 +16,6 @@ using namespace std::chrono_literals;
 /// From when all is mended: enough rounds for the largest group to be told of
 /// everything by everyone, in turn.
 constexpr nanoseconds longest_settling = 60s;
-
-std::uint32_t draw_group_size(dice from) {
-  // Large ones are slow, and seldom tell more.
-  return static_cast<std::uint32_t>(from.below(50) == 0 ? from.between(17, 64)
-                                                        : from.between(3, 8));
-}
-
-plan draw_crdt_plan(const kernel& world, const run_request& asked) {
-  auto faults = draw_plan(world.stream("plan"), asked.allowed);
-  faults.loss_ppm = faults.loss_ppm * 5 / 3; // at most one half
-  return faults;
-}
 
 template <class Subject>
 class crdt_run {
@@ -259,9 +248,23 @@ constexpr std::array all_subjects{
   run_subject<flags>,
   run_subject<maps_of_sets>,
   run_subject<texts>,
+  run_operation_counters,
+  run_operation_sets,
 };
 
 } // namespace
+
+std::uint32_t draw_group_size(dice from) {
+  // Large ones are slow, and seldom tell more.
+  return static_cast<std::uint32_t>(from.below(50) == 0 ? from.between(17, 64)
+                                                        : from.between(3, 8));
+}
+
+plan draw_crdt_plan(const kernel& world, const run_request& asked) {
+  auto faults = draw_plan(world.stream("plan"), asked.allowed);
+  faults.loss_ppm = faults.loss_ppm * 5 / 3; // at most one half
+  return faults;
+}
 
 std::string_view crdt_mistakes() noexcept {
   return "send_before_save,acknowledge_before_save,keep_incarnation,"
