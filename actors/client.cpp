@@ -532,7 +532,8 @@ expected<replica_verdict> client::verify_replicas(const std::string& space) {
 expected<std::uint64_t> client::resolve_replicas(const std::string& space) {
   auto answer = inside_->ask_node<reply>(true, resolve_atom_v, space);
   if (answer.status != errc::ok)
-    return answer.status;
+    return answer.value.empty() ? failure{answer.status}
+                                : failure{answer.status, answer.value};
   return static_cast<std::uint64_t>(answer.number);
 }
 

@@ -317,10 +317,10 @@ auto inspect(Inspector& f, replica_report& x) {
   return inspect_as(
     f, x, "replica_report", field("space", x.space), field("shard", x.shard),
     field("incarnation", x.incarnation), field("keys", x.keys),
-    field("facts", x.facts), field("recorded", x.recorded),
-    field("buffered", x.buffered), field("waiting", x.waiting),
-    field("messages_sent", x.messages_sent), field("bytes_sent", x.bytes_sent),
-    field("bytes_packed", x.bytes_packed),
+    field("facts", x.facts), field("fact_bytes", x.fact_bytes),
+    field("recorded", x.recorded), field("buffered", x.buffered),
+    field("waiting", x.waiting), field("messages_sent", x.messages_sent),
+    field("bytes_sent", x.bytes_sent), field("bytes_packed", x.bytes_packed),
     field("messages_refused", x.messages_refused),
     field("digest_syncs", x.digest_syncs), field("problem", x.problem),
     field("peers", x.peers));

@@ -91,10 +91,10 @@ public:
     stop();
   }
 
-  expected<void> start() {
+  expected<void> start(const replica_resolvers& resolvers) {
     if (auto begun = start_agreement(); !begun)
       return begun;
-    if (auto begun = start_replicas(); !begun)
+    if (auto begun = start_replicas(resolvers); !begun)
       return begun;
     auto upkeep = upkeep::parts::make(store_, options_);
     if (!upkeep)
@@ -240,8 +240,8 @@ private:
     return agreement_ ? agreement_->host->port() : std::uint16_t{0};
   }
 
-  expected<void> start_replicas() {
-    auto opened = replica_access::open(options_);
+  expected<void> start_replicas(const replica_resolvers& resolvers) {
+    auto opened = replica_access::open(options_, resolvers);
     if (!opened)
       return opened.error();
     replicas_ = std::move(*opened);
@@ -323,7 +323,8 @@ private:
   std::optional<failure> failure_;
 };
 
-expected<std::unique_ptr<node>> node::start(config::node_options options) {
+expected<std::unique_ptr<node>>
+node::start(config::node_options options, const replica_resolvers& resolvers) {
   if (auto valid = options.validate(); !valid)
     return valid.error();
   settle_host(options.basp.host);
@@ -346,7 +347,7 @@ expected<std::unique_ptr<node>> node::start(config::node_options options) {
   auto inside = std::make_unique<implementation>(
     std::move(options), std::move(*lock), std::move(found->segment),
     std::move(report), std::move(*table), std::move(*tunnel));
-  if (auto started = inside->start(); !started)
+  if (auto started = inside->start(resolvers); !started)
     return started.error();
   return std::unique_ptr<node>{new node(std::move(inside))};
 }

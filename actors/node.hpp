@@ -25,6 +25,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/replica_resolvers.hpp"
 #include "config/node_options.hpp"
 #include "consensus/placement/placement.hpp"
 #include "memory/store.hpp"
@@ -40,7 +41,9 @@ class node {
 public:
   /// `config`, `locked`, or any code of memory::open_or_create_checked; `io`
   /// when a port is taken, `bad_path` or `denied` for a secret's file.
-  static expected<std::unique_ptr<node>> start(config::node_options options);
+  /// `resolvers` are those that namespaces with replicas name.
+  static expected<std::unique_ptr<node>>
+  start(config::node_options options, const replica_resolvers& resolvers = {});
 
   node(const node&) = delete;
   node& operator=(const node&) = delete;

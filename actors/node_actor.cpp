@@ -16,6 +16,7 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace neuroplex::actors {
@@ -289,8 +290,10 @@ caf::result<reply> node_state::resolve(const std::string& space) {
   auto all = std::make_shared<gathering>(gathering{{}, replicas.size()});
   auto finish = [all, answer](const reply& part) mutable {
     all->whole.number += part.number;
-    if (part.status != errc::ok)
+    if (part.status != errc::ok) {
       all->whole.status = part.status;
+      all->whole.value = part.value;
+    }
     if (--all->missing == 0)
       answer.deliver(std::move(all->whole));
   };
@@ -527,8 +530,13 @@ void node_state::complete(const std::shared_ptr<node_report>& result,
   auto replicas = replicas_of({});
   auto missing = std::make_shared<std::size_t>(1 + replicas.size());
   auto done = [result, answer, missing]() mutable {
-    if (--*missing == 0)
-      answer.deliver(std::move(*result));
+    if (--*missing != 0)
+      return;
+    std::sort(result->replicas.begin(), result->replicas.end(),
+              [](const replica_report& a, const replica_report& b) {
+                return std::tie(a.space, a.shard) < std::tie(b.space, b.shard);
+              });
+    answer.deliver(std::move(*result));
   };
   auto fail = [result, done](const caf::error& error) mutable {
     result->status = code_of(error);

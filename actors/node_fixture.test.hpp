@@ -45,8 +45,9 @@ inline config::node_options options_in(const directory& where) {
   return options;
 }
 
-inline std::unique_ptr<node> start(const config::node_options& options) {
-  auto started = node::start(options);
+inline std::unique_ptr<node> start(const config::node_options& options,
+                                   const replica_resolvers& resolvers = {}) {
+  auto started = node::start(options, resolvers);
   if (!started)
     FAIL(started.error().to_string());
   return std::move(*started);

@@ -1,6 +1,8 @@
 #include "actors/replica_actor.hpp"
 
 #include "actors/clock.hpp"
+#include "actors/replica/question.hpp"
+#include "config/diagnostic.hpp"
 #include "consensus/placement/slots.hpp"
 #include "crdt/digest.hpp"
 
@@ -41,32 +43,45 @@ bool is_offered(operation op) {
          || op == operation::erase || op == operation::increment;
 }
 
-// What a key shows as a plain value.
-reply read_plain(const replica::core& from, const std::string& key,
-                 bool with_value) {
-  using namespace replica;
-  const auto* found = from.state().find(key);
-  auto type = type_of(found);
-  if (type == value_type::none)
-    return refuse(errc::not_found);
+reply reply_of(replica::plain_value shown, operation op) {
+  if (shown.code != errc::ok)
+    return refuse(shown.code);
   reply answer;
-  if (type == value_type::counter)
-    answer.value = to_text(sum_of(*found->find(fact_kind::counter)));
-  else if (type == value_type::text)
-    answer.value = latest(*found->find(fact_kind::text)).value;
-  else
-    return refuse(errc::wrong_type);
   answer.found = true;
-  answer.number = static_cast<std::int64_t>(answer.value.size());
-  if (!with_value)
-    answer.value.clear();
+  answer.number = static_cast<std::int64_t>(shown.value.size());
+  if (op == operation::get)
+    answer.value = std::move(shown.value);
   return answer;
 }
+
+// The answers of a batch: beyond what the client takes they are `busy`.
+class answer_list {
+public:
+  answer_list(std::size_t count, std::uint64_t budget) : budget_{budget} {
+    answers_.reserve(count);
+  }
+
+  void add(reply one) {
+    used_ += one.value.size();
+    if (used_ > budget_)
+      one = refuse(errc::busy);
+    answers_.push_back({one.status, std::move(one.value)});
+  }
+
+  [[nodiscard]] std::vector<batch_answer> take() && {
+    return std::move(answers_);
+  }
+
+private:
+  std::vector<batch_answer> answers_;
+  std::uint64_t budget_;
+  std::uint64_t used_ = 0;
+};
 
 reply execute(replica::core& on, const replica::moment& now, operation op,
               const std::string& key, std::string value, std::int64_t delta) {
   if (!changes(op))
-    return read_plain(on, key, op == operation::get);
+    return reply_of(replica::read_plain(on, key), op);
   auto how = on.writer(now);
   if (!how)
     return refuse(how.code(), how.error().message());
@@ -83,6 +98,22 @@ reply execute(replica::core& on, const replica::moment& now, operation op,
       answer.status = sum.code();
   }
   return answer;
+}
+
+// Lets another node answer a read of plain values, which `take` gets.
+void forward(job& what, std::vector<std::string> keys,
+             std::function<void(std::vector<replica::plain_value>)> take) {
+  const auto count = keys.size();
+  what.question = [keys = std::move(keys)] {
+    return encode(replica::question{.words = keys});
+  };
+  what.take_answer = [count, take = std::move(take)](std::string_view bytes) {
+    auto values = replica::decode_plain_values(bytes);
+    if (!values || values->size() != count)
+      return false;
+    take(std::move(*values));
+    return true;
+  };
 }
 
 milliseconds steady_deadline(const request_header& header) {
@@ -105,6 +136,18 @@ replica::core_options core_options_of(const config::node_options& all,
   return result;
 }
 
+replica::stale_reads when_stale(config::stale_read how) {
+  switch (how) {
+    case config::stale_read::wait:
+      return replica::stale_reads::wait;
+    case config::stale_read::forward:
+      return replica::stale_reads::forward;
+    case config::stale_read::refuse:
+      break;
+  }
+  return replica::stale_reads::refuse;
+}
+
 struct replica_state {
   using self_pointer = actor_pointer<replica_actor, replica_state>;
 
@@ -123,6 +166,7 @@ struct replica_state {
   caf::result<replica_verdict> verify();
   caf::result<reply> resolve();
   void submit(job what);
+  [[nodiscard]] bool may_forward(operation op) const;
 
   self_pointer self = nullptr;
   std::shared_ptr<replica_access> access;
@@ -138,6 +182,12 @@ struct replica_state {
 void replica_state::submit(job what) {
   static_cast<void>(access->at(shard).submit(std::move(what)));
   step();
+}
+
+bool replica_state::may_forward(operation op) const {
+  return !changes(op)
+         && access->at(shard).options().when_stale
+              == replica::stale_reads::forward;
 }
 
 void replica_state::step() {
@@ -181,20 +231,24 @@ caf::result<reply> replica_state::apply(request& what) {
     return refuse(errc::bad_argument, no_lifetime);
   auto answer = make_promise<reply>(self);
   auto result = std::make_shared<reply>();
-  submit(
-    {.changes = changes(what.op),
-     .bytes = what.key.size() + what.value.size(),
-     .deadline = steady_deadline(what.header),
-     .run =
-       [result, op = what.op, key = std::move(what.key),
-        value = std::move(what.value),
-        delta = what.delta](replica::core& on, const replica::moment& now) {
-         *result = execute(on, now, op, key, value, delta);
-       },
-     .finish =
-       [result, answer](errc code) mutable {
-         answer.deliver(code == errc::ok ? std::move(*result) : refuse(code));
-       }});
+  job wanted{.changes = changes(what.op),
+             .bytes = what.key.size() + what.value.size(),
+             .deadline = steady_deadline(what.header),
+             .finish = [result, answer](errc code) mutable {
+               answer.deliver(code == errc::ok ? std::move(*result)
+                                               : refuse(code));
+             }};
+  if (may_forward(what.op))
+    forward(wanted, {what.key},
+            [result, op = what.op](std::vector<replica::plain_value> values) {
+              *result = reply_of(std::move(values.front()), op);
+            });
+  wanted.run = [result, op = what.op, key = std::move(what.key),
+                value = std::move(what.value), delta = what.delta](
+                 replica::core& on, const replica::moment& now) {
+    *result = execute(on, now, op, key, value, delta);
+  };
+  submit(std::move(wanted));
   return answer;
 }
 
@@ -214,28 +268,37 @@ caf::result<batch_reply> replica_state::apply(batch_request& what) {
     return refused;
   auto answer = make_promise<batch_reply>(self);
   auto result = std::make_shared<batch_reply>();
-  submit({.changes = changes(what.op),
-          .bytes = bytes,
-          .deadline = steady_deadline(what.header),
-          .run =
-            [result, op = what.op, items = std::move(what.items),
-             budget = what.reply_budget_bytes](replica::core& on,
-                                               const replica::moment& now) {
-              std::uint64_t used = 0;
-              for (const auto& item : items) {
-                auto one = execute(on, now, op, item.key, item.value, 0);
-                used += one.value.size();
-                if (used > budget)
-                  one = refuse(errc::busy);
-                result->answers.push_back({one.status, std::move(one.value)});
-              }
-            },
-          .finish =
-            [result, answer](errc code) mutable {
-              if (code != errc::ok)
-                *result = batch_reply{code, {}};
-              answer.deliver(std::move(*result));
-            }});
+  job wanted{.changes = changes(what.op),
+             .bytes = bytes,
+             .deadline = steady_deadline(what.header),
+             .finish = [result, answer](errc code) mutable {
+               if (code != errc::ok)
+                 *result = batch_reply{code, {}};
+               answer.deliver(std::move(*result));
+             }};
+  const auto budget = what.reply_budget_bytes;
+  if (may_forward(what.op)) {
+    std::vector<std::string> keys;
+    keys.reserve(what.items.size());
+    for (const auto& item : what.items)
+      keys.push_back(item.key);
+    forward(
+      wanted, std::move(keys),
+      [result, op = what.op, budget](std::vector<replica::plain_value> values) {
+        answer_list answers{values.size(), budget};
+        for (auto& one : values)
+          answers.add(reply_of(std::move(one), op));
+        result->answers = std::move(answers).take();
+      });
+  }
+  wanted.run = [result, op = what.op, items = std::move(what.items),
+                budget](replica::core& on, const replica::moment& now) {
+    answer_list answers{items.size(), budget};
+    for (const auto& item : items)
+      answers.add(execute(on, now, op, item.key, item.value, 0));
+    result->answers = std::move(answers).take();
+  };
+  submit(std::move(wanted));
   return answer;
 }
 
@@ -276,18 +339,18 @@ caf::result<reply> replica_state::resolve() {
   submit({.changes = true,
           .deadline = replica_now().steady + comparison_patience,
           .run =
-            [result](replica::core& on, const replica::moment& now) {
+            [result, resolver = access->at(shard).options().resolver](
+              replica::core& on, const replica::moment& now) {
               auto how = on.writer(now);
               if (!how) {
                 *result = refuse(how.code(), how.error().message());
                 return;
               }
-              auto resolved =
-                replica::resolve(*how, crdt::last_writer_wins<std::string>());
+              auto resolved = replica::resolve(*how, resolver);
               if (resolved)
                 result->number = static_cast<std::int64_t>(*resolved);
               else
-                result->status = resolved.code();
+                *result = refuse(resolved.code(), resolved.error().message());
             },
           .finish =
             [result, answer](errc code) mutable {
@@ -340,6 +403,7 @@ replica_actor::behavior_type behavior(replica_state::self_pointer self) {
       result.incarnation = shown.self.incarnation;
       result.keys = shown.keys;
       result.facts = shown.facts;
+      result.fact_bytes = shown.fact_bytes;
       result.recorded = shown.recorded;
       result.buffered = shown.buffered;
       result.messages_sent = shown.messages_sent;
@@ -380,12 +444,21 @@ replica::moment replica_now() {
 }
 
 expected<std::shared_ptr<replica_access>>
-replica_access::open(const config::node_options& options) {
+replica_access::open(const config::node_options& options,
+                     const replica_resolvers& resolvers) {
+  auto known = resolvers;
+  known.try_emplace("last", crdt::last_writer_wins<std::string>());
   auto result = std::make_shared<replica_access>();
   std::vector<shard_name> shards;
   for (const auto& space : options.namespaces) {
     if (!space.replicated())
       continue;
+    if (!known.contains(space.resolver))
+      return failure{errc::config, "namespace " + config::quote(space.name)
+                                     + ": resolver "
+                                     + config::quote(space.resolver)
+                                     + " is not known to this program: use "
+                                       "last, or hand yours to node::start"};
     result->spaces_.emplace(space.name, space);
     for (std::uint32_t i = 0; i < space.shards; ++i)
       shards.push_back({space.name, i});
@@ -402,13 +475,12 @@ replica_access::open(const config::node_options& options) {
   result->files_ = std::move(*files);
   for (const auto& name : shards) {
     const auto& space = result->spaces_.find(name.space)->second;
-    auto made = replica::service::open(
-      {.name = name,
-       .core = core_options_of(options, space),
-       .when_stale = space.stale_reads == config::stale_read::wait
-                       ? replica::stale_reads::wait
-                       : replica::stale_reads::refuse},
-      *result->files_, replica_now());
+    auto made =
+      replica::service::open({.name = name,
+                              .core = core_options_of(options, space),
+                              .when_stale = when_stale(space.stale_reads),
+                              .resolver = known.at(space.resolver)},
+                             *result->files_, replica_now());
     if (!made)
       return made.error();
     result->services_[name] = std::move(*made);

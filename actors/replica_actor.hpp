@@ -19,6 +19,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/replica/service.hpp"
+#include "actors/replica_resolvers.hpp"
 #include "config/node_options.hpp"
 
 #include <map>
@@ -35,9 +36,10 @@ namespace neuroplex::actors {
 class replica_access {
 public:
   /// Opens the disk and all replicas; null when no namespace has any. As
-  /// replica::disk::open.
+  /// replica::disk::open; `config` for a resolver that is in no table.
   static expected<std::shared_ptr<replica_access>>
-  open(const config::node_options& options);
+  open(const config::node_options& options,
+       const replica_resolvers& resolvers = {});
 
   /// The settings of a namespace of replicas; null for any other.
   [[nodiscard]] const config::namespace_options*

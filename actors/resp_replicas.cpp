@@ -1,6 +1,6 @@
 #include "actors/resp_replicas.hpp"
 
-#include "actors/replica/redis_commands.hpp"
+#include "actors/replica/question.hpp"
 #include "actors/resp/command.hpp"
 #include "actors/resp/service.hpp"
 #include "actors/resp/text.hpp"
@@ -112,8 +112,9 @@ void resp_replicas::submit(resp::owner_id owner, resp::remote_command command,
   const auto* settings = access_->find(space);
   if (settings == nullptr)
     return completion({errc::not_found, {}});
-  if (resp::lower_copy(command.arguments[0]).starts_with("session.")
-      && settings->shards != 1)
+  const auto of_session =
+    resp::lower_copy(command.arguments[0]).starts_with("session.");
+  if (of_session && settings->shards != 1)
     return completion(
       {errc::ok, error_bytes(protocol, "ERR a session has a token where the "
                                        "namespace has shards=1")});
@@ -127,6 +128,17 @@ void resp_replicas::submit(resp::owner_id owner, resp::remote_command command,
   what.deadline = replica_now().steady + milliseconds{request_ms_};
   if (nature.after)
     what.after = std::move(*nature.after);
+  if (settings->stale_reads == config::stale_read::forward && !nature.changes
+      && !of_session) {
+    what.question = [asked =
+                       replica::question{protocol, shown, command.arguments}] {
+      return encode(asked);
+    };
+    what.take_answer = [output](std::string_view reply) {
+      output->append(reply);
+      return !reply.empty();
+    };
+  }
   what.run = [output, shown, protocol, words = std::move(command.arguments)](
                replica::core& on, const replica::moment& now) {
     replica::execute(on, now, words, shown, protocol, *output);

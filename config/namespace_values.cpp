@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view form =
   "NAME:policy=P:priority=CLASS:quota=SIZE:ttl=TIME:compression=MODE:"
   "share_from=SIZE:consistency=LEVEL:staleness=TIME:stale_reads=HOW:"
-  "concurrent=WHICH:shards=N";
+  "concurrent=WHICH:resolver=NAME:shards=N";
 
 // The row of a table would read these values in the same way.
 constexpr setting quota_range{.name = "namespaces.quota_bytes",
@@ -104,12 +104,12 @@ expected<void> set_consistency(namespace_options& space,
 
 expected<void> set_stale_reads(namespace_options& space,
                                std::string_view name) {
-  for (auto each : {stale_read::wait, stale_read::refuse})
+  for (auto each : {stale_read::wait, stale_read::forward, stale_read::refuse})
     if (name == to_string(each)) {
       space.stale_reads = each;
       return {};
     }
-  return expected_text("wait or refuse");
+  return expected_text("wait, forward or refuse");
 }
 
 expected<void> set_concurrent(namespace_options& space, std::string_view name) {
@@ -121,6 +121,21 @@ expected<void> set_concurrent(namespace_options& space, std::string_view name) {
   return expected_text("last or all");
 }
 
+// A name that needs no escape, wherever it is written.
+bool is_resolver_name(std::string_view name) {
+  constexpr std::size_t longest = 64;
+  return !name.empty() && name.size() <= longest
+         && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-")
+              == std::string_view::npos;
+}
+
+expected<void> set_resolver(namespace_options& space, std::string_view name) {
+  if (!is_resolver_name(name))
+    return expected_text("a name of a-z, 0-9, _ and -");
+  space.resolver = name;
+  return {};
+}
+
 // Settings that replicas alone have, as the command line writes them.
 std::string display_replicas(const namespace_options& space) {
   if (!space.replicated())
@@ -128,6 +143,7 @@ std::string display_replicas(const namespace_options& space) {
   return ":staleness=" + std::to_string(space.staleness_ms)
          + ":stale_reads=" + std::string{to_string(space.stale_reads)}
          + ":concurrent=" + std::string{to_string(space.concurrent)}
+         + ":resolver=" + space.resolver
          + ":shards=" + std::to_string(space.shards);
 }
 
@@ -137,6 +153,7 @@ std::string file_replicas(const namespace_options& space) {
   return ",\n     \"staleness_ms\": " + std::to_string(space.staleness_ms)
          + ", \"stale_reads\": \"" + std::string{to_string(space.stale_reads)}
          + "\", \"concurrent\": \"" + std::string{to_string(space.concurrent)}
+         + "\", \"resolver\": \"" + space.resolver
          + "\", \"shards\": " + std::to_string(space.shards);
 }
 
@@ -186,6 +203,8 @@ expected<void> set_namespace_field(namespace_options& space,
     return set_stale_reads(space, value);
   if (key == "concurrent")
     return set_concurrent(space, value);
+  if (key == "resolver")
+    return set_resolver(space, value);
   if (key == "staleness" || key == "staleness_ms") {
     auto time = read_number(staleness_range, value);
     if (!time)
@@ -269,7 +288,8 @@ bool are_namespaces(const std::vector<namespace_options>& spaces) {
            && is_share_from(each.settings.share_from)
            && each.consistency <= consistency_level::bounded_staleness
            && each.staleness_ms >= staleness_range.least
-           && each.staleness_ms <= staleness_range.most && each.shards >= 1
+           && each.staleness_ms <= staleness_range.most
+           && is_resolver_name(each.resolver) && each.shards >= 1
            && each.shards <= max_replica_shards
            && each.settings.quota_bytes <= quota_range.most
            && each.settings.default_ttl_ms >= 0

@@ -20,10 +20,10 @@
 namespace neuroplex::config {
 
 /// The keys of one namespace in a configuration file.
-inline constexpr std::array<std::string_view, 12> namespace_keys{
-  "name",           "policy",      "priority",   "quota_bytes",
-  "default_ttl_ms", "compression", "share_from", "consistency",
-  "staleness_ms",   "stale_reads", "concurrent", "shards"};
+inline constexpr std::array<std::string_view, 13> namespace_keys{
+  "name",        "policy",     "priority",    "quota_bytes",  "default_ttl_ms",
+  "compression", "share_from", "consistency", "staleness_ms", "stale_reads",
+  "concurrent",  "resolver",   "shards"};
 
 /// The policies that a namespace can have.
 inline constexpr auto namespace_policies = memory::store_policy_names;
@@ -53,7 +53,8 @@ choice_text(std::span<const std::string_view> choices);
 
 /// Reads "NAME:policy=lru:priority=general:quota=64M:ttl=10m:compression=off:
 /// share_from=0:consistency=single_copy"; what is left out keeps its default.
-/// Of replicas also "staleness=1s:stale_reads=wait:concurrent=last:shards=1".
+/// Of replicas also "staleness=1s:stale_reads=wait:concurrent=last:
+/// resolver=last:shards=1".
 /// A name with a colon or a comma needs the file.
 [[nodiscard]] expected<namespace_options>
 parse_namespace(std::string_view text);

@@ -91,7 +91,15 @@ std::string_view to_string(consistency_level value) noexcept {
 }
 
 std::string_view to_string(stale_read value) noexcept {
-  return value == stale_read::wait ? "wait" : "refuse";
+  switch (value) {
+    case stale_read::wait:
+      return "wait";
+    case stale_read::forward:
+      return "forward";
+    case stale_read::refuse:
+      return "refuse";
+  }
+  return "invalid";
 }
 
 std::string_view to_string(concurrent_writes value) noexcept {

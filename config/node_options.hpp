@@ -127,8 +127,9 @@ enum class consistency_level : std::uint8_t {
 
 /// What becomes of a read that would be older than its namespace promises.
 enum class stale_read : std::uint8_t {
-  wait,   ///< it waits until it is fresh enough, or its time is over
-  refuse, ///< it is refused at once
+  wait,    ///< it waits until it is fresh enough, or its time is over
+  forward, ///< another node that is fresh enough answers it
+  refuse,  ///< it is refused at once
 };
 
 /// What a register shows when it was written at the same time at two nodes.
@@ -380,11 +381,15 @@ struct namespace_options {
   /// Of bounded_staleness: 10 to 600000 ms; 1000.
   std::uint32_t staleness_ms = 1'000;
 
-  /// Of bounded_staleness: wait or refuse; wait.
+  /// Of bounded_staleness: wait, forward or refuse; wait.
   stale_read stale_reads = stale_read::wait;
 
   /// last or all; last.
   concurrent_writes concurrent = concurrent_writes::last;
+
+  /// Which function of the program resolves what was written at the same time,
+  /// by its name (`node::start`); last.
+  std::string resolver = "last";
 
   /// Parts with an actor each, for good: 1 to max_replica_shards, 1 when
   /// causal, since causality crosses keys; 1.

@@ -499,8 +499,9 @@ constexpr std::array setting_rows{
       "inference or critical, MODE is off or adaptive, LEVEL is single_copy, "
       "sequential, linearizable, eventual, causal or bounded_staleness, 0 "
       "means no quota, no lifetime and nothing shared; the last three levels "
-      "also have staleness=TIME:stale_reads=HOW:concurrent=WHICH:shards=N, "
-      "where HOW is wait or refuse and WHICH is last or all",
+      "also have staleness=TIME:stale_reads=HOW:concurrent=WHICH:"
+      "resolver=NAME:shards=N, where HOW is wait, forward or refuse and WHICH "
+      "is last or all",
     .doc = "Namespaces that are set up as the node starts",
     .accepts = is_namespace_list,
     NEUROPLEX_FIELD(namespaces)},

@@ -310,14 +310,15 @@ TEST_CASE("agreement is refused where it cannot work", "[config]") {
 TEST_CASE("replicas are refused where they cannot work", "[config]") {
   node_options options;
   auto space = parse_namespace(
-    "shared:consistency=bounded_staleness:staleness=250ms:stale_reads=refuse:"
-    "concurrent=all:shards=4");
+    "shared:consistency=bounded_staleness:staleness=250ms:stale_reads=forward:"
+    "concurrent=all:resolver=longest:shards=4");
   REQUIRE(space);
   CHECK(space->replicated());
   CHECK_FALSE(space->agreed());
   CHECK(space->staleness_ms == 250);
-  CHECK(space->stale_reads == stale_read::refuse);
+  CHECK(space->stale_reads == stale_read::forward);
   CHECK(space->concurrent == concurrent_writes::all);
+  CHECK(space->resolver == "longest");
   CHECK(space->shards == 4);
   auto again = parse_namespaces(display_namespaces({*space}));
   REQUIRE(again);
@@ -339,6 +340,7 @@ TEST_CASE("replicas are refused where they cannot work", "[config]") {
   CHECK(complaint().starts_with("namespaces: shared: ttl=1"));
   for (const auto* wrong :
        {"s:shards=0", "s:shards=65", "s:staleness=9ms", "s:concurrent=some",
-        "s:stale_reads=never", "s:consistency=casual"})
+        "s:stale_reads=never", "s:resolver=", "s:resolver=Mine",
+        "s:consistency=casual"})
     CHECK_FALSE(parse_namespace(wrong));
 }

@@ -78,6 +78,40 @@ void core::freshen(const moment& now) {
   }
 }
 
+bool core::reaches(std::uint32_t node) const {
+  auto found = peers_.find(node);
+  return found != peers_.end() && found->second.connected;
+}
+
+std::optional<std::uint32_t> core::reached_after(std::uint32_t node) const {
+  for (auto at = peers_.upper_bound(node); at != peers_.end(); ++at)
+    if (at->second.connected)
+      return at->first;
+  return std::nullopt;
+}
+
+void core::put_question(std::uint32_t node, std::uint64_t token,
+                        std::string question) {
+  send(node, {.kind = frame_kind::question,
+              .token = token,
+              .body = std::move(question)});
+}
+
+std::vector<forwarded_read> core::take_questions() {
+  return std::exchange(questions_, {});
+}
+
+void core::answer_question(const forwarded_read& what,
+                           std::optional<std::string> answer) {
+  send(what.node, {.kind = frame_kind::answered,
+                   .token = what.token,
+                   .body = std::move(answer)});
+}
+
+std::vector<forwarded_read> core::take_answers() {
+  return std::exchange(answers_, {});
+}
+
 // -- the disk -----------------------------------------------------------------
 
 void core::add_record(record_kind kind, std::uint64_t number,
@@ -386,6 +420,12 @@ expected<void> core::receive(std::uint32_t node, std::string_view bytes,
       }
       case frame_kind::compared:
         take_comparison(node, *what);
+        return {};
+      case frame_kind::question:
+        questions_.push_back({node, what->token, std::move(what->body)});
+        return {};
+      case frame_kind::answered:
+        answers_.push_back({node, what->token, std::move(what->body)});
         return {};
     }
     return refused(errc::protocol, "an unknown kind");
@@ -706,6 +746,7 @@ core_status core::status(const moment& now) const {
   result.self = self_;
   result.keys = state_.keys().size();
   result.facts = state_.facts();
+  result.fact_bytes = state_.bytes();
   result.recorded = synchronizer_.recorded();
   result.buffered = synchronizer_.buffered();
   for (const auto& [node, peer] : peers_) {

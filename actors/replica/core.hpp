@@ -98,6 +98,13 @@ struct recovered_state {
   from_snapshot(std::string_view bytes);
 };
 
+/// A read that travels, or its answer.
+struct forwarded_read {
+  std::uint32_t node = 0; ///< that asks, or has answered
+  std::uint64_t token = 0;
+  std::optional<std::string> body{};
+};
+
 struct outgoing_message {
   std::uint32_t to = 0;
   std::string bytes{};
@@ -125,6 +132,7 @@ struct core_status {
   crdt::replica_id self{};
   std::size_t keys = 0;
   std::size_t facts = 0;
+  std::uint64_t fact_bytes = 0; ///< of shard_state::bytes
   std::uint64_t recorded = 0;
   std::size_t buffered = 0;
   std::uint64_t messages_sent = 0;
@@ -173,6 +181,28 @@ public:
 
   /// Asks all peers how fresh this replica is, unless that is under way.
   void freshen(const moment& now);
+
+  /// Whether a node can be told something now.
+  [[nodiscard]] bool reaches(std::uint32_t node) const;
+
+  /// The next node after `node` that can be told something; 0 is before all.
+  [[nodiscard]] std::optional<std::uint32_t>
+  reached_after(std::uint32_t node) const;
+
+  /// Sends a read to a node that `reaches`; its answer has the token.
+  void put_question(std::uint32_t node, std::uint64_t token,
+                    std::string question);
+
+  /// Reads of other nodes, to be answered by `answer_question`.
+  [[nodiscard]] std::vector<forwarded_read> take_questions();
+
+  /// Without an `answer`: this replica is too old for it as well, or it is no
+  /// read.
+  void answer_question(const forwarded_read& what,
+                       std::optional<std::string> answer);
+
+  /// What came of `put_question`.
+  [[nodiscard]] std::vector<forwarded_read> take_answers();
 
   /// True when all that a session has seen is here.
   [[nodiscard]] bool has_seen(const crdt::causal_context& session) const {
@@ -306,6 +336,8 @@ private:
   std::deque<unwritten> unwritten_;
   std::vector<record> records_;
   std::vector<outgoing_message> messages_;
+  std::vector<forwarded_read> questions_;
+  std::vector<forwarded_read> answers_;
   std::optional<open_comparison> comparison_;
   frame_packer packer_;
   milliseconds next_digest_{};

@@ -74,6 +74,42 @@ TEST_CASE("a register shows its last write, or all that were concurrent") {
   CHECK(all.ask(2, {"GET", "r"}, concurrent_values::all) == "$4\r\nlate\r\n");
 }
 
+TEST_CASE("a resolution that fails has changed nothing") {
+  world all{2};
+  all.cut(1, 2);
+  for (const auto* key : {"a", "b"})
+    for (std::uint32_t id = 1; id <= 2; ++id)
+      CHECK(all.ask(id, {"SET", key, "of " + std::to_string(id)}) == "+OK\r\n");
+  all.heal();
+  REQUIRE(all.settle());
+  const auto before = all.at(1).state().digest();
+  auto how = all.at(1).writer(all.now());
+  REQUIRE(how);
+  auto calls = 0;
+  auto resolved = resolve(*how, [&](const auto&) {
+    return std::string(++calls == 2 ? limits::max_value_bytes + 1 : 1, 'x');
+  });
+  CHECK(resolved.code() == errc::value_size);
+  resolved = resolve(
+    *how, [](const auto&) -> std::string { throw std::runtime_error{"no"}; });
+  CHECK(resolved.code() == errc::internal);
+  CHECK(all.at(1).state().digest() == before);
+  // All of them, in the order of their times.
+  resolved = resolve(*how, [](const auto& versions) {
+    std::string result;
+    for (const auto& one : versions)
+      result += one.value + ';';
+    return result;
+  });
+  REQUIRE(resolved);
+  CHECK(*resolved == 2);
+  all.at(1).take_turn();
+  REQUIRE(all.settle());
+  for (std::uint32_t id = 1; id <= 2; ++id)
+    CHECK(all.ask(id, {"GET", "a"}, concurrent_values::all)
+          == "$10\r\nof 1;of 2;\r\n");
+}
+
 TEST_CASE("of two types written at once one counts, until it is resolved") {
   world all{2};
   all.cut(1, 2);

@@ -24,6 +24,13 @@ failure malformed(const std::string& what) {
                             + ": nothing was applied; find out who sent it"};
 }
 
+bool take_mark(crdt::decoder& in) {
+  auto mark = in.take_byte();
+  if (mark > 1)
+    in.fail("a replica message with an odd mark");
+  return mark == 1;
+}
+
 // Nothing is written as no bytes.
 template <class T>
 expected<std::optional<T>> read_part(crdt::decoder& in) {
@@ -51,6 +58,9 @@ std::string encode(const frame& what) {
   out.put_byte(what.knows ? 1 : 0);
   if (what.knows)
     what.knows->write(out);
+  out.put_byte(what.body ? 1 : 0);
+  if (what.body)
+    out.put_bytes(*what.body);
   return out.finish(crdt::kind_of(kind_text));
 }
 
@@ -75,11 +85,10 @@ expected<frame> decode(std::string_view bytes) {
   if (!digest)
     return digest.error();
   result.digest = std::move(*digest);
-  auto knows = in.take_byte();
-  if (knows > 1)
-    in.fail("a replica message with an odd mark");
-  if (knows == 1)
+  if (take_mark(in))
     result.knows = crdt::causal_context::read(in);
+  if (take_mark(in))
+    result.body = std::string{in.take_bytes()};
   if (auto read = in.finish(); !read)
     return read.error();
   return result;

@@ -33,22 +33,28 @@ enum class frame_kind : std::uint8_t {
   probed,      ///< those up to `last`
   compare,     ///< my digest: where do we differ?
   compared,    ///< mine, and the facts that you lack
+  question,    ///< a read that the sender is too old for
+  answered,    ///< its answer; without one, the receiver is too old as well
 };
 
 inline constexpr std::uint8_t frame_kind_count =
-  static_cast<std::uint8_t>(frame_kind::compared) + 1;
+  static_cast<std::uint8_t>(frame_kind::answered) + 1;
 
 struct frame {
   frame_kind kind = frame_kind::deltas;
   crdt::replica_id from{};
   std::uint64_t first = 0;
   std::uint64_t last = 0;
-  std::uint64_t token = 0; ///< of a probe or comparison, repeated in the answer
+  /// Of a probe, comparison or question; repeated in the answer.
+  std::uint64_t token = 0;
   std::optional<fact_delta> delta{};
   std::optional<crdt::state_digest> digest{};
 
   /// What the sender knew as it made these changes, where causality counts.
   std::optional<crdt::causal_context> knows{};
+
+  /// A question, or its answer.
+  std::optional<std::string> body{};
 };
 
 [[nodiscard]] std::string encode(const frame& what);

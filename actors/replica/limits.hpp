@@ -37,6 +37,9 @@ inline constexpr std::uint64_t counters_ahead = std::uint64_t{1} << 20;
 /// Requests that wait for others: for the disk, or for fresher state.
 inline constexpr std::size_t max_waiting = 65'536;
 
+/// Words, or keys, of a read that another node answers.
+inline constexpr std::size_t max_question_words = 8'192;
+
 /// Differing keys that a comparison of two nodes names.
 inline constexpr std::size_t max_named_keys = 64;
 

@@ -1,5 +1,7 @@
 #include "actors/replica/service.hpp"
 
+#include "actors/replica/question.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -11,6 +13,8 @@ service::open(const service_options& options, disk& files, const moment& now) {
   // than ever before. One that is met all the same is renewed by the core.
   auto incarnation = static_cast<std::uint32_t>(now.unix_time.count() / 1'000);
   std::unique_ptr<service> result{new service{options, files, incarnation}};
+  // Answers to questions of the life before fit none of this one.
+  result->last_token_ = static_cast<std::uint64_t>(now.unix_time.count()) << 20;
   result->step(now);
   auto written = files.write_waiting();
   if (!written)
@@ -49,7 +53,10 @@ bool service::run_or_block(job& what, const moment& now) {
     core_.freshen(now);
     if (options_.when_stale == stale_reads::wait || !what.after.empty())
       return false;
-    what.finish(errc::unavailable);
+    if (options_.when_stale == stale_reads::forward && what.question)
+      ask_next({.what = std::move(what)}, now);
+    else
+      what.finish(errc::unavailable);
     return true;
   }
   what.run(core_, now);
@@ -66,6 +73,56 @@ bool service::run_or_block(job& what, const moment& now) {
   return true;
 }
 
+// Asks the first node after the one that was asked before that can be reached.
+void service::ask_next(asked_job what, const moment& now) {
+  auto node = core_.reached_after(what.node);
+  if (!node)
+    return what.what.finish(errc::unavailable);
+  what.node = *node;
+  what.token = ++last_token_;
+  what.sent_at = now.steady;
+  core_.put_question(*node, what.token, what.what.question());
+  asked_.push_back(std::move(what));
+}
+
+void service::answer_others(const moment& now) {
+  for (const auto& one : core_.take_questions()) {
+    auto here = one.body && core_.fresh(now) ? answer(core_, now, *one.body)
+                                             : std::nullopt;
+    core_.answer_question(one, std::move(here));
+  }
+}
+
+void service::take_answers(const moment& now) {
+  auto over = [&](std::list<asked_job>::iterator at, errc code) {
+    at->what.finish(code);
+    asked_.erase(at);
+  };
+  for (const auto& one : core_.take_answers()) {
+    auto at = std::find_if(asked_.begin(), asked_.end(), [&](const auto& each) {
+      return each.token == one.token && each.node == one.node;
+    });
+    if (at == asked_.end())
+      continue; // its time is over
+    if (one.body && at->what.take_answer(*one.body))
+      over(at, errc::ok);
+    else
+      at->sent_at = now.steady - options_.core.resend; // to the next
+  }
+  for (auto at = asked_.begin(); at != asked_.end();) {
+    auto next = std::next(at);
+    if (now.steady >= at->what.deadline) {
+      over(at, errc::unavailable);
+    } else if (!core_.reaches(at->node)
+               || now.steady - at->sent_at >= options_.core.resend) {
+      auto one = std::move(*at);
+      asked_.erase(at);
+      ask_next(std::move(one), now);
+    }
+    at = next;
+  }
+}
+
 bool service::step(const moment& now) {
   std::vector<job> arrived;
   {
@@ -74,6 +131,8 @@ bool service::step(const moment& now) {
     told_ = false;
   }
   core_.tick(now);
+  answer_others(now);
+  take_answers(now);
   for (auto at = blocked_.begin(); at != blocked_.end();)
     at = run_or_block(*at, now) ? blocked_.erase(at) : std::next(at);
   for (auto& one : arrived) {
@@ -126,6 +185,7 @@ void service::disk_failed(const std::string& why) {
 void service::drop_all() noexcept {
   blocked_.clear();
   held_.clear();
+  asked_.clear();
   std::lock_guard guard{mutex_};
   inbox_.clear();
 }
@@ -134,6 +194,9 @@ milliseconds service::next_due() const {
   auto due = core_.next_due();
   for (const auto& one : blocked_)
     due = std::min(due, one.deadline);
+  for (const auto& one : asked_)
+    due =
+      std::min({due, one.what.deadline, one.sent_at + options_.core.resend});
   if (!held_.empty())
     due = std::min(due, held_.front().what.deadline);
   return due;

@@ -3,7 +3,8 @@
 // Purpose: requests come from several threads and are executed in turns by one.
 // What all of a turn have changed is one record. A write is answered when that
 // record is on the disk, a read at once, unless the promise of its namespace
-// asks for more: then it waits for fresher state, or is refused.
+// asks for more: then it waits for fresher state, is answered by another node,
+// or is refused.
 //
 // Ownership and threads: refers to a disk that outlives it. `submit` may be
 // called by any thread; all else by one at a time.
@@ -22,14 +23,16 @@
 #include <list>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace neuroplex::replica {
 
 /// What becomes of a read that would be too old.
 enum class stale_reads : std::uint8_t {
-  wait,   ///< until it is fresh enough, or its time is over
-  refuse, ///< at once
+  wait,    ///< until it is fresh enough, or its time is over
+  forward, ///< to another node, one after the other until one is fresh
+  refuse,  ///< at once
 };
 
 struct job {
@@ -40,6 +43,10 @@ struct job {
   crdt::causal_context after{};
   /// Executes it; the answer stays inside until `finish`.
   std::function<void(core&, const moment&)> run{};
+  /// Of a read that another node may answer: the question for it, and what
+  /// takes its answer in the place of `run`. False: that is no answer.
+  std::function<std::string()> question{};
+  std::function<bool(std::string_view)> take_answer{};
   /// With ok: the answer may go. Else it was not executed, but for
   /// `unknown_outcome`.
   std::function<void(errc)> finish{};
@@ -49,6 +56,8 @@ struct service_options {
   shard_name name{};
   core_options core{};
   stale_reads when_stale = stale_reads::wait;
+  /// What an operator's wish to resolve applies.
+  text_resolver resolver = crdt::last_writer_wins<std::string>();
 };
 
 class service {
@@ -87,13 +96,21 @@ public:
 
   /// Jobs that wait for something.
   [[nodiscard]] std::size_t waiting() const noexcept {
-    return blocked_.size() + held_.size();
+    return blocked_.size() + held_.size() + asked_.size();
   }
 
 private:
   struct held_job {
     job what;
     std::uint64_t sequence = 0;
+  };
+
+  // Another node has its question.
+  struct asked_job {
+    job what;
+    std::uint64_t token = 0;
+    std::uint32_t node = 0;
+    milliseconds sent_at{};
   };
 
   service(const service_options& options, disk& files,
@@ -104,6 +121,9 @@ private:
   }
 
   bool run_or_block(job& what, const moment& now);
+  void answer_others(const moment& now);
+  void take_answers(const moment& now);
+  void ask_next(asked_job what, const moment& now);
   [[nodiscard]] bool may_run(const job& what, const moment& now) const;
   void release(const moment& now);
 
@@ -112,6 +132,8 @@ private:
   core core_;
   std::list<job> blocked_;   ///< wait for fresher state
   std::list<held_job> held_; ///< wait for the disk, in order
+  std::list<asked_job> asked_;
+  std::uint64_t last_token_ = 0;
   std::size_t turn_bytes_ = 0;
   bool wants_snapshot_ = false;
 

@@ -1,6 +1,6 @@
 #include "actors/replica/service.hpp"
 
-#include "actors/replica/redis_commands.hpp"
+#include "actors/replica/question.hpp"
 #include "memory/temporary_directory.test.hpp"
 
 #include <catch2/catch.hpp>
@@ -71,6 +71,13 @@ std::shared_ptr<asked> ask(service& replica, const command_words& words,
      .run =
        [result, words](core& on, const moment& now) {
          execute(on, now, words, concurrent_values::last, 2, *result->output);
+       },
+     .question =
+       [words] { return encode(question{.protocol = 2, .words = words}); },
+     .take_answer =
+       [result](std::string_view reply) {
+         result->output->append(reply);
+         return !reply.empty();
        },
      .finish = [result](errc code) { result->code = code; }}));
   return result;
@@ -149,6 +156,157 @@ TEST_CASE("a read that would be too old waits or is refused") {
   CHECK_FALSE(get->code);
   here->replica->step({start.steady + milliseconds{51}, start.unix_time});
   CHECK(get->code == errc::unavailable);
+}
+
+TEST_CASE("a read that would be too old is answered by a node that is not") {
+  temporary_directory where;
+  service_options options;
+  options.core.peers = {2, 3};
+  options.core.gives = promise::bounded_staleness;
+  options.core.staleness = milliseconds{100};
+  options.when_stale = stale_reads::forward;
+  auto here = open(where, options);
+  REQUIRE(here);
+  auto& asking = here->replica->replica();
+  asking.peer_met(2, start);
+  asking.peer_met(3, start);
+  // What node `from` says to node 1, or node 1 to it, is there at once.
+  std::map<std::uint32_t, core> others;
+  for (std::uint32_t id : {2U, 3U}) {
+    auto& one = others
+                  .try_emplace(id, core_options{.self = id, .peers = {1}},
+                               recovered_state{}, 5U)
+                  .first->second;
+    one.peer_met(1, start);
+    auto records = one.take_records();
+    one.written(records.back().sequence, start);
+    auto how = one.writer(start);
+    REQUIRE(how);
+    REQUIRE(set_text(*how, "k", "of node " + std::to_string(id)) == errc::ok);
+    static_cast<void>(one.take_messages());
+  }
+  auto deliver_questions = [&] {
+    std::vector<std::pair<std::uint32_t, forwarded_read>> result;
+    for (const auto& message : asking.take_messages()) {
+      auto& to = others.at(message.to);
+      CHECK(to.receive(1, message.bytes, start));
+      for (auto& one : to.take_questions())
+        result.emplace_back(message.to, std::move(one));
+    }
+    return result;
+  };
+  auto reply_of = [&](std::uint32_t id, const forwarded_read& asked,
+                      std::optional<std::string> body) {
+    auto& from = others.at(id);
+    static_cast<void>(from.take_messages());
+    from.answer_question(asked, std::move(body));
+    for (const auto& message : from.take_messages())
+      CHECK(asking.receive(id, message.bytes, start));
+    here->replica->step(start);
+  };
+
+  SECTION("by the first that is fresh") {
+    auto get = ask(*here->replica, {"GET", "k"});
+    here->replica->step(start);
+    auto asked = deliver_questions();
+    REQUIRE(asked.size() == 1);
+    REQUIRE(asked[0].first == 2);
+    CHECK_FALSE(get->code);
+    SECTION("which is not the first that is there") {
+      reply_of(2, asked[0].second, std::nullopt);
+      CHECK_FALSE(get->code);
+      asked = deliver_questions();
+      REQUIRE(asked.size() == 1);
+      REQUIRE(asked[0].first == 3);
+    }
+    SECTION("and not one that is lost meanwhile") {
+      asking.peer_lost(2);
+      here->replica->step(start);
+      asked = deliver_questions();
+      REQUIRE(asked.size() == 1);
+      REQUIRE(asked[0].first == 3);
+    }
+    auto id = asked[0].first;
+    reply_of(id, asked[0].second,
+             answer(others.at(id), start, *asked[0].second.body));
+    CHECK(get->code == errc::ok);
+    CHECK(get->reply() == "$9\r\nof node " + std::to_string(id) + "\r\n");
+    CHECK(here->replica->waiting() == 0);
+  }
+  SECTION("and refused when all are too old") {
+    auto get = ask(*here->replica, {"GET", "k"});
+    here->replica->step(start);
+    for (std::uint32_t id : {2U, 3U}) {
+      auto asked = deliver_questions();
+      REQUIRE(asked.size() == 1);
+      reply_of(id, asked[0].second, std::nullopt);
+    }
+    CHECK(get->code == errc::unavailable);
+    CHECK(get->reply().empty());
+  }
+  SECTION("within its time") {
+    auto get = ask(*here->replica, {"GET", "k"}, milliseconds{50});
+    here->replica->step(start);
+    auto asked = deliver_questions();
+    REQUIRE(asked.size() == 1);
+    here->replica->step({start.steady + milliseconds{51}, start.unix_time});
+    CHECK(get->code == errc::unavailable);
+    // An answer that comes later is for nobody.
+    reply_of(2, asked[0].second, "+late\r\n");
+    CHECK(get->reply().empty());
+  }
+  SECTION("but a write is done here") {
+    auto set = ask(*here->replica, {"SET", "k", "here"});
+    here->replica->step(start);
+    CHECK(deliver_questions().empty());
+    write(*here);
+    CHECK(set->code == errc::ok);
+  }
+}
+
+TEST_CASE("another node's question is answered when it is a read") {
+  temporary_directory where;
+  auto here = open(where);
+  REQUIRE(here);
+  auto& replica = here->replica->replica();
+  auto how = replica.writer(start);
+  REQUIRE(how);
+  REQUIRE(set_text(*how, "k", "v") == errc::ok);
+  REQUIRE(add_members(*how, "s", std::vector<std::string>{"m"}));
+  auto answered = [&](const question& what) {
+    return answer(replica, start, encode(what));
+  };
+  CHECK(answered({.protocol = 2, .words = {"GET", "k"}}) == "$1\r\nv\r\n");
+  CHECK(answered({.protocol = 3, .words = {"GET", "none"}}) == "_\r\n");
+  auto values = answered({.words = {"k", "none", "s"}});
+  REQUIRE(values);
+  auto decoded = decode_plain_values(*values);
+  REQUIRE(decoded);
+  CHECK(*decoded
+        == std::vector<plain_value>{
+          {errc::ok, "v"}, {errc::not_found, ""}, {errc::wrong_type, ""}});
+  for (const auto& words : std::vector<command_words>{{},
+                                                      {"GET"},
+                                                      {"GET", "k", "k"},
+                                                      {"SET", "k", "w"},
+                                                      {"SADD", "s", "n"},
+                                                      {"FLUSHDB"},
+                                                      {"SESSION.TOKEN"},
+                                                      {"SESSION.AFTER", "00"},
+                                                      {"SETNX", "k", "w"},
+                                                      {"NONSENSE"}})
+    CHECK_FALSE(answered({.protocol = 2, .words = words}));
+  CHECK_FALSE(
+    answered({.words = command_words(limits::max_question_words + 1, "k")}));
+  CHECK(answered({.words = command_words(limits::max_question_words, "k")}));
+  // Longer than a message.
+  REQUIRE(set_text(*how, "k", std::string(limits::part_bytes / 3, 'v'))
+          == errc::ok);
+  CHECK_FALSE(answered({.words = command_words(4, "k")}));
+  CHECK_FALSE(answered({.protocol = 2, .words = {"MGET", "k", "k", "k", "k"}}));
+  CHECK_FALSE(answer(replica, start, "what is this?"));
+  CHECK_FALSE(decode_question(encode(question{.protocol = 4, .words = {"x"}})));
+  CHECK(replica.state().keys().size() == 2);
 }
 
 TEST_CASE("what was written is there after a start, from log and snapshot") {

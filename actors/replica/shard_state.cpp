@@ -1,5 +1,7 @@
 #include "actors/replica/shard_state.hpp"
 
+#include "actors/replica/limits.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <utility>
@@ -29,6 +31,7 @@ const shard_state::entry* shard_state::find(std::string_view key) const {
 
 void shard_state::insert(const crdt::dot& made_by, fact what) {
   auto fingerprint = crdt::fingerprint_of(what);
+  bytes_ += what.key.size() + what.name.size() + what.value.size();
   auto key = keys_.try_emplace(std::move(what.key)).first;
   auto [where, first] =
     key->second.places.try_emplace({what.kind, std::move(what.name)});
@@ -48,9 +51,14 @@ shard_state::dot_map::iterator shard_state::erase(crdt::replica_id replica,
                                                   dot_map& dots,
                                                   dot_map::iterator which) {
   auto counter = which->first;
-  auto& [key, where, fingerprint] = which->second;
+  const auto key = which->second.key;
+  const auto where = which->second.where;
+  const auto fingerprint = which->second.fingerprint;
   std::erase_if(where->second, [&](const version& one) {
-    return one.made_by == crdt::dot{replica, counter};
+    if (one.made_by != crdt::dot{replica, counter})
+      return false;
+    bytes_ -= key->first.size() + where->first.name.size() + one.value.size();
+    return true;
   });
   auto& entry = key->second;
   if (where->second.empty()) {
@@ -157,6 +165,9 @@ fact_delta shard_state::collect(const change_batch& changes) const {
 // -- between replicas ---------------------------------------------------------
 
 expected<void> shard_state::check(const fact_delta& delta) const {
+  if (auto fits = context_.check_merge(delta.context(), limits::max_replicas);
+      !fits)
+    return fits;
   for (const auto& [made_by, what] : delta.facts()) {
     const auto* at = find(made_by);
     if (at != nullptr && at->fingerprint != crdt::fingerprint_of(what))

@@ -89,6 +89,12 @@ public:
     return fact_count_;
   }
 
+  /// Of the keys, names and values of all facts: a message that tells all has
+  /// at least as many.
+  [[nodiscard]] std::uint64_t bytes() const noexcept {
+    return bytes_;
+  }
+
   [[nodiscard]] const crdt::causal_context& context() const noexcept {
     return context_;
   }
@@ -178,6 +184,7 @@ private:
   std::map<std::pair<crdt::replica_id, std::uint64_t>, range_sum> sums_;
   crdt::causal_context context_;
   std::size_t fact_count_ = 0;
+  std::uint64_t bytes_ = 0;
 };
 
 } // namespace neuroplex::replica

@@ -1,6 +1,7 @@
 #include "actors/replica/values.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <limits>
 #include <tuple>
 
@@ -123,6 +124,32 @@ struct conflict {
   place where;
   bool hidden = false; // of a type that does not count
 };
+
+// The fact that stands for versions that were written at the same time.
+expected<fact> choose(const std::vector<version>& versions,
+                      const std::string& key, const place& where,
+                      const text_resolver& resolver) {
+  std::vector<crdt::version<std::string>> choice;
+  choice.reserve(versions.size());
+  for (const auto& one : versions)
+    choice.push_back({one.written, one.made_by.replica, one.value});
+  std::sort(choice.begin(), choice.end());
+  // A resolution is no newer than what it resolves.
+  fact result{.kind = where.kind,
+              .key = key,
+              .name = where.name,
+              .written = choice.back().timestamp};
+  try {
+    result.value = resolver(choice);
+  } catch (const std::exception& thrown) {
+    return failure{errc::internal,
+                   "replica: the resolver of this namespace failed: "
+                     + std::string{thrown.what()} + ": nothing was resolved"};
+  }
+  if (auto fits = crdt::codec<fact>::check(result); !fits)
+    return fits.error();
+  return result;
+}
 
 std::vector<conflict> conflicts_of(const shard_state& state) {
   std::vector<conflict> result;
@@ -343,24 +370,21 @@ expected<std::size_t> resolve(const write_context& how,
   auto conflicts = conflicts_of(how.state);
   if (auto code = room_for(how, conflicts.size()); code != errc::ok)
     return code;
+  // All are chosen before the first is written.
+  std::vector<fact> chosen;
   for (const auto& [key, where, hidden] : conflicts) {
-    auto versions = *how.state.find(key)->find(where.kind, where.name);
-    how.state.drop(key, where, how.changes);
     if (hidden)
       continue;
-    std::vector<crdt::version<std::string>> choice;
-    choice.reserve(versions.size());
-    for (auto& one : versions)
-      choice.push_back(
-        {one.written, one.made_by.replica, std::move(one.value)});
-    std::sort(choice.begin(), choice.end());
-    // A resolution is no newer than what it resolves.
-    put(how, {.kind = where.kind,
-              .key = key,
-              .name = where.name,
-              .value = resolver(choice),
-              .written = choice.back().timestamp});
+    auto one = choose(*how.state.find(key)->find(where.kind, where.name), key,
+                      where, resolver);
+    if (!one)
+      return one.error();
+    chosen.push_back(std::move(*one));
   }
+  for (const auto& one : conflicts)
+    how.state.drop(one.key, one.where, how.changes);
+  for (auto& one : chosen)
+    put(how, std::move(one));
   return conflicts.size();
 }
 

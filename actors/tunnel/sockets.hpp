@@ -1,5 +1,5 @@
 // The few socket calls that the relay needs, with errors as values.
-// Included by sources of this folder and of actors/agreement only.
+// Included by sources of this folder, of actors/agreement and of cli/cluster.
 #pragma once
 
 #include <cstdint>

@@ -60,6 +60,7 @@ json report_json(const actors::replica_report& one) {
           {"incarnation", one.incarnation},
           {"keys", one.keys},
           {"facts", one.facts},
+          {"fact_bytes", one.fact_bytes},
           {"recorded", one.recorded},
           {"buffered", one.buffered},
           {"waiting", one.waiting},

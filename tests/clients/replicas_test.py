@@ -3,13 +3,14 @@ node writes, all converge, also over a SIGKILL, a wiped disk and a partition.
 
 Use: replicas_test.py PATH-OF-neuroplex [all | partition]
 
-`partition` runs the nodes in a network of its own, in which iptables drops what
-one node says to the others; it needs root, ip and iptables.
+`partition` runs each node on a host of its own, a network namespace, with the
+tunnel between them, which iptables interrupts; it needs root, ip and iptables.
 """
 
-import ctypes
+import atexit
 import json
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -19,9 +20,8 @@ import time
 
 from harness import (Connection, ReservedPort, main_binary, skip, wait_for)
 
-CLONE_NEWNET = 0x40000000
-# Of node 3 where it is to be cut off: iptables can tell its packets by it.
-CUT_OFF_GROUP = 4321
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tunnel"))
+import lab  # noqa: E402  (hosts that are network namespaces)
 
 
 def expect(got, wanted):
@@ -35,40 +35,49 @@ def expect_in(wanted, got):
 
 
 class Nodes:
-    """Nodes 1 to 3 of a cluster."""
+    """Nodes 1 to 3 of a cluster, all on this host."""
 
-    def __init__(self, program, spaces, third_group=None):
+    def __init__(self, program, spaces):
         self.program = program
-        self.groups = [None, None, third_group]
         self.spaces = spaces
         self.root = tempfile.mkdtemp(prefix="neuroplex-replicas-")
-        self.basp = [ReservedPort() for _ in range(3)]
-        self.resp = [ReservedPort() for _ in range(3)]
         self.processes = [None] * 3
+        atexit.register(self.kill_all)
         for which in range(3):
             os.mkdir(self.home(which))
+        self.choose_ports()
+
+    def choose_ports(self):
+        self.reserved = [[ReservedPort() for _ in range(3)] for _ in range(2)]
+        self.basp, self.resp = ([port.number for port in ports]
+                                for ports in self.reserved)
 
     def home(self, which):
         return os.path.join(self.root, str(which + 1))
 
     def address(self, which):
-        return f"127.0.0.1:{self.basp[which].number}"
+        return f"127.0.0.1:{self.basp[which]}"
+
+    def at_host(self, _, words):
+        return words
+
+    def links(self, which):
+        """How a node is reached by the others, and reaches them."""
+        return [word for other in range(3) if other != which
+                for word in ("--peer", f"{other + 1}@{self.address(other)}")]
 
     def start(self, which):
         words = [self.program, "serve", "--replica-id", str(which + 1),
                  "--cluster", "replicas", "--data-dir", self.home(which),
                  "--segment-size", "16M", "--worker-threads", "1",
-                 "--port", str(self.basp[which].number),
-                 "--resp-port", str(self.resp[which].number),
+                 "--port", str(self.basp[which]),
+                 "--resp-port", str(self.resp[which]),
                  "--reconnect", "100ms", "--request-timeout", "20s",
-                 "--space", ",".join(self.spaces)]
-        for other in range(3):
-            if other != which:
-                words += ["--peer", f"{other + 1}@{self.address(other)}"]
+                 "--space", ",".join(self.spaces), *self.links(which)]
         with open(os.path.join(self.home(which), "output"), "ab") as output:
             self.processes[which] = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                group=self.groups[which])
+                self.at_host(which, words), stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output)
         wait_for(lambda: self.serves(which), f"node {which + 1} serves")
 
     def serves(self, which):
@@ -76,7 +85,7 @@ class Nodes:
             with open(os.path.join(self.home(which), "output")) as output:
                 sys.exit(f"node {which + 1} has ended: {output.read()}")
         try:
-            way = Connection(self.resp[which].number)
+            way = self.connect(which)
             answered = way.ask("PING") == b"+PONG\r\n"
             way.close()
             return answered
@@ -84,25 +93,37 @@ class Nodes:
             return False
 
     def connect(self, which):
-        return Connection(self.resp[which].number)
+        return Connection(self.resp[which])
 
     def kill(self, which):
         self.processes[which].send_signal(signal.SIGKILL)
         self.processes[which].wait()
 
-    def command(self, *words):
-        done = subprocess.run([self.program, *words], capture_output=True,
-                              text=True)
+    def kill_all(self):
+        for process in self.processes:
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def run(self, which, *words):
+        """A command of an operator on the host of a node, about that node."""
+        words = [self.program, *words, "--node", self.address(which)]
+        return subprocess.run(self.at_host(which, words), capture_output=True,
+                              text=True, check=False)
+
+    def command(self, which, *words):
+        done = self.run(which, *words)
         if done.returncode != 0:
             sys.exit(f"{words}: {done.stderr}")
         return done.stdout
 
+    def replicas(self, which):
+        """What node `which` says of its replicas."""
+        return json.loads(self.command(which, "crdt", "status", "--output",
+                                       "json"))["replicas"]
+
     def replica(self, which):
-        """What node `which` says of its first replica."""
-        shown = json.loads(self.command("crdt", "status", "--node",
-                                        self.address(which), "--output",
-                                        "json"))
-        return shown["replicas"][0]
+        return self.replicas(which)[0]
 
     def bytes_sent(self, *whose):
         return sum(self.replica(which)["bytes_sent"] for which in whose)
@@ -180,8 +201,7 @@ def wiped(nodes, ways):
 
 
 def compared(nodes):
-    shown = json.loads(nodes.command("crdt", "verify", "--node",
-                                     nodes.address(0), "--output", "json"))
+    shown = json.loads(nodes.command(0, "crdt", "verify", "--output", "json"))
     return all(one["answered"] and one["differing"] == 0
                for one in shown["nodes"])
 
@@ -212,10 +232,33 @@ def bounded(nodes):
     wait_for(lambda: way.ask("GET", "k") == b"$1\r\nw\r\n", "a fresh read again")
 
 
+def in_shards(nodes):
+    """Keys are spread over four parts, and every command sees all of them."""
+    ways = [nodes.connect(which) for which in range(3)]
+    for which, way in enumerate(ways):
+        expect(way.ask("SELECT", "3"), b"+OK\r\n")
+        for number in range(20):
+            expect(way.ask("SADD", f"set{number}", f"member{which}"),
+                   b":1\r\n")
+    same(ways, b":20\r\n", "DBSIZE")
+    for number in range(20):
+        same(ways, b":3\r\n", "SCARD", f"set{number}")
+    expect(ways[1].ask("KEYS", "*")[:5], b"*20\r\n")
+    expect(ways[2].ask("DEL", *(f"set{number}" for number in range(19))),
+           b":19\r\n")
+    same(ways, b":1\r\n", "DBSIZE")
+    shards = [one for one in nodes.replicas(0) if one["space"] == "db3"]
+    expect([one["shard"] for one in shards], [0, 1, 2, 3])
+    expect(sum(one["keys"] for one in shards), 1)
+    expect(all(one["recorded"] > 0 for one in shards), True)
+    expect_in(b"shards=1", ways[0].ask("SESSION.TOKEN"))
+
+
 def run_all(program):
     nodes = Nodes(program, [
         "default:consistency=eventual", "db1:consistency=causal",
-        "db2:consistency=bounded_staleness:staleness=2s:stale_reads=refuse"])
+        "db2:consistency=bounded_staleness:staleness=2s:stale_reads=refuse",
+        "db3:consistency=eventual:shards=4"])
     for which in range(3):
         nodes.start(which)
     ways = [nodes.connect(which) for which in range(3)]
@@ -225,71 +268,74 @@ def run_all(program):
     wait_for(lambda: compared(nodes), "no node differs")
     sessions(nodes)
     bounded(nodes)
-    nodes.command("crdt", "resolve", "--node", nodes.address(0))
+    in_shards(nodes)
+    nodes.command(0, "crdt", "resolve")
     nodes.close()
     print("three nodes write, and converge over SIGKILL and a wiped disk")
 
 
-def enter_own_network():
-    if os.geteuid() != 0 or not shutil.which("ip") \
-            or not shutil.which("iptables"):
-        skip("needs root, ip and iptables")
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
-        skip("no network of its own is allowed here")
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    if subprocess.run(["iptables", "-L", "-n"], capture_output=True,
-                      check=False).returncode != 0:
-        skip("iptables does not work here")
+class Hosts(Nodes):
+    """Each node on a host of its own; mutual TLS between them."""
+
+    def __init__(self, program, spaces):
+        self.lab = lab.Lab(3)
+        super().__init__(program, spaces)
+        self.certificates = os.path.join(self.root, "certs")
+        os.mkdir(self.certificates)
+        for words in (["ca"], *(["node", "--replica-id", str(number)]
+                                for number in (1, 2, 3))):
+            subprocess.run([program, "cert", *words, "--out",
+                            self.certificates], check=True,
+                           stdout=subprocess.DEVNULL)
+
+    def choose_ports(self):
+        # Nobody else is on such a host.
+        self.basp, self.resp, self.tunnel = [7400] * 3, [6379] * 3, 7401
+
+    def at_host(self, which, words):
+        return self.lab.hosts[which].command(*words)
+
+    def links(self, which):
+        certificate = os.path.join(self.certificates, f"replica-{which + 1}")
+        words = ["--tunnel", "true", "--tunnel-port", str(self.tunnel),
+                 "--tunnel-ca", os.path.join(self.certificates, "ca.pem"),
+                 "--tunnel-certificate", certificate + ".pem",
+                 "--tunnel-key", certificate + ".key"]
+        for other, host in enumerate(self.lab.hosts):
+            if other != which:
+                words += ["--peer", f"{other + 1}@{host.address}:{self.tunnel}"]
+        return words
+
+    def connect(self, which):
+        with self.lab.hosts[which].inside():
+            return super().connect(which)
+
+    def drop(self, which, other=None):
+        """A host hears nothing more, and says nothing, to another or at all."""
+        rules = (["-i", "eth0"], ["-o", "eth0"])
+        if other is not None:
+            address = self.lab.hosts[other].address
+            rules = (["-s", address], ["-d", address])
+        for chain, rule in zip(("INPUT", "OUTPUT"), rules):
+            self.iptables(which, "-A", chain, *rule, "-j", "DROP")
+
+    def iptables(self, which, *words):
+        done = self.lab.hosts[which].run("iptables", "-w", *words)
+        if done.returncode != 0:
+            sys.exit(f"iptables {words}: {done.stderr}")
+
+    def mend(self, which):
+        self.iptables(which, "-F")
 
 
-def sockets_between(nodes, which):
-    """Local ports of all connections between a node and the others."""
-    ports = set()
-    listeners = {port.number for port in nodes.basp}
-    pid = nodes.processes[which].pid
-    inodes = set()
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            target = os.readlink(f"/proc/{pid}/fd/{name}")
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
-    with open(f"/proc/{pid}/net/tcp") as table:
-        for line in list(table)[1:]:
-            words = line.split()
-            if words[9] in inodes:
-                local = int(words[1].split(":")[1], 16)
-                remote = int(words[2].split(":")[1], 16)
-                if remote in listeners or local in listeners:
-                    ports.add((local, remote))
-    return ports
-
-
-def run_partition(program):
-    enter_own_network()
-    nodes = Nodes(program, ["default:consistency=eventual"], CUT_OFF_GROUP)
-    for which in range(3):
-        nodes.start(which)
-    ways = [nodes.connect(which) for which in range(3)]
+def both_sides_write(nodes, ways):
+    """One host is cut off; both sides go on, and converge once it is back."""
     for number in range(2000):
         ways[0].send(Connection.encode(["SADD", "s", f"before{number}"]))
     for _ in range(2000):
         expect(ways[0].reply(), b":1\r\n")
     same(ways, b":2000\r\n", "SCARD", "s")
-
-    third_before = nodes.bytes_sent(2)
-    # Node 3 is cut off: its connections, and those that might be made.
-    rules = [["--dport", str(nodes.basp[2].number)]]
-    for local, remote in sockets_between(nodes, 2):
-        rules.append(["--sport", str(local), "--dport", str(remote)])
-        rules.append(["--sport", str(remote), "--dport", str(local)])
-    for other in range(2):
-        rules.append(["--dport", str(nodes.basp[other].number), "-m", "owner",
-                      "--gid-owner", str(CUT_OFF_GROUP)])
-    for rule in rules:
-        subprocess.run(["iptables", "-A", "OUTPUT", "-p", "tcp", *rule, "-j",
-                        "DROP"], check=True)
+    nodes.drop(2)
     for number in range(100):
         expect(ways[0].ask("SADD", "s", f"left{number}"), b":1\r\n")
         expect(ways[2].ask("SADD", "s", f"right{number}"), b":1\r\n")
@@ -298,15 +344,57 @@ def run_partition(program):
     same(ways[:2], b":2100\r\n", "SCARD", "s")
     expect(ways[2].ask("SCARD", "s"), b":2100\r\n")
     expect(ways[2].ask("SISMEMBER", "s", "left99"), b":0\r\n")
-    before = nodes.bytes_sent(0, 1) + third_before
-    subprocess.run(["iptables", "-F", "OUTPUT"], check=True)
+    before = nodes.bytes_sent(0, 1, 2)
+    nodes.mend(2)
     healed = time.monotonic()
     same(ways, b":2200\r\n", "SCARD", "s")
     same(ways, b"$3\r\n200\r\n", "GET", "n")
     took = time.monotonic() - healed
+    spent = nodes.bytes_sent(0, 1, 2) - before
+    whole = nodes.replica(0)["fact_bytes"]
     print(f"both sides wrote 200 times; {took:.2f} s after the heal all nodes "
-          f"had all, for {nodes.bytes_sent(0, 1, 2) - before} bytes")
+          f"had all, for {spent} bytes; the whole state has {whole}")
     wait_for(lambda: compared(nodes), "no node differs")
+
+
+def a_fresher_node_answers(nodes, bound_ms):
+    """A node that does not hear of one of the others is too old to answer a
+    read, and forwards it to the one that hears of all."""
+    ways = [nodes.connect(which) for which in range(3)]
+    for way in ways:
+        expect(way.ask("SELECT", "1"), b"+OK\r\n")
+    expect(ways[0].ask("SET", "k", "old"), b"+OK\r\n")
+    same(ways, b"$3\r\nold\r\n", "GET", "k")
+    nodes.drop(0, 2)
+
+    def age_of_third():
+        shown = [one for one in nodes.replicas(0) if one["space"] == "db1"][0]
+        return shown["peers"][1]["age_ms"]
+    wait_for(lambda: age_of_third() > bound_ms, "node 1 is behind node 3")
+    same(ways, b"$3\r\nold\r\n", "GET", "k")
+    same(ways, b":3\r\n", "STRLEN", "k")
+    wait_for(lambda: nodes.run(0, "get", "k", "--namespace", "db1").stdout
+             .startswith("old"), "a plain value by a fresher node")
+    expect(age_of_third() > bound_ms, True)
+    nodes.mend(0)
+    wait_for(lambda: 0 <= age_of_third() <= bound_ms, "node 1 is fresh again")
+
+
+def run_partition(program):
+    lab.skip_unless_possible()
+    if not shutil.which("iptables") or subprocess.run(
+            ["iptables", "-L", "-n"], capture_output=True,
+            check=False).returncode != 0:
+        skip("needs iptables, and the right to use it")
+    bound_ms = 2000
+    nodes = Hosts(program, [
+        "default:consistency=eventual",
+        "db1:consistency=bounded_staleness:stale_reads=forward:"
+        f"staleness={bound_ms}ms"])
+    for which in range(3):
+        nodes.start(which)
+    both_sides_write(nodes, [nodes.connect(which) for which in range(3)])
+    a_fresher_node_answers(nodes, bound_ms)
     nodes.close()
 
 
