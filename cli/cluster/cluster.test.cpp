@@ -18,6 +18,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -305,6 +306,72 @@ TEST_CASE("a cluster starts when every node is ready and stops together") {
   CHECK(cluster->stop(patience));
   for (auto& node : cluster->nodes())
     CHECK_FALSE(node.running());
+}
+
+namespace {
+
+// Sends bytes into one end of a connection and takes them out of the other;
+// false when it ended.
+bool passes(const tunnel::socket_handle& from, const tunnel::socket_handle& to,
+            const std::string& bytes) {
+  if (::send(from.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL)
+      != static_cast<ssize_t>(bytes.size()))
+    return false;
+  std::string arrived(bytes.size(), '\0');
+  return ::recv(to.get(), arrived.data(), arrived.size(), MSG_WAITALL)
+           == static_cast<ssize_t>(bytes.size())
+         && arrived == bytes;
+}
+
+// A blocking connection that gives up after `patience`; not valid when refused.
+tunnel::socket_handle connect_blocking(std::uint16_t port) {
+  tunnel::socket_handle result{
+    ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  const timeval limit{patience.count(), 0};
+  ::setsockopt(result.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  const auto address = tunnel::loopback_address(port);
+  if (::connect(result.get(), address.get(), address.length) != 0)
+    result.reset();
+  return result;
+}
+
+} // namespace
+
+TEST_CASE("links pass what nodes say, until they are cut") {
+  auto target = tunnel::listen_on(tunnel::loopback_address(0));
+  REQUIRE(target);
+  auto links = cuttable_links::start(
+    {tunnel::local_port(target->get()), std::uint16_t{1}});
+  REQUIRE(links);
+  auto accept_one = [&] {
+    pollfd wanted{target->get(), POLLIN, 0};
+    REQUIRE(::poll(&wanted, 1, 60'000) == 1);
+    return tunnel::socket_handle{
+      ::accept4(target->get(), nullptr, nullptr, SOCK_CLOEXEC)};
+  };
+  auto ended = [](const tunnel::socket_handle& socket) {
+    char byte = 0;
+    return ::recv(socket.get(), &byte, 1, 0) <= 0;
+  };
+  const std::string much(60'000, 'x');
+  for (int life = 0; life < 2; ++life) {
+    auto here = connect_blocking((*links)->port_to(0));
+    REQUIRE(here.valid());
+    auto there = accept_one();
+    CHECK(passes(here, there, "ahoy"));
+    CHECK(passes(there, here, "hello"));
+    for (int i = 0; i < 20; ++i) {
+      CHECK(passes(here, there, much));
+      CHECK(passes(there, here, much));
+    }
+    (*links)->cut();
+    CHECK(ended(here));
+    CHECK(ended(there));
+    CHECK(ended(connect_blocking((*links)->port_to(0))));
+    (*links)->mend();
+  }
+  // Nobody listens there.
+  CHECK(ended(connect_blocking((*links)->port_to(1))));
 }
 
 TEST_CASE("waiting for a node ends when it is given up") {

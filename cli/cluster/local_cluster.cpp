@@ -18,6 +18,21 @@ local_cluster::plan(const local_cluster_options& options) {
       return port.error();
     ports.push_back(std::move(*port));
   }
+  std::unique_ptr<cuttable_links> links;
+  if (options.may_be_cut_off != 0) {
+    std::vector<std::uint16_t> targets;
+    for (std::uint32_t id = 1; id <= options.node_count; ++id)
+      targets.push_back(ports[id - 1].number());
+    auto started = cuttable_links::start(targets);
+    if (!started)
+      return started.error();
+    links = std::move(*started);
+  }
+  auto port_between = [&](std::uint32_t from, std::uint32_t to) {
+    return from == options.may_be_cut_off || to == options.may_be_cut_off
+             ? links->port_to(to - 1)
+             : ports[to - 1].number();
+  };
   std::vector<node_process> nodes;
   for (std::uint32_t id = 1; id <= options.node_count; ++id) {
     auto node = options.common;
@@ -37,13 +52,13 @@ local_cluster::plan(const local_cluster_options& options) {
     node.peers.clear();
     for (std::uint32_t peer = 1; peer <= options.node_count; ++peer)
       if (peer != id)
-        node.peers.push_back({peer, "127.0.0.1", ports[peer - 1].number()});
+        node.peers.push_back({peer, "127.0.0.1", port_between(id, peer)});
     auto valid = node.validate();
     if (!valid)
       return valid.error();
     nodes.emplace_back(options.program, std::move(node));
   }
-  return local_cluster{std::move(ports), std::move(nodes)};
+  return local_cluster{std::move(ports), std::move(links), std::move(nodes)};
 }
 
 expected<void> local_cluster::start(std::chrono::milliseconds timeout,

@@ -14,6 +14,7 @@
 // answered; the destructor ends whatever runs.
 #pragma once
 
+#include "cli/cluster/cuttable_links.hpp"
 #include "cli/cluster/node_process.hpp"
 #include "cli/cluster/reserved_port.hpp"
 
@@ -44,6 +45,9 @@ struct local_cluster_options {
 
   /// True when the nodes shall also serve Redis clients.
   bool resp = false;
+
+  /// The node that `cut_off` shall part from the others; 0: none.
+  std::uint32_t may_be_cut_off = 0;
 };
 
 class local_cluster {
@@ -59,17 +63,30 @@ public:
   /// `internal` when one had to be killed or failed, with the end of its log.
   expected<void> stop(std::chrono::milliseconds grace);
 
+  /// Ends what connects one node, `may_be_cut_off`, with the others, until
+  /// `reconnect`. Clients still reach it.
+  void cut_off() {
+    links_->cut();
+  }
+
+  void reconnect() {
+    links_->mend();
+  }
+
   [[nodiscard]] std::vector<node_process>& nodes() noexcept {
     return nodes_;
   }
 
 private:
   local_cluster(std::vector<reserved_port> ports,
+                std::unique_ptr<cuttable_links> links,
                 std::vector<node_process> nodes)
-    : ports_{std::move(ports)}, nodes_{std::move(nodes)} {
+    : ports_{std::move(ports)}, links_{std::move(links)}, nodes_{
+                                                            std::move(nodes)} {
   }
 
   std::vector<reserved_port> ports_;
+  std::unique_ptr<cuttable_links> links_; // null when no node may be cut off
   std::vector<node_process> nodes_;
 };
 

@@ -33,7 +33,8 @@ void tell_end(std::ostream& out, const terminal_traits& terminal,
       << human_count(report.compared_in_segments)
       << " values read out of segments,\n"
       << human_count(report.compared_by_messages) << " by messages. "
-      << "No write that was agreed on was lost. The tour took "
+      << "No write that was agreed on was lost,\n"
+      << "and no change that was made apart. The tour took "
       << human_duration(std::chrono::milliseconds{
            static_cast<std::int64_t>(report.total_seconds * 1000)})
       << ".\n";
@@ -90,9 +91,10 @@ void add_tour(CLI::App& app, context& ctx) {
   add_size(command, "--segment-size", options.segment_bytes,
            min_tour_segment_bytes, max_tour_segment_bytes,
            "Segment of each node [64M]");
-  add_word(command, "--pause-after", options.pause_after,
-           {"start", "load", "verify", "measure", "kill", "restart", "agree"},
-           "Wait for Enter after this step, for a look at the segments");
+  add_word(
+    command, "--pause-after", options.pause_after,
+    {"start", "load", "verify", "measure", "kill", "restart", "agree", "part"},
+    "Wait for Enter after this step, for a look at the segments");
   add_switch(command, "--keep", options.keep_files,
              "Leave segments, settings and logs of the nodes behind");
   add_output(command, ctx);

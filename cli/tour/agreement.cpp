@@ -5,19 +5,14 @@
 
 #include "config/diagnostic.hpp"
 
-#include <filesystem>
 #include <thread>
 
 namespace neuroplex::cli {
 
 namespace {
 
-constexpr std::uint32_t voter_count = 3;
-constexpr std::uint64_t voter_segment_bytes = std::uint64_t{16} << 20;
 constexpr std::size_t writes_before = 300;
 constexpr std::size_t writes_after = 300;
-constexpr std::chrono::milliseconds voters_start_timeout{60'000};
-constexpr std::chrono::milliseconds voter_stop_grace{30'000};
 constexpr std::chrono::milliseconds acknowledge_timeout{60'000};
 constexpr std::chrono::milliseconds retry_pause{1};
 constexpr const char* agreed_space = "ledger";
@@ -86,37 +81,10 @@ expected<void> tour::check_agreed(message_door& through) {
 }
 
 expected<void> tour::agree() {
-  auto stopped = cluster_->stop(voter_stop_grace);
-  if (!stopped)
-    return stopped;
-  local_cluster_options plan;
-  plan.node_count = voter_count;
-  plan.cluster_name = "tour-agreement";
-  plan.program = options_.program;
-  plan.common.segment.segment_bytes = voter_segment_bytes;
   config::namespace_options ledger;
   ledger.name = agreed_space;
   ledger.consistency = config::consistency_level::linearizable;
-  plan.common.namespaces.push_back(std::move(ledger));
-  // Where files are that outlive the machine's power, as a log must.
-  const std::string prefix{"neuroplex-tour-log-"};
-  const auto parent = options_.directory.empty()
-                        ? std::filesystem::temp_directory_path().string()
-                        : options_.directory;
-  remove_left_behind(parent, prefix);
-  auto disk = scratch_directory::make(parent, prefix);
-  if (!disk)
-    return disk.error();
-  disk_ = std::move(*disk);
-  if (options_.keep_files)
-    disk_->keep();
-  plan.directory = disk_->path();
-  auto planned = local_cluster::plan(plan);
-  if (!planned)
-    return planned.error();
-  cluster_.emplace(std::move(*planned));
-  if (auto begun =
-        cluster_->start(voters_start_timeout, interrupt_guard::requested);
+  if (auto begun = start_small_cluster("tour-agreement", std::move(ledger), 0);
       !begun)
     return begun;
   auto& nodes = cluster_->nodes();
@@ -138,7 +106,7 @@ expected<void> tour::agree() {
   }
   auto& figures = report_.agreement;
   figures.replica_id = leader;
-  const auto survivor = leader % voter_count; // the next one
+  const auto survivor = leader % tour_node_count; // the next one
   {
     auto door = door_to(survivor);
     if (!door)
@@ -164,7 +132,7 @@ expected<void> tour::agree() {
        + std::to_string(figures.gap_ms) + " ms");
   tell("  all " + human_count(figures.acknowledged, "write", "writes")
        + " that were acknowledged, before and after, are there");
-  return cluster_->stop(voter_stop_grace);
+  return cluster_->stop(small_stop_grace);
 }
 
 } // namespace neuroplex::cli

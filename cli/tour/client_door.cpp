@@ -2,6 +2,8 @@
 #include "cli/cluster/local_cluster.hpp"
 #include "cli/tour/message_door.hpp"
 
+#include <algorithm>
+
 namespace neuroplex::cli {
 
 namespace {
@@ -31,6 +33,40 @@ public:
       return answer.code();
     value = std::move(*answer);
     return errc::ok;
+  }
+
+  errc add(const std::string& key, std::int64_t amount) override {
+    return client_.increment(space_, key, amount).code();
+  }
+
+  expected<replica_view> replica() override {
+    auto report = client_.stats();
+    if (!report)
+      return report.error();
+    for (const auto& one : report->replicas)
+      if (one.space == space_)
+        return replica_view{
+          one.keys, one.fact_bytes, one.bytes_sent,
+          std::all_of(one.peers.begin(), one.peers.end(),
+                      [&](const actors::replica_peer_report& peer) {
+                        return peer.acknowledged == one.recorded;
+                      })};
+    return failure{errc::not_found, "the node has no replica of " + space_};
+  }
+
+  expected<std::uint64_t> differing_keys() override {
+    auto verdict = client_.verify_replicas(space_);
+    if (!verdict)
+      return verdict.error();
+    std::uint64_t result = 0;
+    for (const auto& one : verdict->nodes) {
+      if (!one.answered)
+        return failure{errc::unavailable,
+                       "node " + std::to_string(one.replica_id)
+                         + " does not say what its replica has"};
+      result += one.differing;
+    }
+    return result;
   }
 
   expected<std::uint32_t> leader() override {

@@ -21,6 +21,14 @@
 
 namespace neuroplex::cli {
 
+/// The replica of a namespace at the node behind a door.
+struct replica_view {
+  std::uint64_t keys = 0;
+  std::uint64_t fact_bytes = 0; ///< least size of a message that tells all
+  std::uint64_t bytes_sent = 0; ///< to other nodes, so far
+  bool told_all = false;        ///< all other nodes have what was changed here
+};
+
 class message_door {
 public:
   message_door() = default;
@@ -36,6 +44,16 @@ public:
 
   /// Reads one value.
   virtual errc get(const std::string& key, std::string& value) = 0;
+
+  /// Adds to a counter.
+  virtual errc add(const std::string& key, std::int64_t amount) = 0;
+
+  /// Of a namespace that has replicas in one shard.
+  virtual expected<replica_view> replica() = 0;
+
+  /// Compares the replica at the node with those of all others, and answers how
+  /// many keys differ. `unavailable` when one does not answer.
+  virtual expected<std::uint64_t> differing_keys() = 0;
 
   /// Replica id of the node that leads what is agreed on, as the node knows it;
   /// 0 for nobody.

@@ -87,6 +87,7 @@ std::string report_as_json(const tour_report& report) {
     nodes.push_back(std::move(one));
   }
   const auto& outage = report.outage;
+  const auto& partition = report.partition;
   json result{{"input",
                {{"name", "WordNet 3.0"},
                 {"notice", wordnet_notice},
@@ -117,6 +118,14 @@ std::string report_as_json(const tour_report& report) {
                 {"acknowledged", report.agreement.acknowledged},
                 {"lost", 0}, // or it ends without figures
                 {"gap_ms", report.agreement.gap_ms}}},
+              {"partition",
+               {{"replica_id", partition.replica_id},
+                {"entries", partition.entries},
+                {"written_apart", partition.written_apart},
+                {"differences", 0}, // or it ends without figures
+                {"converged_ms", partition.converged_ms},
+                {"bytes_sent", partition.bytes_sent},
+                {"state_bytes", partition.state_bytes}}},
               {"total_seconds", report.total_seconds}};
   return result.dump();
 }

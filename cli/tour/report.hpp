@@ -45,6 +45,16 @@ struct agreement_figures {
   std::uint64_t gap_ms = 0;       ///< kill until the next write was answered
 };
 
+/// What three nodes with replicas did while one of them was cut off, and after.
+struct partition_figures {
+  std::uint32_t replica_id = 0;    ///< of the node that was cut off
+  std::uint64_t entries = 0;       ///< when all was whole again
+  std::uint64_t written_apart = 0; ///< changes while it was cut off
+  std::uint64_t converged_ms = 0;  ///< heal until all nodes had all
+  std::uint64_t bytes_sent = 0;    ///< by all nodes, for that
+  std::uint64_t state_bytes = 0;   ///< that one node's whole state has at least
+};
+
 struct tour_report {
   std::uint64_t synsets = 0;
   std::uint64_t words = 0;
@@ -61,6 +71,7 @@ struct tour_report {
   node_figures cluster; ///< sums, and percentiles over all samples
   outage_figures outage;
   agreement_figures agreement;
+  partition_figures partition;
   double total_seconds = 0;
 };
 

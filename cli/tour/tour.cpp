@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 
 #include <poll.h>
 #include <unistd.h>
@@ -17,9 +18,9 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-constexpr std::uint32_t node_count = 3;
 constexpr std::string_view tour_prefix = "neuroplex-tour-";
 constexpr std::chrono::milliseconds node_start_timeout{60'000};
+constexpr std::uint64_t small_segment_bytes = std::uint64_t{16} << 20;
 constexpr int pause_poll_ms = 200;
 
 double seconds_since(clock::time_point then) {
@@ -46,13 +47,13 @@ std::string tour::segment_path(std::size_t node_index) {
 }
 
 expected<std::unique_ptr<message_door>>
-tour::open_door(std::size_t node_index) {
+tour::open_door(std::size_t node_index, std::string_view space) {
   const auto& node = cluster_->nodes()[node_index].options();
-  return open_client_door(node.basp.port.number, std::string{tour_namespace});
+  return open_client_door(node.basp.port.number, std::string{space});
 }
 
 expected<tour_report> tour::run() {
-  constexpr std::array<std::pair<std::string_view, step_function>, 8> steps{
+  constexpr std::array<std::pair<std::string_view, step_function>, 9> steps{
     {{"read", &tour::read_input},
      {"start", &tour::start_cluster},
      {"load", &tour::load},
@@ -60,7 +61,8 @@ expected<tour_report> tour::run() {
      {"measure", &tour::measure},
      {"kill", &tour::kill_one},
      {"restart", &tour::restart_it},
-     {"agree", &tour::agree}}};
+     {"agree", &tour::agree},
+     {"part", &tour::part}}};
   const auto started = clock::now();
   for (auto [name, step] : steps) {
     auto done = run_step(name, step);
@@ -84,7 +86,7 @@ expected<void> tour::run_step(std::string_view name, step_function step) {
 
 // Waits for a line, the end of standard input, or an interrupt.
 expected<void> tour::pause(std::string_view step) {
-  for (std::size_t i = 0; i < node_count; ++i)
+  for (std::size_t i = 0; i < tour_node_count; ++i)
     tell("segment of node " + std::to_string(i + 1) + ": " + segment_path(i));
   tell("paused after " + std::string{step} + ": press Enter to go on");
   for (;;) {
@@ -137,7 +139,7 @@ expected<void> tour::read_input() {
 expected<void> tour::start_cluster() {
   const std::string prefix{tour_prefix};
   // The segments, and some room for logs and what the system rounds up.
-  const auto needed = node_count * options_.segment_bytes * 9 / 8;
+  const auto needed = tour_node_count * options_.segment_bytes * 9 / 8;
   auto parent = options_.directory.empty()
                   ? parent_with_space(needed)
                   : expected<std::string>{options_.directory};
@@ -153,7 +155,7 @@ expected<void> tour::start_cluster() {
   if (options_.keep_files)
     scratch_->keep();
   local_cluster_options plan;
-  plan.node_count = node_count;
+  plan.node_count = tour_node_count;
   plan.cluster_name = "tour";
   plan.program = options_.program;
   plan.directory = scratch_->path();
@@ -170,11 +172,45 @@ expected<void> tour::start_cluster() {
   std::string ids;
   for (auto& node : cluster_->nodes())
     ids += (ids.empty() ? "" : ", ") + std::to_string(node.pid());
-  tell("start " + std::to_string(node_count) + " nodes: processes " + ids
+  tell("start " + std::to_string(tour_node_count) + " nodes: processes " + ids
        + " on 127.0.0.1, ready in " + human_duration(clock::now() - begun));
   tell("segments of " + human_bytes(options_.segment_bytes) + " in "
        + scratch_->path());
   return {};
+}
+
+// Three nodes that keep `space` on their disks, in the place of those before.
+expected<void> tour::start_small_cluster(std::string name,
+                                         config::namespace_options space,
+                                         std::uint32_t may_be_cut_off) {
+  auto stopped = cluster_->stop(small_stop_grace);
+  if (!stopped)
+    return stopped;
+  local_cluster_options plan;
+  plan.node_count = tour_node_count;
+  plan.cluster_name = std::move(name);
+  plan.program = options_.program;
+  plan.may_be_cut_off = may_be_cut_off;
+  plan.common.segment.segment_bytes = small_segment_bytes;
+  plan.common.namespaces.push_back(std::move(space));
+  // Where files are that outlive the machine's power, as a log must.
+  const std::string prefix{"neuroplex-tour-log-"};
+  const auto parent = options_.directory.empty()
+                        ? std::filesystem::temp_directory_path().string()
+                        : options_.directory;
+  remove_left_behind(parent, prefix);
+  auto disk = scratch_directory::make(parent, prefix);
+  if (!disk)
+    return disk.error();
+  disk_ = std::move(*disk);
+  if (options_.keep_files)
+    disk_->keep();
+  plan.directory = disk_->path();
+  auto planned = local_cluster::plan(plan);
+  if (!planned)
+    return planned.error();
+  cluster_.emplace(std::move(*planned));
+  return cluster_->start(node_start_timeout, interrupt_guard::requested);
 }
 
 namespace {

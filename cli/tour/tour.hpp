@@ -5,7 +5,8 @@
 // everything back (from another process straight out of the segments, and by
 // messages from nodes that do not own the keys), compares every byte, kills a
 // node, shows what the others still serve, starts it again, compares again, has
-// three nodes agree and kills the one that leads, and answers the figures.
+// three nodes agree and kills the one that leads, cuts a node with replicas off
+// and lets all converge, and answers the figures.
 //
 // Ownership and threads: owns nodes and scratch directory for the time of the
 // run; main thread only.
@@ -27,6 +28,7 @@
 #include "cli/tour/message_door.hpp"
 #include "cli/tour/report.hpp"
 
+#include <functional>
 #include <optional>
 #include <ostream>
 
@@ -34,6 +36,12 @@ namespace neuroplex::cli {
 
 /// Namespace that the tour loads WordNet into.
 inline constexpr std::string_view tour_namespace = "wordnet";
+
+/// Nodes of every cluster that the tour starts.
+inline constexpr std::uint32_t tour_node_count = 3;
+
+/// How long nodes with little to keep may take to stop.
+inline constexpr std::chrono::milliseconds small_stop_grace{30'000};
 
 /// Keys that one request of the tour asks for.
 inline constexpr std::size_t keys_per_call = 8'192;
@@ -53,7 +61,7 @@ struct tour_options {
   std::uint64_t segment_bytes = std::uint64_t{64} << 20;
 
   /// Name of the step after which to wait for a line on standard input: start,
-  /// load, verify, measure, kill, restart or agree. Empty: no pause.
+  /// load, verify, measure, kill, restart, agree or part. Empty: no pause.
   std::string pause_after;
 
   /// Leave segments, settings and logs behind for a look.
@@ -79,6 +87,7 @@ private:
   expected<void> kill_one();
   expected<void> restart_it();
   expected<void> agree();
+  expected<void> part();
 
   expected<void> run_step(std::string_view name, step_function step);
   expected<void> pause(std::string_view step);
@@ -100,8 +109,20 @@ private:
   expected<void> check_agreed(message_door& through);
   expected<std::uint32_t> wait_for_leader(message_door& through);
 
+  expected<void> start_small_cluster(std::string name,
+                                     config::namespace_options space,
+                                     std::uint32_t may_be_cut_off);
+  expected<void>
+  at_replica(std::size_t node_index,
+             const std::function<expected<void>(message_door&)>& act);
+  expected<std::uint64_t> bytes_between_replicas();
+  expected<void> wait_for_replicas(std::uint64_t keys);
+  expected<void> write_apart(std::vector<std::string>& names);
+  expected<void> check_replica(message_door& door,
+                               const std::vector<std::string>& names);
+
   [[nodiscard]] expected<std::unique_ptr<message_door>>
-  open_door(std::size_t node_index);
+  open_door(std::size_t node_index, std::string_view space = tour_namespace);
   [[nodiscard]] std::string segment_path(std::size_t node_index);
   void tell(const std::string& line);
 

@@ -240,6 +240,14 @@ TEST_CASE("the tour runs to its end without a terminal and answers figures") {
   CHECK(agreement.at("acknowledged").get<std::uint64_t>() > 600);
   CHECK(agreement.at("lost") == 0);
   CHECK(agreement.at("gap_ms").get<std::uint64_t>() < 60'000);
+  const auto& partition = figures.at("partition");
+  CHECK(partition.at("written_apart").get<std::uint64_t>() > 200);
+  CHECK(partition.at("differences") == 0);
+  CHECK(partition.at("converged_ms").get<std::uint64_t>() < 60'000);
+  // What travels is what was written apart, not the state.
+  CHECK(partition.at("bytes_sent").get<std::uint64_t>() > 0);
+  CHECK(partition.at("bytes_sent").get<std::uint64_t>() * 4
+        < partition.at("state_bytes").get<std::uint64_t>());
   const auto& outage = figures.at("outage");
   const auto dead = outage.at("replica_id").get<std::size_t>();
   CHECK(outage.at("unavailable")
