@@ -71,7 +71,7 @@ public:
   struct surroundings {
     kernel& world;
     network& links;
-    std::vector<crdt::dot> acknowledged;
+    std::set<crdt::dot> acknowledged;
     std::uint64_t told = 0;
     hosts all;
   };
@@ -152,7 +152,7 @@ private:
     known_.insert(message->id);
     if (!machine_.survives())
       return false;
-    around_.acknowledged.push_back(message->id);
+    around_.acknowledged.insert(message->id);
     around_.world.note("changed", machine_.number(), message->id.counter);
     return true;
   }
@@ -257,15 +257,18 @@ private:
   }
 
   void judge() {
-    const auto& first = *around_.all.front();
-    const auto& delivered = first.state().delivery().delivered();
-    for (const auto& one : around_.acknowledged)
-      if (!covers(delivered, one))
+    const auto wanted = Subject::specified(around_.all.front()->log());
+    for (const auto& one : around_.all) {
+      std::set<crdt::dot> there;
+      for (const auto& message : one->log())
+        there.insert(message.id);
+      if (!std::includes(there.begin(), there.end(),
+                         around_.acknowledged.begin(),
+                         around_.acknowledged.end()))
         return world_.fail("an acknowledged operation is lost");
-    const auto wanted = Subject::specified(first.log());
-    for (const auto& one : around_.all)
       if (one->state().value() != wanted)
         return world_.fail("a replica shows what its operations do not say");
+    }
   }
 
   [[nodiscard]] run_result result(const nemesis& bad) {
