@@ -34,6 +34,13 @@ std::string key_of(int number) {
   return "key" + std::to_string(number);
 }
 
+// A replica's actor that starts, again or for the first time, is missed for a
+// moment: `unavailable`.
+void put(client& user, const std::string& key, const std::string& value) {
+  REQUIRE(
+    eventually([&] { return bool{user.set("notes", key, value)}; }, patience));
+}
+
 std::string shown(client& user, const std::string& key) {
   auto value = user.get("notes", key);
   return value ? *value : std::string{code_name(value.code())};
@@ -76,36 +83,37 @@ replica_report report_of(node& here) {
 
 TEST_CASE("a replica's actor that dies is started again and goes on") {
   testing::directory where;
-  auto here = start(with_notes(where, 4));
-  auto user = attach(*here);
   constexpr auto keys = 40;
-  for (auto i = 0; i < keys; ++i)
-    REQUIRE(user.set("notes", key_of(i), "before"));
-  for (const auto* doomed :
-       {"replica-notes-0", "replica-notes-3", "replica-disk"})
-    REQUIRE(testing::end_child(*here, doomed));
-  for (auto i = 0; i < keys; ++i) {
-    CHECK(
-      eventually([&] { return shown(user, key_of(i)) == "before"; }, patience));
-    CHECK(eventually(
-      [&] { return bool{user.set("notes", key_of(i), "after")}; }, patience));
+  {
+    auto here = start(with_notes(where, 4));
+    auto user = attach(*here);
+    for (auto i = 0; i < keys; ++i)
+      put(user, key_of(i), "before");
+    for (const auto* doomed :
+         {"replica-notes-0", "replica-notes-3", "replica-disk"})
+      REQUIRE(testing::end_child(*here, doomed));
+    for (auto i = 0; i < keys; ++i) {
+      CHECK(eventually([&] { return shown(user, key_of(i)) == "before"; },
+                       patience));
+      put(user, key_of(i), "after");
+    }
+    auto report = here->report();
+    REQUIRE(report);
+    REQUIRE(report->replicas.size() == 4);
+    std::uint64_t found = 0;
+    for (const auto& one : report->replicas) {
+      // Keys are spread over the shards, and each has some.
+      CHECK(one.keys > 0);
+      found += one.keys;
+    }
+    CHECK(found == keys);
   }
-  auto report = here->report();
-  REQUIRE(report);
-  REQUIRE(report->replicas.size() == 4);
-  std::uint64_t found = 0;
-  for (const auto& one : report->replicas) {
-    // Keys are spread over the shards, and each has some.
-    CHECK(one.keys > 0);
-    found += one.keys;
-  }
-  CHECK(found == keys);
-  here->stop();
   // What was answered is there after a start, in every shard.
-  here = start(with_notes(where, 4));
+  auto here = start(with_notes(where, 4));
   auto again = attach(*here);
   for (auto i = 0; i < keys; ++i)
-    CHECK(shown(again, key_of(i)) == "after");
+    CHECK(
+      eventually([&] { return shown(again, key_of(i)) == "after"; }, patience));
 }
 
 TEST_CASE("a namespace resolves by the function that it names") {
@@ -128,7 +136,7 @@ TEST_CASE("a namespace resolves by the function that it names") {
                  return result;
                }}});
   auto user = attach(*here);
-  REQUIRE(user.set("notes", "greeting", "ahoy"));
+  put(user, "greeting", "ahoy");
   tell_node(*here, write_of_peer("greeting", "hello", 1));
   REQUIRE(eventually([&] { return report_of(*here).facts == 2; }, patience));
 
@@ -160,7 +168,7 @@ TEST_CASE("what a stranger tells a replica is counted, and it goes on") {
   options.peers.push_back({2, "127.0.0.1", closed.number()});
   auto here = start(options);
   auto user = attach(*here);
-  REQUIRE(user.set("notes", "k", "v"));
+  put(user, "k", "v");
   auto of_stranger = write_of_peer("k", "w", 1);
   of_stranger.from = 7;
   auto torn = write_of_peer("k", "w", 1);
