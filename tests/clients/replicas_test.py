@@ -122,8 +122,9 @@ class Nodes:
         return json.loads(self.command(which, "crdt", "status", "--output",
                                        "json"))["replicas"]
 
-    def replica(self, which):
-        return self.replicas(which)[0]
+    def replica(self, which, space="default"):
+        return next(one for one in self.replicas(which)
+                    if one["space"] == space)
 
     def bytes_sent(self, *whose):
         return sum(self.replica(which)["bytes_sent"] for which in whose)
@@ -368,8 +369,8 @@ def a_fresher_node_answers(nodes, bound_ms):
     nodes.drop(0, 2)
 
     def age_of_third():
-        shown = [one for one in nodes.replicas(0) if one["space"] == "db1"][0]
-        return shown["peers"][1]["age_ms"]
+        return nodes.replica(0, "db1")["peers"][1]["age_ms"]
+
     wait_for(lambda: age_of_third() > bound_ms, "node 1 is behind node 3")
     same(ways, b"$3\r\nold\r\n", "GET", "k")
     same(ways, b":3\r\n", "STRLEN", "k")
