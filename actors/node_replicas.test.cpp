@@ -36,7 +36,8 @@ std::string key_of(int number) {
 
 // A replica's actor that starts, again or for the first time, is missed for a
 // moment: `unavailable`.
-void put(client& user, const std::string& key, const std::string& value) {
+void write_note(client& user, const std::string& key,
+                const std::string& value) {
   REQUIRE(
     eventually([&] { return bool{user.set("notes", key, value)}; }, patience));
 }
@@ -88,14 +89,14 @@ TEST_CASE("a replica's actor that dies is started again and goes on") {
     auto here = start(with_notes(where, 4));
     auto user = attach(*here);
     for (auto i = 0; i < keys; ++i)
-      put(user, key_of(i), "before");
+      write_note(user, key_of(i), "before");
     for (const auto* doomed :
          {"replica-notes-0", "replica-notes-3", "replica-disk"})
       REQUIRE(testing::end_child(*here, doomed));
     for (auto i = 0; i < keys; ++i) {
       CHECK(eventually([&] { return shown(user, key_of(i)) == "before"; },
                        patience));
-      put(user, key_of(i), "after");
+      write_note(user, key_of(i), "after");
     }
     auto report = here->report();
     REQUIRE(report);
@@ -136,7 +137,7 @@ TEST_CASE("a namespace resolves by the function that it names") {
                  return result;
                }}});
   auto user = attach(*here);
-  put(user, "greeting", "ahoy");
+  write_note(user, "greeting", "ahoy");
   tell_node(*here, write_of_peer("greeting", "hello", 1));
   REQUIRE(eventually([&] { return report_of(*here).facts == 2; }, patience));
 
@@ -168,7 +169,7 @@ TEST_CASE("what a stranger tells a replica is counted, and it goes on") {
   options.peers.push_back({2, "127.0.0.1", closed.number()});
   auto here = start(options);
   auto user = attach(*here);
-  put(user, "k", "v");
+  write_note(user, "k", "v");
   auto of_stranger = write_of_peer("k", "w", 1);
   of_stranger.from = 7;
   auto torn = write_of_peer("k", "w", 1);
