@@ -1,8 +1,7 @@
 #include "tests/sim/hybrid/world.hpp"
 
+#include "tests/sim/agreement_world.hpp"
 #include "tests/sim/hybrid/liar.hpp"
-#include "tests/sim/linearizability.hpp"
-#include "tests/sim/nemesis.hpp"
 #include "tests/sim/pbft/client.hpp"
 #include "tests/sim/pbft/keys.hpp"
 
@@ -19,11 +18,6 @@ namespace {
 /// f primaries that lie, each for a timeout of its own and of its view change,
 /// after views that nobody could begin.
 constexpr std::int64_t hybrid_recovery_bound = 8;
-
-/// How long correct replicas may take to get to the same state.
-constexpr std::int64_t hybrid_agreement_bound = 40;
-
-constexpr std::uint32_t hybrid_key_count = 4;
 
 struct hybrid_setup {
   std::size_t replicas = 4;
@@ -83,26 +77,21 @@ hybrid_setup draw_hybrid_setup(dice thrown, const run_request& asked) {
   all.trust.silent_after = 3 * core.resend_interval;
   constexpr std::array<std::size_t, 4> lengths{4, 16, 64, 1'024};
   all.max_epoch_entries = lengths[thrown.below(lengths.size())];
-  result.client.keys = hybrid_key_count;
+  result.client.keys = agreement_keys;
   result.client.patience =
     thrown.between(3, std::uint64_t{8}) * core.request_timeout;
   result.client.longest_thought = thrown.between(20ms, 150ms);
   return result;
 }
 
-class hybrid_world {
+class hybrid_world final : public agreement_world {
 public:
   explicit hybrid_world(const run_request& asked)
-    : asked_{asked}, world_{asked.seed}, faults_{draw_plan(
-                                           world_.stream("plan"),
-                                           asked.allowed)},
-      setup_{draw_hybrid_setup(world_.stream("setup"), asked)},
-      links_{world_, faults_}, invariants_{world_} {
-    world_.log().listen(asked.listener);
+    : agreement_world{asked}, setup_{draw_hybrid_setup(world_.stream("setup"),
+                                                       asked)},
+      invariants_{world_} {
     build();
   }
-
-  run_result run();
 
 private:
   void build();
@@ -111,37 +100,55 @@ private:
   [[nodiscard]] hybrid::replica_keys replica_keys_of(pbft::node_id id) const;
   void carry(pbft::node_id from, const pbft::packet& what, int face);
   void arrive(std::uint32_t place, const pbft::packet& what, int face);
-  void mend();
-  void depose_liars();
-  void await_progress();
-  void probe();
-  void await_agreement();
-  [[nodiscard]] std::string disagreement() const;
-  void read_everything();
-  void read_next(std::uint32_t key);
-  void judge_history();
-  void count(run_result& result) const;
   [[nodiscard]] std::size_t parties() const noexcept {
     return setup_.replicas + setup_.clients + 1;
   }
 
-  run_request asked_;
-  kernel world_;
-  plan faults_;
+  [[nodiscard]] agreement_pace pace() const override {
+    return {setup_.chaos, setup_.replica.core.agreement.longest_timeout,
+            hybrid_recovery_bound, 8};
+  }
+
+  [[nodiscard]] std::string describe() const override {
+    return std::to_string(setup_.replicas) + " replicas, "
+           + std::to_string(setup_.liars) + " of them lie";
+  }
+
+  void crash_stopped() override {
+    for (const auto& one : correct_)
+      if (one)
+        one->crash_if_stopped();
+  }
+
+  // Nobody can say how a client fares whose leader lies and is not found out,
+  // so an operator who knows better ends its epochs.
+  void after_mending() override {
+    depose_liars();
+  }
+  void depose_liars();
+
+  void probe() override {
+    prober().ask(verb::put, 0, [this](bool good) {
+      if (good)
+        recovered();
+    });
+  }
+
+  // What a client gave up may have been executed by few: what comes after it
+  // brings the others there.
+  void push_on() override {
+    probe();
+  }
+
+  [[nodiscard]] std::string disagreement() const override;
+  void count_more(counters& counts) const override;
+
   hybrid_setup setup_;
-  network links_;
   hybrid_invariants invariants_;
   std::uint64_t secret_ = 0;
-  std::vector<std::unique_ptr<machine>> machines_;
   std::vector<std::unique_ptr<hybrid_replica>> correct_; ///< by place, or null
   std::vector<std::unique_ptr<hybrid_liar>> liars_;      ///< by place, or null
-  std::unique_ptr<nemesis> nemesis_;
-  history history_;
-  std::vector<std::unique_ptr<hybrid_client>> clients_; ///< the last one probes
-  nanoseconds mended_at_{0};
-  nanoseconds recovered_at_{0};
-  bool all_read_ = false;
-  judgement judgement_;
+  std::vector<hybrid_client*> askers_;                   ///< of `clients_`
 };
 
 hybrid::replica_keys hybrid_world::replica_keys_of(pbft::node_id id) const {
@@ -160,13 +167,8 @@ void hybrid_world::build() {
   }
   build_replicas(lies);
   build_clients();
-  std::vector<machine*> boxes;
-  for (const auto& box : machines_) {
-    boxes.push_back(box.get());
-  }
-  nemesis_ = std::make_unique<nemesis>(world_, faults_, links_, boxes);
   // An operator who wants the epoch to end, and does not reach everybody.
-  nemesis_->add_deed(fault::transfer, [this](dice& thrown) {
+  add_nemesis().add_deed(fault::transfer, [this](dice& thrown) {
     for (const auto& one : correct_) {
       if (one && one->node() != nullptr && thrown.coin()) {
         one->feed(hybrid::end_epoch{});
@@ -187,10 +189,7 @@ void hybrid_world::build_replicas(const std::vector<bool>& lies) {
   correct_.resize(setup_.replicas);
   liars_.resize(setup_.replicas);
   for (std::uint32_t place = 0; place < setup_.replicas; ++place) {
-    machines_.push_back(std::make_unique<machine>(world_, faults_, place));
-    auto& box = *machines_.back();
-    links_.add(
-      [&box](const network::delivery& arrive) { box.deliver(arrive); });
+    auto& box = add_machine();
     auto settings = setup_.replica;
     settings.core.agreement.id = place + 1;
     if (!lies[place]) {
@@ -222,8 +221,7 @@ void hybrid_world::build_clients() {
     settings.core.id = setup_.replicas + 1 + number;
     settings.number = number;
     if (number == setup_.clients) {
-      settings.patience =
-        hybrid_agreement_bound * settings.core.longest_timeout;
+      settings.patience = agreement_bound * settings.core.longest_timeout;
     }
     client_watch watched;
     watched.asks = [this](pbft::node_id client, std::string_view operation) {
@@ -232,9 +230,11 @@ void hybrid_world::build_clients() {
     watched.lies = [this](pbft::node_id replica) {
       return invariants_.lies(replica);
     };
-    clients_.push_back(std::make_unique<hybrid_client>(
+    auto client = std::make_unique<hybrid_client>(
       world_, carry, history_, watched, settings,
-      simulated_keys(secret_, settings.core.id)));
+      simulated_keys(secret_, settings.core.id));
+    askers_.push_back(client.get());
+    clients_.push_back(std::move(client));
   }
 }
 
@@ -258,8 +258,8 @@ void hybrid_world::arrive(std::uint32_t place, const pbft::packet& what,
   world_.note("packet", place, what.bytes.size(), what.tag.bytes[0]);
   if (place >= setup_.replicas) {
     const auto number = place - setup_.replicas;
-    if (number < clients_.size()) {
-      clients_[number]->receive(what);
+    if (number < askers_.size()) {
+      askers_[number]->receive(what);
     }
     return;
   }
@@ -273,67 +273,6 @@ void hybrid_world::arrive(std::uint32_t place, const pbft::packet& what,
   liars_[place]->receive(what, fellow ? face : -1);
 }
 
-run_result hybrid_world::run() {
-  world_.tell([&] {
-    return "faults: " + to_string(faults_.kinds) + "; "
-           + std::to_string(setup_.replicas) + " replicas, "
-           + std::to_string(setup_.liars) + " of them lie";
-  });
-  for (const auto& box : machines_) {
-    box->start();
-  }
-  for (std::size_t number = 0; number < setup_.clients; ++number) {
-    clients_[number]->begin();
-  }
-  nemesis_->begin();
-  world_.run_until(setup_.chaos);
-  if (!world_.failed()) {
-    mend();
-    await_progress();
-  }
-  if (!world_.failed()) {
-    await_agreement();
-  }
-  if (!world_.failed()) {
-    read_everything();
-  }
-  if (!world_.failed()) {
-    judge_history();
-  }
-  run_result result;
-  result.failure = world_.failure();
-  world_.note("events", world_.events(), world_.log().notes());
-  result.hash = world_.log().hash();
-  result.events = world_.events();
-  result.simulated = world_.now();
-  result.drawn = faults_.kinds;
-  result.recovery_ppt =
-    static_cast<std::uint64_t>((recovered_at_ - mended_at_) * 1000
-                               / setup_.replica.core.agreement.longest_timeout);
-  if (asked_.keep_history) {
-    result.history = history_.to_json_lines(asked_.seed);
-  }
-  count(result);
-  return result;
-}
-
-void hybrid_world::mend() {
-  for (const auto& one : correct_) {
-    if (one) {
-      one->crash_if_stopped();
-    }
-  }
-  nemesis_->end();
-  mended_at_ = world_.now();
-  for (const auto& box : machines_) {
-    mended_at_ = std::max(mended_at_, box->storage().busy_until());
-  }
-  world_.run_until(mended_at_);
-  depose_liars();
-}
-
-// Nobody can say how a client fares whose leader lies and is not found out, so
-// an operator who knows better ends its epochs.
 void hybrid_world::depose_liars() {
   for (const auto& one : correct_) {
     if (one && one->node() != nullptr
@@ -343,31 +282,6 @@ void hybrid_world::depose_liars() {
   }
   world_.after(setup_.replica.core.agreement.request_timeout,
                [this] { depose_liars(); });
-}
-
-void hybrid_world::probe() {
-  clients_.back()->ask(verb::put, 0, [this](bool good) {
-    if (good) {
-      recovered_at_ = world_.now();
-    }
-  });
-}
-
-void hybrid_world::await_progress() {
-  const auto timeout = setup_.replica.core.agreement.longest_timeout;
-  const auto limit = mended_at_ + hybrid_recovery_bound * timeout;
-  while (recovered_at_ == 0ns && world_.now() < limit && !world_.failed()) {
-    // What a liar answered does not count.
-    if (!clients_.back()->is_busy()) {
-      probe();
-    }
-    world_.run_until(std::min(limit, world_.now() + timeout / 20));
-  }
-  if (recovered_at_ == 0ns && !world_.failed()) {
-    world_.fail("progress: no write succeeded within "
-                + std::to_string(hybrid_recovery_bound)
-                + " longest timeouts after all was mended");
-  }
 }
 
 std::string hybrid_world::disagreement() const {
@@ -397,70 +311,10 @@ std::string hybrid_world::disagreement() const {
   return "";
 }
 
-void hybrid_world::await_agreement() {
-  for (const auto& client : clients_) {
-    client->end();
-  }
-  const auto timeout = setup_.replica.core.agreement.longest_timeout;
-  const auto limit = world_.now() + hybrid_agreement_bound * timeout;
-  const auto busy = [&] {
-    return std::any_of(clients_.begin(), clients_.end(),
-                       [](const auto& one) { return one->is_busy(); });
-  };
-  std::string why = "?";
-  while (!world_.failed() && !why.empty() && world_.now() < limit) {
-    world_.run_until(world_.now() + timeout / 8);
-    why = busy() ? "a client still waits" : disagreement();
-    // What a client gave up may have been executed by few: what comes after
-    // it brings the others there.
-    if (!why.empty() && !clients_.back()->is_busy()) {
-      probe();
-    }
-  }
-  if (!why.empty() && !world_.failed()) {
-    world_.fail("progress: long after all was mended, " + why);
-  }
-}
-
-void hybrid_world::read_next(std::uint32_t key) {
-  if (key == hybrid_key_count) {
-    all_read_ = true;
-    return;
-  }
-  clients_.back()->ask(verb::get, key, [this, key](bool good) {
-    read_next(good ? key + 1 : key);
-  });
-}
-
-void hybrid_world::read_everything() {
-  read_next(0);
-  const auto timeout = setup_.replica.core.agreement.longest_timeout;
-  const auto limit = world_.now() + hybrid_agreement_bound * timeout;
-  while (!all_read_ && !world_.failed() && world_.now() < limit) {
-    world_.run_until(world_.now() + timeout / 20);
-  }
-  if (!all_read_ && !world_.failed()) {
-    world_.fail("progress: a calm group does not answer reads");
-  }
-}
-
-void hybrid_world::judge_history() {
-  judgement_ = judge(history_);
-  if (!judgement_.violation.empty()) {
-    world_.fail(judgement_.violation);
-  }
-}
-
-void hybrid_world::count(run_result& result) const {
-  auto& counts = result.counts;
-  const auto& net = links_.seen();
-  counts["messages"] = net.sent;
-  counts["messages lost"] = net.lost + net.blocked;
-  counts["messages duplicated"] = net.duplicated;
+void hybrid_world::count_more(counters& counts) const {
   counts["commands by PBFT"] = invariants_.settled(hybrid::mode::pbft);
   counts["commands by Raft"] = invariants_.settled(hybrid::mode::raft);
   counts["switches"] = invariants_.last_epoch();
-  counts["deeds of the nemesis"] = nemesis_->deeds();
   counts["replicas that lie"] = setup_.liars;
   for (const auto& one : liars_) {
     counts["lies"] += one ? one->lies_told() : 0;
@@ -476,18 +330,6 @@ void hybrid_world::count(run_result& result) const {
     counts["commands taken back"] += seen.rolled_back;
     counts["replicas stopped by their disk"] += seen.stopped_by_disk;
   }
-  for (const auto& box : machines_) {
-    counts["crashes"] += box->crashes();
-    counts["writes torn"] += box->storage().seen().torn;
-    counts["writes refused"] += box->storage().seen().refused;
-    counts["syncs"] += box->storage().seen().syncs;
-  }
-  counts["operations"] = history_.operations().size();
-  counts["operations of unknown outcome"] =
-    static_cast<std::uint64_t>(std::count_if(
-      history_.operations().begin(), history_.operations().end(),
-      [](const operation& one) { return one.result == outcome::unknown; }));
-  counts["keys undecided"] = judgement_.undecided_keys;
 }
 
 } // namespace

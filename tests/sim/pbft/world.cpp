@@ -1,7 +1,6 @@
 #include "tests/sim/pbft/world.hpp"
 
-#include "tests/sim/linearizability.hpp"
-#include "tests/sim/nemesis.hpp"
+#include "tests/sim/agreement_world.hpp"
 #include "tests/sim/pbft/client.hpp"
 #include "tests/sim/pbft/keys.hpp"
 #include "tests/sim/pbft/liar.hpp"
@@ -20,15 +19,10 @@ namespace {
 /// after views that nobody could begin.
 constexpr std::int64_t pbft_recovery_bound = 8;
 
-/// How long correct replicas may take to get to the same state.
-constexpr std::int64_t pbft_agreement_bound = 40;
-
 /// A client that lies may cost primaries their office, but ever less often: so
 /// many views within so many timeouts where no replica lies and nothing fails.
 constexpr std::int64_t steady_span = 40;
 constexpr std::uint64_t steady_views = 8;
-
-constexpr std::uint32_t pbft_key_count = 4;
 
 struct pbft_setup {
   std::size_t replicas = 4;
@@ -81,26 +75,21 @@ pbft_setup draw_pbft_setup(dice thrown, const run_request& asked) {
   if (asked.mistake == "too_many_liars") {
     result.liars = result.faults + 1;
   }
-  result.client.keys = pbft_key_count;
+  result.client.keys = agreement_keys;
   result.client.patience =
     thrown.between(3, std::uint64_t{8}) * core.request_timeout;
   result.client.longest_thought = thrown.between(20ms, 150ms);
   return result;
 }
 
-class pbft_world {
+class pbft_world final : public agreement_world {
 public:
   explicit pbft_world(const run_request& asked)
-    : asked_{asked}, world_{asked.seed}, faults_{draw_plan(
-                                           world_.stream("plan"),
-                                           asked.allowed)},
-      setup_{draw_pbft_setup(world_.stream("setup"), asked)},
-      links_{world_, faults_}, invariants_{world_} {
-    world_.log().listen(asked.listener);
+    : agreement_world{asked}, setup_{draw_pbft_setup(world_.stream("setup"),
+                                                     asked)},
+      invariants_{world_} {
     build();
   }
-
-  run_result run();
 
 private:
   void build();
@@ -109,38 +98,56 @@ private:
   [[nodiscard]] std::shared_ptr<const pbft::crypto> keys_of(pbft::node_id id);
   void carry(pbft::node_id from, const pbft::packet& what, int face);
   void arrive(std::uint32_t place, const pbft::packet& what, int face);
-  void mend();
-  void await_progress();
-  void probe();
-  void see_steadiness();
-  void await_agreement();
-  [[nodiscard]] std::string disagreement() const;
-  void read_everything();
-  void read_next(std::uint32_t key);
-  void judge_history();
-  void count(run_result& result) const;
   [[nodiscard]] std::size_t parties() const noexcept {
     return setup_.replicas + setup_.clients + 2;
   }
 
-  run_request asked_;
-  kernel world_;
-  plan faults_;
+  [[nodiscard]] agreement_pace pace() const override {
+    return {setup_.chaos, setup_.replica.core.longest_timeout,
+            pbft_recovery_bound, 8};
+  }
+
+  [[nodiscard]] std::string describe() const override {
+    return std::to_string(setup_.replicas) + " replicas, "
+           + std::to_string(setup_.liars) + " of them lie"
+           + (setup_.client_lies ? ", and a client" : "");
+  }
+
+  void begin_more() override {
+    if (lying_client_)
+      lying_client_->begin(setup_.client.longest_thought);
+  }
+
+  void crash_stopped() override {
+    for (const auto& one : correct_)
+      if (one)
+        one->crash_if_stopped();
+  }
+
+  void probe() override {
+    prober().ask(verb::put, 0, [this](bool good) {
+      if (good)
+        recovered();
+    });
+  }
+
+  // What a client gave up may have been executed by few: what comes after it
+  // brings the others there.
+  void push_on() override {
+    probe();
+  }
+
+  void look_further() override;
+  [[nodiscard]] std::string disagreement() const override;
+  void count_more(counters& counts) const override;
+
   pbft_setup setup_;
-  network links_;
   pbft_invariants invariants_;
   std::uint64_t secret_ = 0;
-  std::vector<std::unique_ptr<machine>> machines_;
   std::vector<std::unique_ptr<pbft_replica>> correct_; ///< by place, or null
   std::vector<std::unique_ptr<pbft_liar>> liars_;      ///< by place, or null
-  std::unique_ptr<nemesis> nemesis_;
-  history history_;
-  std::vector<std::unique_ptr<pbft_client>> clients_; ///< the last one probes
+  std::vector<pbft_client*> askers_;                   ///< of `clients_`
   std::unique_ptr<lying_client> lying_client_;
-  nanoseconds mended_at_{0};
-  nanoseconds recovered_at_{0};
-  bool all_read_ = false;
-  judgement judgement_;
 };
 
 std::shared_ptr<const pbft::crypto> pbft_world::keys_of(pbft::node_id id) {
@@ -159,11 +166,7 @@ void pbft_world::build() {
   }
   build_replicas(lies);
   build_clients();
-  std::vector<machine*> boxes;
-  for (const auto& box : machines_) {
-    boxes.push_back(box.get());
-  }
-  nemesis_ = std::make_unique<nemesis>(world_, faults_, links_, boxes);
+  add_nemesis();
 }
 
 void pbft_world::build_replicas(const std::vector<bool>& lies) {
@@ -182,10 +185,7 @@ void pbft_world::build_replicas(const std::vector<bool>& lies) {
   correct_.resize(setup_.replicas);
   liars_.resize(setup_.replicas);
   for (std::uint32_t place = 0; place < setup_.replicas; ++place) {
-    machines_.push_back(std::make_unique<machine>(world_, faults_, place));
-    auto& box = *machines_.back();
-    links_.add(
-      [&box](const network::delivery& arrive) { box.deliver(arrive); });
+    auto& box = add_machine();
     auto settings = setup_.replica;
     settings.core.id = place + 1;
     if (!lies[place]) {
@@ -216,7 +216,7 @@ void pbft_world::build_clients() {
     settings.core.id = setup_.replicas + 1 + number;
     settings.number = number;
     if (number == setup_.clients) {
-      settings.patience = pbft_agreement_bound * settings.core.longest_timeout;
+      settings.patience = agreement_bound * settings.core.longest_timeout;
     }
     client_watch watched;
     watched.sends = [this](const pbft::packet& what) {
@@ -227,8 +227,10 @@ void pbft_world::build_clients() {
         invariants_.saw_request(asked->what);
       }
     };
-    clients_.push_back(std::make_unique<pbft_client>(
-      world_, carry, history_, watched, settings, keys_of(settings.core.id)));
+    auto client = std::make_unique<pbft_client>(
+      world_, carry, history_, watched, settings, keys_of(settings.core.id));
+    askers_.push_back(client.get());
+    clients_.push_back(std::move(client));
   }
   if (setup_.client_lies) {
     links_.add([](const network::delivery& arrive) { arrive(); });
@@ -236,7 +238,7 @@ void pbft_world::build_clients() {
     settings.id = parties();
     invariants_.expect_anything_of(settings.id);
     lying_client_ = std::make_unique<lying_client>(
-      world_, carry, settings, pbft_key_count, keys_of(settings.id));
+      world_, carry, settings, agreement_keys, keys_of(settings.id));
   }
 }
 
@@ -258,8 +260,8 @@ void pbft_world::arrive(std::uint32_t place, const pbft::packet& what,
   world_.note("packet", place, what.bytes.size(), what.tag.bytes[0]);
   if (place >= setup_.replicas) {
     const auto number = place - setup_.replicas;
-    if (number < clients_.size()) {
-      clients_[number]->receive(what);
+    if (number < askers_.size()) {
+      askers_[number]->receive(what);
     }
     return;
   }
@@ -273,93 +275,9 @@ void pbft_world::arrive(std::uint32_t place, const pbft::packet& what,
   liars_[place]->receive(what, fellow ? face : -1);
 }
 
-run_result pbft_world::run() {
-  world_.tell([&] {
-    return "faults: " + to_string(faults_.kinds) + "; "
-           + std::to_string(setup_.replicas) + " replicas, "
-           + std::to_string(setup_.liars) + " of them lie"
-           + (setup_.client_lies ? ", and a client" : "");
-  });
-  for (const auto& box : machines_) {
-    box->start();
-  }
-  for (std::size_t number = 0; number < setup_.clients; ++number) {
-    clients_[number]->begin();
-  }
-  if (lying_client_) {
-    lying_client_->begin(setup_.client.longest_thought);
-  }
-  nemesis_->begin();
-  world_.run_until(setup_.chaos);
-  if (!world_.failed()) {
-    mend();
-    await_progress();
-  }
-  if (!world_.failed() && setup_.liars == 0 && lying_client_) {
-    see_steadiness();
-  }
-  if (!world_.failed()) {
-    await_agreement();
-  }
-  if (!world_.failed()) {
-    read_everything();
-  }
-  if (!world_.failed()) {
-    judge_history();
-  }
-  run_result result;
-  result.failure = world_.failure();
-  world_.note("events", world_.events(), world_.log().notes());
-  result.hash = world_.log().hash();
-  result.events = world_.events();
-  result.simulated = world_.now();
-  result.drawn = faults_.kinds;
-  result.recovery_ppt = static_cast<std::uint64_t>(
-    (recovered_at_ - mended_at_) * 1000 / setup_.replica.core.longest_timeout);
-  if (asked_.keep_history) {
-    result.history = history_.to_json_lines(asked_.seed);
-  }
-  count(result);
-  return result;
-}
-
-void pbft_world::mend() {
-  for (const auto& one : correct_) {
-    if (one) {
-      one->crash_if_stopped();
-    }
-  }
-  nemesis_->end();
-  mended_at_ = world_.now();
-  for (const auto& box : machines_) {
-    mended_at_ = std::max(mended_at_, box->storage().busy_until());
-  }
-  world_.run_until(mended_at_);
-}
-
-void pbft_world::probe() {
-  clients_.back()->ask(verb::put, 0, [this](bool good) {
-    if (good) {
-      recovered_at_ = world_.now();
-    }
-  });
-}
-
-void pbft_world::await_progress() {
-  const auto timeout = setup_.replica.core.longest_timeout;
-  probe();
-  const auto limit = mended_at_ + pbft_recovery_bound * timeout;
-  while (recovered_at_ == 0ns && world_.now() < limit && !world_.failed()) {
-    world_.run_until(std::min(limit, world_.now() + timeout / 20));
-  }
-  if (recovered_at_ == 0ns && !world_.failed()) {
-    world_.fail("progress: no write succeeded within "
-                + std::to_string(pbft_recovery_bound)
-                + " longest timeouts after all was mended");
-  }
-}
-
-void pbft_world::see_steadiness() {
+void pbft_world::look_further() {
+  if (setup_.liars != 0 || !lying_client_)
+    return;
   const auto before = invariants_.highest_view();
   world_.run_until(world_.now()
                    + steady_span * setup_.replica.core.request_timeout);
@@ -388,69 +306,9 @@ std::string pbft_world::disagreement() const {
   return "";
 }
 
-void pbft_world::await_agreement() {
-  for (const auto& client : clients_) {
-    client->end();
-  }
-  const auto timeout = setup_.replica.core.longest_timeout;
-  const auto limit = world_.now() + pbft_agreement_bound * timeout;
-  const auto busy = [&] {
-    return std::any_of(clients_.begin(), clients_.end(),
-                       [](const auto& one) { return one->is_busy(); });
-  };
-  std::string why = "?";
-  while (!world_.failed() && !why.empty() && world_.now() < limit) {
-    world_.run_until(world_.now() + timeout / 8);
-    why = busy() ? "a client still waits" : disagreement();
-    // What a client gave up may have been executed by few: what comes after
-    // it brings the others there.
-    if (!why.empty() && !clients_.back()->is_busy()) {
-      probe();
-    }
-  }
-  if (!why.empty() && !world_.failed()) {
-    world_.fail("progress: long after all was mended, " + why);
-  }
-}
-
-void pbft_world::read_next(std::uint32_t key) {
-  if (key == pbft_key_count) {
-    all_read_ = true;
-    return;
-  }
-  clients_.back()->ask(verb::get, key, [this, key](bool good) {
-    read_next(good ? key + 1 : key);
-  });
-}
-
-void pbft_world::read_everything() {
-  read_next(0);
-  const auto timeout = setup_.replica.core.longest_timeout;
-  const auto limit = world_.now() + pbft_agreement_bound * timeout;
-  while (!all_read_ && !world_.failed() && world_.now() < limit) {
-    world_.run_until(world_.now() + timeout / 20);
-  }
-  if (!all_read_ && !world_.failed()) {
-    world_.fail("progress: a calm group does not answer reads");
-  }
-}
-
-void pbft_world::judge_history() {
-  judgement_ = judge(history_);
-  if (!judgement_.violation.empty()) {
-    world_.fail(judgement_.violation);
-  }
-}
-
-void pbft_world::count(run_result& result) const {
-  auto& counts = result.counts;
-  const auto& net = links_.seen();
-  counts["messages"] = net.sent;
-  counts["messages lost"] = net.lost + net.blocked;
-  counts["messages duplicated"] = net.duplicated;
+void pbft_world::count_more(counters& counts) const {
   counts["batches executed"] = invariants_.executed();
   counts["views"] = invariants_.highest_view();
-  counts["deeds of the nemesis"] = nemesis_->deeds();
   counts["replicas that lie"] = setup_.liars;
   counts["clients that lie"] = setup_.client_lies ? 1 : 0;
   counts["runs with real keys"] = setup_.real ? 1 : 0;
@@ -468,18 +326,6 @@ void pbft_world::count(run_result& result) const {
     counts["misdeeds seen"] += seen.misdeeds;
     counts["replicas stopped by their disk"] += seen.stopped_by_disk;
   }
-  for (const auto& box : machines_) {
-    counts["crashes"] += box->crashes();
-    counts["writes torn"] += box->storage().seen().torn;
-    counts["writes refused"] += box->storage().seen().refused;
-    counts["syncs"] += box->storage().seen().syncs;
-  }
-  counts["operations"] = history_.operations().size();
-  counts["operations of unknown outcome"] =
-    static_cast<std::uint64_t>(std::count_if(
-      history_.operations().begin(), history_.operations().end(),
-      [](const operation& one) { return one.result == outcome::unknown; }));
-  counts["keys undecided"] = judgement_.undecided_keys;
 }
 
 } // namespace

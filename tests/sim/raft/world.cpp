@@ -1,7 +1,6 @@
 #include "tests/sim/raft/world.hpp"
 
-#include "tests/sim/linearizability.hpp"
-#include "tests/sim/nemesis.hpp"
+#include "tests/sim/agreement_world.hpp"
 #include "tests/sim/raft/client.hpp"
 #include "tests/sim/raft/describe.hpp"
 #include "tests/sim/raft/host.hpp"
@@ -20,11 +19,6 @@ namespace {
 /// election timeouts: several elections in a row may be split by chance. The
 /// campaign asks for 2 of all runs but one in a hundred.
 constexpr std::int64_t recovery_bound = 5;
-
-/// How long members may take to get to the same state, in the same unit.
-constexpr std::int64_t agreement_bound = 40;
-
-constexpr std::uint32_t key_count = 4;
 
 struct setup {
   std::size_t founders = 3;
@@ -118,7 +112,7 @@ setup draw_setup(dice thrown, const plan& faults, const run_request& asked) {
   }
   result.group.rare_branches = faults.kinds.has(fault::rare_branch);
   result.group.wrong = mistake_named(asked.mistake);
-  result.client.keys = key_count;
+  result.client.keys = agreement_keys;
   result.client.patience =
     thrown.between(1, std::uint64_t{3}) * core.election_timeout;
   result.client.longest_thought = thrown.between(20ms, 150ms);
@@ -126,80 +120,82 @@ setup draw_setup(dice thrown, const plan& faults, const run_request& asked) {
   return result;
 }
 
-class raft_world {
+class raft_world final : public agreement_world {
 public:
   explicit raft_world(const run_request& asked)
-    : asked_{asked}, world_{asked.seed}, faults_{draw_plan(
-                                           world_.stream("plan"),
-                                           asked.allowed)},
-      setup_{draw_setup(world_.stream("setup"), faults_, asked)},
-      links_{world_, faults_}, invariants_{world_,
-                                           [this](raft::member who,
-                                                  raft::log_index index,
-                                                  raft::term_number term) {
-                                             return holds(who, index, term);
-                                           }},
+    : agreement_world{asked}, setup_{draw_setup(world_.stream("setup"), faults_,
+                                                asked)},
+      invariants_{
+        world_,
+        [this](raft::member who, raft::log_index index,
+               raft::term_number term) { return holds(who, index, term); }},
       operator_{world_, links_, nodes_} {
-    world_.log().listen(asked.listener);
-    build();
+    build_nodes();
+    build_clients();
+    auto& bad = add_nemesis();
+    operator_.add_deeds_to(bad);
+    if (faults_.kinds.has(fault::new_leader))
+      operator_.strike_new_leaders(setup_.strikes,
+                                   faults_.kinds.has(fault::membership));
   }
-
-  run_result run();
 
 private:
-  void build();
+  void build_nodes();
+  void build_clients();
   [[nodiscard]] bool holds(raft::member who, raft::log_index index,
                            raft::term_number term) const;
-  void mend();
-  void await_progress();
-  void probe();
-  void await_agreement();
-  [[nodiscard]] std::string disagreement() const;
-  void read_everything();
-  void read_next(std::uint32_t key);
-  void judge_history();
-  void count(run_result& result) const;
 
-  run_request asked_;
-  kernel world_;
-  plan faults_;
+  [[nodiscard]] agreement_pace pace() const override {
+    return {setup_.chaos, 2 * setup_.group.core.election_timeout,
+            recovery_bound, 2};
+  }
+
+  [[nodiscard]] std::string describe() const override {
+    return "founders " + std::to_string(setup_.founders) + ", spares "
+           + std::to_string(setup_.spares);
+  }
+
+  void crash_stopped() override {
+    for (const auto& one : nodes_)
+      one->crash_if_stopped();
+  }
+
+  void end_more() override {
+    operator_.end();
+  }
+
+  // Some of what the disks did was to fail.
+  void after_mending() override {
+    crash_stopped();
+    for (const auto& box : machines_)
+      box->start();
+  }
+
+  void probe() override;
+  [[nodiscard]] std::string disagreement() const override;
+  void count_more(counters& counts) const override;
+
   setup setup_;
-  network links_;
   raft_invariants invariants_;
-  std::vector<std::unique_ptr<machine>> machines_;
   std::vector<std::unique_ptr<raft_host>> nodes_;
   group_operator operator_;
-  std::unique_ptr<nemesis> nemesis_;
-  history history_;
-  std::vector<std::unique_ptr<raft_client>> clients_;
-  std::unique_ptr<raft_client> prober_;
-  nanoseconds mended_at_{0};
-  nanoseconds recovered_at_{0};
-  bool all_read_ = false;
-  judgement judgement_;
 };
 
-void raft_world::build() {
-  const auto count = setup_.founders + setup_.spares;
-  std::vector<machine*> boxes;
-  for (std::uint32_t number = 0; number < count; ++number) {
-    machines_.push_back(std::make_unique<machine>(world_, faults_, number));
-    boxes.push_back(machines_.back().get());
-    links_.add([box = boxes.back()](const network::delivery& arrive) {
-      box->deliver(arrive);
-    });
-  }
+void raft_world::build_nodes() {
+  for (auto left = setup_.founders + setup_.spares; left > 0; --left)
+    add_machine();
   raft::configuration founders;
-  for (raft::node_id id = 1; id <= setup_.founders; ++id) {
+  for (raft::node_id id = 1; id <= setup_.founders; ++id)
     founders.voters.push_back({id, 0});
-  }
-  for (auto* box : boxes) {
+  for (const auto& box : machines_) {
     nodes_.push_back(std::make_unique<raft_host>(
       world_, *box, links_, invariants_, setup_.group, nodes_));
-    if (box->number() < setup_.founders) {
+    if (box->number() < setup_.founders)
       nodes_.back()->found_group(founders);
-    }
   }
+}
+
+void raft_world::build_clients() {
   auto settings = setup_.client;
   for (std::uint32_t number = 0; number <= setup_.clients; ++number) {
     settings.number = number;
@@ -207,19 +203,8 @@ void raft_world::build() {
       settings.patience = setup_.group.core.election_timeout / 4;
       settings.most_tries = 1'000;
     }
-    auto client =
-      std::make_unique<raft_client>(world_, links_, history_, settings, nodes_);
-    if (number == setup_.clients) {
-      prober_ = std::move(client);
-    } else {
-      clients_.push_back(std::move(client));
-    }
-  }
-  nemesis_ = std::make_unique<nemesis>(world_, faults_, links_, boxes);
-  operator_.add_deeds_to(*nemesis_);
-  if (faults_.kinds.has(fault::new_leader)) {
-    operator_.strike_new_leaders(setup_.strikes,
-                                 faults_.kinds.has(fault::membership));
+    clients_.push_back(std::make_unique<raft_client>(world_, links_, history_,
+                                                     settings, nodes_));
   }
 }
 
@@ -228,93 +213,13 @@ bool raft_world::holds(raft::member who, raft::log_index index,
   return nodes_[who.id - 1]->holds_durably(who.incarnation, index, term);
 }
 
-run_result raft_world::run() {
-  world_.tell([&] {
-    return "faults: " + to_string(faults_.kinds) + "; founders "
-           + std::to_string(setup_.founders) + ", spares "
-           + std::to_string(setup_.spares);
-  });
-  for (const auto& box : machines_) {
-    box->start();
-  }
-  for (const auto& client : clients_) {
-    client->begin();
-  }
-  nemesis_->begin();
-  world_.run_until(setup_.chaos);
-  if (!world_.failed()) {
-    mend();
-    await_progress();
-  }
-  if (!world_.failed()) {
-    await_agreement();
-  }
-  if (!world_.failed()) {
-    read_everything();
-  }
-  if (!world_.failed()) {
-    judge_history();
-  }
-  run_result result;
-  result.failure = world_.failure();
-  world_.note("events", world_.events(), world_.log().notes());
-  result.hash = world_.log().hash();
-  result.events = world_.events();
-  result.simulated = world_.now();
-  result.drawn = faults_.kinds;
-  const auto timeout = 2 * setup_.group.core.election_timeout;
-  result.recovery_ppt =
-    static_cast<std::uint64_t>((recovered_at_ - mended_at_) * 1000 / timeout);
-  if (asked_.keep_history) {
-    result.history = history_.to_json_lines(asked_.seed);
-  }
-  count(result);
-  return result;
-}
-
-void raft_world::mend() {
-  for (const auto& one : nodes_) {
-    one->crash_if_stopped();
-  }
-  nemesis_->end();
-  operator_.end();
-  // A slow disk answers what it was asked before.
-  mended_at_ = world_.now();
-  for (const auto& box : machines_) {
-    mended_at_ = std::max(mended_at_, box->storage().busy_until());
-  }
-  world_.run_until(mended_at_);
-  // And some of it was that it failed.
-  for (const auto& one : nodes_) {
-    one->crash_if_stopped();
-  }
-  for (const auto& box : machines_) {
-    box->start();
-  }
-}
-
 void raft_world::probe() {
-  prober_->ask(verb::put, 0, [this](bool good) {
-    if (good) {
-      recovered_at_ = world_.now();
-    } else {
+  prober().ask(verb::put, 0, [this](bool good) {
+    if (good)
+      recovered();
+    else
       probe();
-    }
   });
-}
-
-void raft_world::await_progress() {
-  const auto timeout = 2 * setup_.group.core.election_timeout;
-  probe();
-  const auto limit = mended_at_ + recovery_bound * timeout;
-  while (recovered_at_ == 0ns && world_.now() < limit && !world_.failed()) {
-    world_.run_until(std::min(limit, world_.now() + timeout / 20));
-  }
-  if (recovered_at_ == 0ns && !world_.failed()) {
-    world_.fail("progress: no write succeeded within "
-                + std::to_string(recovery_bound)
-                + " election timeouts after all was mended");
-  }
 }
 
 std::string raft_world::disagreement() const {
@@ -343,64 +248,9 @@ std::string raft_world::disagreement() const {
   return "";
 }
 
-void raft_world::await_agreement() {
-  for (const auto& client : clients_) {
-    client->end();
-  }
-  const auto timeout = 2 * setup_.group.core.election_timeout;
-  const auto limit = world_.now() + agreement_bound * timeout;
-  const auto busy = [&] {
-    return prober_->is_busy()
-           || std::any_of(clients_.begin(), clients_.end(),
-                          [](const auto& one) { return one->is_busy(); });
-  };
-  std::string why = "?";
-  while (!world_.failed() && !why.empty() && world_.now() < limit) {
-    world_.run_until(world_.now() + timeout / 2);
-    why = busy() ? "a client still waits" : disagreement();
-  }
-  if (!why.empty()) {
-    world_.fail("agreement: long after all was mended, " + why);
-  }
-}
-
-void raft_world::read_next(std::uint32_t key) {
-  if (key == key_count) {
-    all_read_ = true;
-    return;
-  }
-  prober_->ask(verb::get, key,
-               [this, key](bool good) { read_next(good ? key + 1 : key); });
-}
-
-void raft_world::read_everything() {
-  read_next(0);
-  const auto timeout = 2 * setup_.group.core.election_timeout;
-  const auto limit = world_.now() + agreement_bound * timeout;
-  while (!all_read_ && !world_.failed() && world_.now() < limit) {
-    world_.run_until(world_.now() + timeout / 20);
-  }
-  if (!all_read_) {
-    world_.fail("progress: a calm group does not answer reads");
-  }
-}
-
-void raft_world::judge_history() {
-  judgement_ = judge(history_);
-  if (!judgement_.violation.empty()) {
-    world_.fail(judgement_.violation);
-  }
-}
-
-void raft_world::count(run_result& result) const {
-  auto& counts = result.counts;
-  const auto& net = links_.seen();
-  counts["messages"] = net.sent;
-  counts["messages lost"] = net.lost + net.blocked;
-  counts["messages duplicated"] = net.duplicated;
+void raft_world::count_more(counters& counts) const {
   counts["terms with a leader"] = invariants_.terms_with_leader();
   counts["entries committed"] = invariants_.committed();
-  counts["deeds of the nemesis"] = nemesis_->deeds();
   counts["membership changes asked for"] = operator_.seen().changes;
   counts["transfers asked for"] = operator_.seen().transfers;
   counts["new leaders struck"] = operator_.seen().strikes;
@@ -414,22 +264,6 @@ void raft_world::count(run_result& result) const {
     counts["nodes stopped by their disk"] += one->seen().stopped_by_disk;
     counts["batches logged"] += one->seen().batches_logged;
   }
-  for (const auto& box : machines_) {
-    counts["crashes"] += box->crashes();
-    counts["writes torn"] += box->storage().seen().torn;
-    counts["writes refused"] += box->storage().seen().refused;
-    counts["writes lost"] += box->storage().seen().lost;
-    counts["names lost"] += box->storage().seen().names_lost;
-    counts["syncs"] += box->storage().seen().syncs;
-    counts["syncs failed"] += box->storage().seen().failed_syncs;
-    counts["syncs stalled"] += box->storage().seen().stalls;
-  }
-  counts["operations"] = history_.operations().size();
-  counts["operations of unknown outcome"] =
-    static_cast<std::uint64_t>(std::count_if(
-      history_.operations().begin(), history_.operations().end(),
-      [](const operation& one) { return one.result == outcome::unknown; }));
-  counts["keys undecided"] = judgement_.undecided_keys;
 }
 
 } // namespace
