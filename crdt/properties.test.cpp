@@ -26,8 +26,8 @@ using namespace neuroplex::crdt;
 
 namespace {
 
-// Equal runs on every machine, some 20,000 merges a type. A long run of 2 * 10^6 is
-// RC_PARAMS="max_success=40000 max_size=100" crdt_tests.
+// Equal runs on every machine, some 20,000 merges a type. A long run, with two
+// million, is RC_PARAMS="max_success=40000 max_size=100" crdt_tests.
 [[maybe_unused]] const int configured =
   ::setenv("RC_PARAMS", "seed=20261122 max_success=400 max_size=100", 0);
 
