@@ -261,6 +261,7 @@ int main(int argument_count, char** arguments) {
   std::printf("%zu vectors of %zu dimensions, %zu questions\n", vectors.size(),
               dimensions, questions.size());
   std::vector<answer> right;
+  right.reserve(questions.size());
   for (const auto& each : questions)
     right.push_back(
       search_vector(**now, each, vector_metric::cosine, wanted_results, {})

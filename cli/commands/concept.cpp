@@ -1,5 +1,6 @@
 #include "cli/commands/concept.hpp"
 
+#include "cli/concept/csv_learner.hpp"
 #include "cli/concept/json_learner.hpp"
 #include "cli/concept/picture.hpp"
 #include "cli/concept/show_concepts.hpp"
@@ -129,7 +130,7 @@ void add_load_format(CLI::App& load, context& ctx,
 
 void add_load_commands(CLI::App& concept_command, context& ctx) {
   auto& load = *concept_command.add_subcommand(
-    "load", "Learn a graph from WordNet or JSON lines");
+    "load", "Learn a graph from WordNet, JSON lines or CSV");
   load.require_subcommand(1);
   auto wordnet = std::make_shared<load_given>();
   wordnet->input = wordnet_directory;
@@ -155,8 +156,21 @@ void add_load_commands(CLI::App& concept_command, context& ctx) {
                   R"({"id":...,"content":...} or )"
                   R"({"source":...,"target":...,"type":...} a line)",
                   "FILE", "Input; - is standard input", true);
+  auto table = std::make_shared<load_given>();
+  table->learn = [](const load_given& given, concurrent_memory& memory,
+                    const learn_progress& go_on) -> expected<learnt_totals> {
+    auto source = open_source(given.input);
+    if (!source)
+      return source.error();
+    return learn_csv(std::move(*source), memory, go_on);
+  };
+  add_load_format(load, ctx, table, "csv",
+                  "A table of concepts (id, content, ...) or of associations "
+                  "(source, target, type, ...)",
+                  "FILE", "Input with a header row; - is standard input", true);
   add_examples(load, {"neuroplex concept load wordnet --store wordnet",
-                      "neuroplex concept load jsonl graph.jsonl"});
+                      "neuroplex concept load jsonl graph.jsonl",
+                      "neuroplex concept load csv nodes.csv"});
 }
 
 // --- queries

@@ -165,19 +165,18 @@ expected<void> learn_association(members& line,
   return answer(memory.learn_association(learnt));
 }
 
-expected<void> learn_line(std::string_view text,
-                          concepts::concurrent_memory& memory,
-                          learnt_totals& totals) {
-  auto parsed = json_value::parse(text, nullptr, false);
-  if (!parsed.is_object())
+} // namespace
+
+expected<void> learn_object(json_value& object,
+                            concepts::concurrent_memory& memory,
+                            learnt_totals& totals) {
+  if (!object.is_object())
     return failure{errc::protocol, "expected a JSON object"};
-  auto is_concept = parsed.contains("id");
-  members line{parsed};
+  auto is_concept = object.contains("id");
+  members line{object};
   return is_concept ? learn_concept(line, memory, totals)
                     : learn_association(line, memory, totals);
 }
-
-} // namespace
 
 expected<learnt_totals> learn_json_lines(std::unique_ptr<byte_source> source,
                                          concepts::concurrent_memory& memory,
@@ -197,7 +196,8 @@ expected<learnt_totals> learn_json_lines(std::unique_ptr<byte_source> source,
       line.remove_prefix(byte_order_mark.size());
     if (is_blank(line))
       continue;
-    if (auto learnt = learn_line(line, memory, totals); !learnt)
+    auto object = json_value::parse(line, nullptr, false);
+    if (auto learnt = learn_object(object, memory, totals); !learnt)
       return failure_at(learnt.code(), lines.source().name(),
                         lines.line_number(), learnt.error().message());
   }

@@ -17,7 +17,15 @@
 #include "cli/concept/wordnet_learner.hpp"
 #include "cli/load/input.hpp"
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace neuroplex::cli {
+
+/// Learns what one object says; takes its members out. `protocol` without a
+/// place.
+[[nodiscard]] expected<void> learn_object(nlohmann::json& object,
+                                          concepts::concurrent_memory& memory,
+                                          learnt_totals& totals);
 
 /// Learns what the lines of a source say.
 [[nodiscard]] expected<learnt_totals>

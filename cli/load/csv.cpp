@@ -15,115 +15,20 @@ bool parse_ttl(std::string_view text, std::int64_t& ttl_ms) {
 } // namespace
 
 csv_reader::csv_reader(std::unique_ptr<byte_source> source, csv_options options)
-  : source_{std::move(source)}, options_{std::move(options)},
-    block_(load_limits::read_block_bytes) {
-  NEUROPLEX_ENSURE(source_ != nullptr);
-}
-
-failure csv_reader::refuse_row(std::string_view message) const {
-  return failure_at(errc::protocol, source_->name(), row_line_, message);
-}
-
-expected<bool> csv_reader::read_byte(char& byte) {
-  if (block_begin_ == block_end_) {
-    auto count = source_->read(block_);
-    if (!count)
-      return count.error();
-    block_begin_ = 0;
-    block_end_ = *count;
-    if (*count == 0)
-      return false;
-  }
-  byte = block_[block_begin_++];
-  ++bytes_read_;
-  if (byte == '\n')
-    ++line_;
-  return true;
-}
-
-// Reads one row into fields_. False at the end of the input.
-expected<bool> csv_reader::read_row() {
-  enum class state { field_start, plain, quoted, quote_in_quoted, carriage };
-  row_line_ = line_;
-  field_count_ = 0;
-  std::size_t row_bytes = 0;
-  auto where = state::field_start;
-  auto begin_field = [this] {
-    if (field_count_ == fields_.size())
-      fields_.emplace_back();
-    fields_[field_count_++].clear();
-  };
-  begin_field();
-  for (;;) {
-    char byte = 0;
-    auto more = read_byte(byte);
-    if (!more)
-      return more.error();
-    if (!*more) {
-      if (where == state::quoted)
-        return refuse_row("the quoted field has no closing quote");
-      if (where == state::carriage)
-        return refuse_row("expected a line feed after the carriage return");
-      return row_bytes > 0;
-    }
-    if (++row_bytes > load_limits::max_record_bytes)
-      return refuse_row("the record is longer than "
-                        + std::to_string(load_limits::max_record_bytes)
-                        + " bytes: split it");
-    auto& field = fields_[field_count_ - 1];
-    if (where == state::quoted) {
-      if (byte == '"')
-        where = state::quote_in_quoted;
-      else
-        field += byte;
-    } else if (where == state::carriage) {
-      if (byte != '\n')
-        return refuse_row("expected a line feed after the carriage return");
-      return true;
-    } else if (byte == options_.delimiter) {
-      if (field_count_ == load_limits::max_csv_columns)
-        return refuse_row("more than "
-                          + std::to_string(load_limits::max_csv_columns)
-                          + " columns");
-      begin_field();
-      where = state::field_start;
-    } else if (byte == '\n') {
-      return true;
-    } else if (byte == '\r') {
-      where = state::carriage;
-    } else if (byte == '"') {
-      if (where == state::plain)
-        return refuse_row("a quote inside a field that is not quoted: quote "
-                          "the field and double the quote");
-      if (where == state::quote_in_quoted)
-        field += '"';
-      where = state::quoted;
-    } else if (where == state::quote_in_quoted) {
-      return refuse_row("text after the closing quote: double the quotes "
-                        "inside a quoted field");
-    } else {
-      field += byte;
-      where = state::plain;
-    }
-  }
+  : rows_{std::move(source), options.delimiter}, options_{std::move(options)} {
 }
 
 expected<void> csv_reader::read_header() {
-  auto more = read_row();
-  if (!more)
-    return more.error();
-  if (!*more)
-    return refuse_row("the file is empty: expected a header row");
-  if (fields_[0].starts_with(byte_order_mark))
-    fields_[0].erase(0, byte_order_mark.size());
-  column_count_ = field_count_;
+  if (auto read = rows_.read_header(); !read)
+    return read;
   auto find = [this](const std::string& name,
                      std::optional<std::size_t>& index) -> expected<void> {
-    for (std::size_t i = 0; i < column_count_; ++i) {
-      if (fields_[i] != name)
+    const auto& columns = rows_.columns();
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (columns[i] != name)
         continue;
       if (index)
-        return refuse_row("the header names \"" + name + "\" twice");
+        return rows_.refuse("the header names \"" + name + "\" twice");
       index = i;
     }
     return {};
@@ -137,7 +42,7 @@ expected<void> csv_reader::read_header() {
     if (!found)
       return found;
     if (!*index && index != &ttl_index_)
-      return failure_at(errc::config, source_->name(), row_line_,
+      return failure_at(errc::config, rows_.source().name(), rows_.line(),
                         "the header has no column \"" + *name
                           + "\": name the column with --key-column or "
                             "--value-column");
@@ -154,36 +59,33 @@ expected<read_step> csv_reader::read_record(record& result) {
     if (!read)
       return read.error();
   }
-  auto more = read_row();
+  auto more = rows_.next();
   if (!more)
     return more.error();
   if (!*more)
     return read_step::end;
-  if (field_count_ != column_count_)
-    return refuse_row("the record has " + std::to_string(field_count_)
-                      + (field_count_ == 1 ? " field" : " fields")
-                      + ": expected " + std::to_string(column_count_)
-                      + " as in the header");
-  result.key = fields_[key_index_];
-  result.value = fields_[value_index_];
+  auto fields = rows_.fields();
+  result.key = fields[key_index_];
+  result.value = fields[value_index_];
   result.ttl_ms = 0;
-  if (ttl_index_ && !fields_[*ttl_index_].empty()
-      && !parse_ttl(fields_[*ttl_index_], result.ttl_ms))
-    return refuse_row("\"" + options_.ttl_column
-                      + "\" must be a whole number of milliseconds from 1, or "
-                        "empty");
-  auto checked = check_record(result, source_->name(), row_line_);
+  if (ttl_index_ && !fields[*ttl_index_].empty()
+      && !parse_ttl(fields[*ttl_index_], result.ttl_ms))
+    return rows_.refuse(
+      "\"" + options_.ttl_column
+      + "\" must be a whole number of milliseconds from 1, or "
+        "empty");
+  auto checked = check_record(result, rows_.source().name(), rows_.line());
   if (!checked)
     return checked.error();
   return read_step::record;
 }
 
 std::uint64_t csv_reader::bytes_read() const noexcept {
-  return bytes_read_;
+  return rows_.bytes_read();
 }
 
 std::uint64_t csv_reader::total_bytes() const noexcept {
-  return source_->total_bytes();
+  return rows_.source().total_bytes();
 }
 
 } // namespace neuroplex::cli

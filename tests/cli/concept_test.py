@@ -142,6 +142,35 @@ def check_lines(command):
     assert (kept["concepts"], kept["edges"]) == (2, 1), kept
 
 
+def check_tables(command):
+    learnt = command.json("load", "csv", "-", text=(
+        "colour,id,content,vector,strength\r\n"
+        'brown,dog,"an ""animal"",\nwith a tail",1 0.5,2\r\n'
+        ",cat,,,\r\n"))
+    assert learnt["concepts"] == 2, learnt
+    learnt = command.json("load", "csv", "-", text=(
+        "source,target,type,weight\ndog,cat,chases,2.5\n"))
+    assert learnt["associations_by_type"] == {"chases": 1}, learnt
+    near = command.json("neighbors", "dog")["neighbors"]
+    assert near[0]["concept"] == "cat" and near[0]["weight"] == 2.5, near
+    assert command.json("search", 'an "animal"')["concepts"], "quotes"
+    # What is wrong is told with the line where its row begins.
+    for line, wrong in (
+            (1, ""), (1, "name\nx\n"), (1, "id,id\nx,x\n"),
+            (1, "source,target,type,colour\na,b,c,red\n"),
+            (2, "id,content\nx\n"), (2, "id,content\n,x\n"),
+            (4, 'id,content\nx,"1\n2"\ny,"\n'),
+            (3, "id,strength\nx,1\ny,one\n"), (2, "id,strength\nx,-1\n"),
+            (2, "id,strength\nx,1 2\n"), (2, "id,vector\nx,1 nan\n"),
+            (2, "source,target,type\ndog,,near\n"),
+            (2, "source,target,type,weight\ndog,cat,near,-1\n")):
+        told = command.run("load", "csv", "-", text=wrong, refused=True)
+        assert f"<stdin>:{line}: " in told, (wrong, told)
+    # Of these, only the rows before the wrong one were learnt.
+    kept = command.json("stats")
+    assert (kept["concepts"], kept["edges"]) == (3, 1), kept
+
+
 def check_kill(program, folder):
     """Whatever the moment, what is left is a store that can be opened."""
     for written in ("spill", "segment-*"):
@@ -164,6 +193,7 @@ def main():
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
         folder = pathlib.Path(name)
         check_lines(Command(program, folder / "lines"))
+        check_tables(Command(program, folder / "tables"))
         if not WORDNET.is_dir():
             print("skipped: no WordNet here (apt-get install wordnet-base)")
             return
