@@ -550,6 +550,22 @@ expected<watch_reply> client::watch(std::string_view space,
   return answer;
 }
 
+lesson_receipt client::learn(concept_service::lesson what, lesson_wait until) {
+  auto receipt = inside_->send_and_wait<lesson_receipt>(
+    learn_atom_v, lesson_request{{}, until, std::move(what)}, true);
+  if (receipt.status != errc::ok && receipt.problem.empty())
+    receipt.problem = describe(receipt.status);
+  return receipt;
+}
+
+concept_service::answer client::ask(concept_service::question what) {
+  auto answer = inside_->send_and_wait<concept_service::answer>(
+    ask_atom_v, question_request{{}, std::move(what)}, false);
+  if (answer.status != errc::ok && answer.problem.empty())
+    answer.problem = describe(answer.status);
+  return answer;
+}
+
 expected<node_report> client::stats() {
   auto answer = inside_->stats();
   // A failed node still reports; every other code means that nothing came.

@@ -30,6 +30,7 @@
 // for again in the background; until then calls answer `unavailable`.
 #pragma once
 
+#include "actors/concept_messages.hpp"
 #include "actors/messages.hpp"
 #include "memory/status.hpp"
 #include "memory/store.hpp"
@@ -185,6 +186,16 @@ public:
   /// `bad_argument`: Raft does not keep the namespace.
   expected<watch_reply> watch(std::string_view space, std::string_view prefix,
                               watch_mark after);
+
+  // -- concept memory ---------------------------------------------------------
+
+  /// Hands a lesson to the node's concept memory. The receipt says how much of
+  /// it was taken, and what became of that.
+  lesson_receipt learn(concept_service::lesson what,
+                       lesson_wait until = lesson_wait::as_configured);
+
+  /// What the node's concept memory answers.
+  concept_service::answer ask(concept_service::question what);
 
   /// True while the node is reached.
   [[nodiscard]] bool connected() const noexcept;

@@ -73,11 +73,16 @@ using node_actor = interface_of<
   answers<reply>(resolve_atom, std::string),
   // As agreement_peer_actor.
   answers<watch_reply>(watch_atom, watch_request),
+  // As concept_writer_actor; `unavailable` when the node has no concept memory.
+  answers<lesson_receipt>(learn_atom, lesson_request),
+  // As concept_reader_actor; `unavailable` when the node has no concept memory.
+  answers<concept_service::answer>(ask_atom, question_request),
   // The state of the node.
   answers<node_report>(stats_atom),
   // The child actor of this name, for diagnosis and tuning: "router", "store",
   // "shard-7", "expiry", "recovery", "pressure", "compaction", "backup", "gc",
-  // "optimizer", "pool", "raft". `not_found`.
+  // "optimizer", "pool", "raft", "concept_writer", "concept_reader",
+  // "reconciler". `not_found`.
   answers<caf::strong_actor_ptr>(child_atom, std::string),
   // Starts the children whose restart was put off. Sent by itself; harmless at
   // any other time.
@@ -139,6 +144,33 @@ using replica_actor = interface_of<
 /// Writes what replicas hand over. Has a thread of its own, since it blocks.
 using replica_disk_actor = interface_of<
   // There is something to be written.
+  answers<void>(pulse_atom)>;
+
+/// Takes what is to be learnt by the node's concept memory.
+using concept_writer_actor = interface_of<
+  // Concepts and associations to be learnt, strengthened, left to decay or
+  // forgotten, in order; the receipt says how many were taken. An empty lesson
+  // waits for all that came before. `protocol`, `value_size`, `bad_argument`,
+  // `too_many`: nothing was taken; `busy`, `io`; `unknown_outcome`.
+  answers<lesson_receipt>(learn_atom, lesson_request),
+  // Readers see more than before, or never will again. From the
+  // reconciler_actor.
+  answers<void>(written_atom),
+  // The time of a lesson is over. Sent by itself.
+  answers<void>(pulse_atom)>;
+
+/// Answers questions to what was learnt. Has a thread of its own.
+using concept_reader_actor = interface_of<
+  // What is it, what is near it, how does one come from here to there, what
+  // comes to mind: from the newest snapshot, within the bounds of the question.
+  // `not_found`, `bad_argument`, `busy`, `deadline`.
+  answers<concept_service::answer>(ask_atom, question_request),
+  // What the memory holds and has done, and what is not as it should be.
+  answers<concept_report>(stats_atom)>;
+
+/// Brings what was learnt to the snapshots. Has a thread of its own.
+using reconciler_actor = interface_of<
+  // One step. Sent by itself.
   answers<void>(pulse_atom)>;
 
 /// Finds the owner of a key and gets the answer from it, wherever it lives.

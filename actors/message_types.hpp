@@ -10,6 +10,7 @@
 
 #include "actors/cache_types.hpp"
 #include "actors/caf_compat.hpp"
+#include "actors/concept_types.hpp"
 #include "actors/messages.hpp"
 #include "actors/upkeep_types.hpp"
 
@@ -360,7 +361,7 @@ auto inspect(Inspector& f, node_report& x) {
     field("router", x.router), field("requests", x.requests),
     field("gateway", x.gateway), field("tunnel", x.tunnel),
     field("upkeep", x.upkeep), field("agreement", x.agreement),
-    field("replicas", x.replicas));
+    field("replicas", x.replicas), field("concepts", x.concepts));
 }
 
 } // namespace neuroplex::actors
@@ -395,6 +396,11 @@ NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::byzantine_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::replica_report)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::replica_message)
 NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::replica_verdict)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::lesson_request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::lesson_receipt)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::question_request)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::concept_service::answer)
+NEUROPLEX_ADD_TYPE(neuroplex, neuroplex::actors::concept_report)
 
 NEUROPLEX_ADD_ATOM(neuroplex, apply_atom, "apply")
 NEUROPLEX_ADD_ATOM(neuroplex, batch_atom, "batch")
@@ -434,5 +440,7 @@ NEUROPLEX_ADD_ATOM(neuroplex, written_atom, "written")
 NEUROPLEX_ADD_ATOM(neuroplex, verify_atom, "verify")
 NEUROPLEX_ADD_ATOM(neuroplex, resolve_atom, "resolve")
 NEUROPLEX_ADD_ATOM(neuroplex, watch_atom, "watch")
+NEUROPLEX_ADD_ATOM(neuroplex, learn_atom, "learn")
+NEUROPLEX_ADD_ATOM(neuroplex, ask_atom, "ask")
 
 NEUROPLEX_END_TYPES(neuroplex)

@@ -1,5 +1,7 @@
 #include "actors/messages.hpp"
 
+#include "actors/concept_messages.hpp"
+
 #include "memory/limits.hpp"
 
 #include <algorithm>
@@ -144,6 +146,10 @@ void settle(batch_reply& answer) {
 }
 
 void settle(scan_page& answer) {
+  settle(answer.status);
+}
+
+void settle(lesson_receipt& answer) {
   settle(answer.status);
 }
 

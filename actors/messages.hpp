@@ -505,6 +505,49 @@ struct replica_verdict {
   std::vector<replica_comparison> nodes;
 };
 
+/// Who looks at an old snapshot.
+struct concept_holder {
+  std::string who;
+  std::uint64_t sequence = 0;
+};
+
+/// What is not as it should be, why, and what to do about it.
+struct concept_notice {
+  std::string state;
+  std::string reason;
+  std::string advice;
+};
+
+/// A node's concept memory.
+struct concept_report {
+  bool enabled = false;
+  std::string directory;
+  std::uint64_t concepts = 0;
+  std::uint64_t edges = 0;
+  std::uint64_t written = 0; ///< entries accepted, in this life
+  std::uint64_t dropped = 0;
+  std::uint64_t rejected = 0;
+  std::uint64_t spilled = 0;
+  std::uint64_t pending = 0;
+  std::uint64_t refused = 0; ///< entries that could not be applied
+  std::uint64_t reconciliations = 0;
+  std::uint64_t entries_processed = 0;
+  std::uint64_t disk_flushes = 0;
+  std::uint64_t sequence = 0;    ///< of the newest snapshot
+  std::int64_t timestamp_us = 0; ///< Unix time it was published at
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t version_bytes = 0; ///< of these, held by old versions only
+  std::uint64_t versions = 0;
+  std::uint64_t segments = 0;  ///< files, as it was opened
+  std::uint64_t replayed = 0;  ///< entries of the log, as it was opened
+  std::uint64_t cut_bytes = 0; ///< of a batch that never became durable
+  std::uint64_t lessons = 0;
+  std::uint64_t questions = 0;
+  std::uint64_t waiting = 0; ///< lessons
+  std::vector<concept_holder> holders;
+  std::vector<concept_notice> notices;
+};
+
 /// A node at one moment.
 struct node_report {
   errc status = errc::ok;
@@ -526,6 +569,7 @@ struct node_report {
   upkeep::upkeep_report upkeep;
   agreement_report agreement;
   std::vector<replica_report> replicas;
+  concept_report concepts;
 };
 
 /// What one node takes in a message, as its operator has set it.

@@ -96,6 +96,10 @@ public:
       return begun;
     if (auto begun = start_replicas(resolvers); !begun)
       return begun;
+    auto concepts = concept_access::open(options_);
+    if (!concepts)
+      return concepts.error();
+    concepts_ = std::move(*concepts);
     auto upkeep = upkeep::parts::make(store_, options_);
     if (!upkeep)
       return upkeep.error();
@@ -131,7 +135,11 @@ public:
       agreement_->host->stop();
     if (replicas_)
       replicas_->close();
+    if (concepts_)
+      concepts_->attach({});
     system_.reset();
+    if (concepts_)
+      close_concepts();
     agreement_.reset();
     if (upkeep_)
       upkeep_->close();
@@ -268,6 +276,7 @@ private:
       .raft_port = agreement_port()};
     result.agreement = agreement_;
     result.replicas = replicas_;
+    result.concepts = concepts_;
     if (!options_.tunnel.enabled)
       for (const auto& peer : options_.peers)
         result.peer_hosts[peer.replica_id] =
@@ -292,6 +301,13 @@ private:
     return result;
   }
 
+  // Once nobody uses it any more. When the disk fails even then, there is
+  // nobody left to tell but who asks `failed`.
+  void close_concepts() noexcept {
+    if (auto closed = concepts_->close(); !closed)
+      fail("concept memory: " + closed.error().message());
+  }
+
   // Waits until the node's actor is gone; kills it when that takes too long.
   void halt() noexcept {
     caf::scoped_actor self{*system_};
@@ -314,6 +330,7 @@ private:
   std::shared_ptr<upkeep::parts> upkeep_;
   std::shared_ptr<agreement_access> agreement_; // null for none
   std::shared_ptr<replica_access> replicas_;    // null for none
+  std::shared_ptr<concept_access> concepts_;    // null for none
   std::shared_ptr<resp_gateway> gateway_;       // null for none
   system_config config_;
   std::unique_ptr<caf::actor_system> system_;

@@ -1,9 +1,12 @@
 #include "actors/node_actor.hpp"
 
 #include "actors/clock.hpp"
+#include "actors/concept_reader.hpp"
+#include "actors/concept_writer.hpp"
 #include "actors/gc_actor.hpp"
 #include "actors/optimizer_actor.hpp"
 #include "actors/pressure_actor.hpp"
+#include "actors/reconciler_actor.hpp"
 #include "actors/router_actor.hpp"
 #include "actors/scan_source.hpp"
 #include "actors/shard_actor.hpp"
@@ -31,6 +34,9 @@ constexpr auto report_patience = milliseconds{1'000};
 
 // How long replicas may take to compare themselves with those of all nodes.
 constexpr auto replica_patience = milliseconds{5'000};
+
+constexpr const char* no_concepts =
+  "the node has no concept memory: start it with concept.enabled";
 
 caf::strong_actor_ptr pointer_to(const auto& handle) {
   return caf::actor_cast<caf::strong_actor_ptr>(handle);
@@ -70,6 +76,7 @@ struct node_state {
            milliseconds restart_pause = milliseconds{0});
   void start_upkeep();
   void start_replicas();
+  void start_concepts();
   void add_worker(const std::string& name, pacing paced, placing placed);
   void launch(const std::string& name);
   void on_child_down(const std::string& name, const caf::error& reason);
@@ -122,6 +129,8 @@ struct node_state {
   std::map<placement::shard_index, shard_actor> shards;
   gc_actor gc;
   agreement_peer_actor agreement;
+  concept_writer_actor concept_writer;
+  concept_reader_actor concept_reader;
   std::map<placement::replica_id, acquainted_peer> peers;
   std::map<std::uint64_t, caf::strong_actor_ptr> streams;
   std::uint64_t last_stream = 0;
@@ -169,6 +178,7 @@ void node_state::start(self_pointer self_value, node_setup setup_value) {
       },
       [this](const auto& handle) { tell_router(agreed_atom_v, handle); });
   start_replicas();
+  start_concepts();
   add(
     "router", stage::router,
     [this, system] {
@@ -228,6 +238,31 @@ void node_state::start_replicas() {
           tell(self, caf::actor_cast<replica_actor>(handle), met_atom_v, id,
                pointer_to(peer.handle));
       });
+}
+
+void node_state::start_concepts() {
+  if (!setup.concepts)
+    return;
+  auto* system = &self->home_system();
+  add("reconciler", stage::store,
+      [this, system] {
+        return pointer_to(spawn_reconciler(*system, setup.concepts));
+      },
+      {});
+  add("concept_writer", stage::shards,
+      [this, system] {
+        concept_writer =
+          spawn_concept_writer(*system, setup.concepts, setup.mailbox_messages);
+        return pointer_to(concept_writer);
+      },
+      {});
+  add("concept_reader", stage::shards,
+      [this, system] {
+        concept_reader =
+          spawn_concept_reader(*system, setup.concepts, setup.mailbox_messages);
+        return pointer_to(concept_reader);
+      },
+      {});
 }
 
 std::vector<replica_actor>
@@ -517,6 +552,8 @@ caf::result<node_report> node_state::report() {
   if (setup.report_tunnel)
     result.tunnel = setup.report_tunnel();
   result.agreement = report_of(setup.agreement);
+  if (setup.concepts)
+    result.concepts = setup.concepts->report();
   if (failed)
     result.status = errc::internal;
   auto answer = make_promise<node_report>(self);
@@ -632,6 +669,25 @@ node_actor::behavior_type behavior(node_state::self_pointer self) {
                         std::move(what));
       watch_reply none;
       none.status = errc::bad_argument;
+      return none;
+    },
+    [state](learn_atom, lesson_request& what) -> caf::result<lesson_receipt> {
+      if (state->concept_writer)
+        return delegate(state->self, state->concept_writer, learn_atom_v,
+                        std::move(what));
+      lesson_receipt none;
+      none.status = errc::unavailable;
+      none.problem = no_concepts;
+      return none;
+    },
+    [state](ask_atom,
+            question_request& what) -> caf::result<concept_service::answer> {
+      if (state->concept_reader)
+        return delegate(state->self, state->concept_reader, ask_atom_v,
+                        std::move(what));
+      concept_service::answer none;
+      none.status = errc::unavailable;
+      none.problem = no_concepts;
       return none;
     },
     [state](stats_atom) { return state->report(); },

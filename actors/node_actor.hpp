@@ -17,6 +17,7 @@
 #pragma once
 
 #include "actors/agreement_peer.hpp"
+#include "actors/concept_access.hpp"
 #include "actors/greeting.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/peer_link.hpp"
@@ -61,6 +62,9 @@ struct node_setup {
 
   /// The replicas of the node; null when no namespace has any.
   std::shared_ptr<replica_access> replicas;
+
+  /// The concept memory of the node; null for none.
+  std::shared_ptr<concept_access> concepts;
 
   /// Host of each peer, where its agreement is reached; empty with the tunnel.
   std::map<std::uint32_t, std::string> peer_hosts;

@@ -39,6 +39,8 @@ std::string group_title(std::string_view section) {
     return "Actor port";
   if (section == "resp")
     return "Redis clients";
+  if (section == "concept")
+    return "Concept memory";
   std::string title{section};
   title.front() = static_cast<char>(title.front() - 'a' + 'A');
   return title;

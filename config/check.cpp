@@ -205,12 +205,22 @@ maybe_violation check_replicas(const node_options& options) {
   return std::nullopt;
 }
 
+maybe_violation check_concepts(const node_options& options) {
+  if (!options.concepts.enabled)
+    return std::nullopt;
+  if (options.concept_path().empty())
+    return violation{problem::config, "concept.directory", "none",
+                     "a directory, or node.data_dir, since concept.enabled is "
+                     "true"};
+  return std::nullopt;
+}
+
 } // namespace
 
 std::optional<violation> check(const node_options& options) {
   for (auto rule :
        {check_ranges, check_segment, check_timing, check_tunnel, check_message,
-        check_ports, check_peers, check_raft, check_replicas})
+        check_ports, check_peers, check_raft, check_replicas, check_concepts})
     if (auto found = rule(options))
       return found;
   return std::nullopt;

@@ -106,6 +106,38 @@ std::string_view to_string(concurrent_writes value) noexcept {
   return value == concurrent_writes::last ? "last" : "all";
 }
 
+std::string_view to_string(concept_preset value) noexcept {
+  switch (value) {
+    case concept_preset::balanced:
+      return "balanced";
+    case concept_preset::write_throughput:
+      return "write_throughput";
+    case concept_preset::read_latency:
+      return "read_latency";
+    case concept_preset::small_memory:
+      return "small_memory";
+  }
+  return "invalid";
+}
+
+std::string_view to_string(concept_overflow value) noexcept {
+  switch (value) {
+    case concept_overflow::spill:
+      return "spill";
+    case concept_overflow::drop_oldest:
+      return "drop_oldest";
+    case concept_overflow::reject:
+      return "reject";
+    case concept_overflow::block:
+      return "block";
+  }
+  return "invalid";
+}
+
+std::string_view to_string(concept_durability value) noexcept {
+  return value == concept_durability::none ? "none" : "log";
+}
+
 std::string to_string(listen_port value) {
   switch (value.mode) {
     case listen_port::kind::off:
@@ -168,6 +200,12 @@ std::string node_options::raft_path() const {
 
 std::string node_options::replica_path() const {
   return data_dir.empty() ? std::string{} : data_dir + "/replicas";
+}
+
+std::string node_options::concept_path() const {
+  if (!concepts.directory.empty() || data_dir.empty())
+    return concepts.directory;
+  return data_dir + "/concepts";
 }
 
 std::vector<std::string> node_options::agreed_namespaces() const {

@@ -138,6 +138,28 @@ enum class concurrent_writes : std::uint8_t {
   all,  ///< all of it, until somebody writes who has seen it
 };
 
+/// What concept memory is tuned for.
+enum class concept_preset : std::uint8_t {
+  balanced,         ///< 10 ms, files of 50,000 concepts
+  write_throughput, ///< 50 ms, 100,000
+  read_latency,     ///< 5 ms, 10,000
+  small_memory,     ///< 10 ms, 5,000
+};
+
+/// What becomes of what is learnt when the write log is full.
+enum class concept_overflow : std::uint8_t {
+  spill,       ///< it goes through a file; nothing is lost
+  drop_oldest, ///< the oldest entry is dropped, and counted
+  reject,      ///< it is refused as `busy`
+  block,       ///< it waits for room, until its request's time is over
+};
+
+/// When what is learnt is acknowledged.
+enum class concept_durability : std::uint8_t {
+  none, ///< once it is in the write log; a crash may lose it
+  log,  ///< once it is on disk and readers see it
+};
+
 /// Most shards of a namespace of replicas.
 inline constexpr std::uint32_t max_replica_shards = 64;
 
@@ -410,6 +432,34 @@ struct namespace_options {
                          const namespace_options&) = default;
 };
 
+/// Concept memory: what the node learns by messages, and answers from.
+struct concept_options {
+  /// Have one; false.
+  bool enabled = false;
+
+  /// Directory of its files, made if there is none; empty:
+  /// "<data_dir>/concepts".
+  std::string directory;
+
+  /// balanced, write_throughput, read_latency or small_memory; balanced.
+  concept_preset preset = concept_preset::balanced;
+
+  /// Between reconciliations: 0 (as the preset has it) to 60000 ms; 0.
+  std::uint32_t interval_ms = 0;
+
+  /// Entries that start a reconciliation at once: 1 to 1000000; 10000.
+  std::uint32_t batch = 10'000;
+
+  /// Entries that the write log takes: 2 to 16777216; 100000.
+  std::uint32_t queue = 100'000;
+
+  /// spill, drop_oldest, reject or block; spill.
+  concept_overflow overflow = concept_overflow::spill;
+
+  /// none or log; none.
+  concept_durability durability = concept_durability::none;
+};
+
 struct node_options {
   /// This node's number in its cluster: 1 to 4294967295; 1.
   std::uint32_t replica_id = 1;
@@ -441,6 +491,7 @@ struct node_options {
   resp_options resp;
   agreement_options agreement;
   raft_options raft;
+  concept_options concepts;
 
   /// What a node that is a server of its own begins with: the same, at ports
   /// that clients can know.
@@ -460,6 +511,9 @@ struct node_options {
   /// Directory of the replicas' log and snapshots; empty: there is none.
   [[nodiscard]] std::string replica_path() const;
 
+  /// Directory of concept memory; empty: there is none.
+  [[nodiscard]] std::string concept_path() const;
+
   /// Names of the namespaces that are agreed on.
   [[nodiscard]] std::vector<std::string> agreed_namespaces() const;
 
@@ -477,6 +531,9 @@ struct node_options {
 [[nodiscard]] std::string_view to_string(agreement_protocol value) noexcept;
 [[nodiscard]] std::string_view to_string(stale_read value) noexcept;
 [[nodiscard]] std::string_view to_string(concurrent_writes value) noexcept;
+[[nodiscard]] std::string_view to_string(concept_preset value) noexcept;
+[[nodiscard]] std::string_view to_string(concept_overflow value) noexcept;
+[[nodiscard]] std::string_view to_string(concept_durability value) noexcept;
 
 /// "off", "auto" or the number.
 [[nodiscard]] std::string to_string(listen_port value);

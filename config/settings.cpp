@@ -29,12 +29,24 @@ constexpr std::array<std::string_view, 4> numa_words{"system", "local",
 constexpr std::array<std::string_view, 3> optimizer_words{"off", "advise",
                                                           "apply"};
 
+constexpr std::array<std::string_view, 4> preset_words{
+  "balanced", "write_throughput", "read_latency", "small_memory"};
+constexpr std::array<std::string_view, 4> overflow_words{"spill", "drop_oldest",
+                                                         "reject", "block"};
+constexpr std::array<std::string_view, 2> durability_words{"none", "log"};
+
 // Position of a word in its list is the enumerator's number.
 static_assert(static_cast<int>(log_level::debug) + 1 == log_words.size());
 static_assert(static_cast<int>(gc_strategy::manual) + 1 == gc_words.size());
 static_assert(memory::numa_policy_count == numa_words.size());
 static_assert(static_cast<int>(optimizer_mode::apply) + 1
               == optimizer_words.size());
+static_assert(static_cast<int>(concept_preset::small_memory) + 1
+              == preset_words.size());
+static_assert(static_cast<int>(concept_overflow::block) + 1
+              == overflow_words.size());
+static_assert(static_cast<int>(concept_durability::log) + 1
+              == durability_words.size());
 
 template <class Enum, std::size_t Count>
 Enum word_to_enum(const setting_value& value,
@@ -617,6 +629,60 @@ constexpr std::array setting_rows{
           .most = 4 * gib,
           .doc = "A snapshot is taken when so much was written since the last",
           NEUROPLEX_NUMBER(raft.snapshot_after_bytes)},
+
+  setting{.name = "concept.enabled",
+          .flag = "--concepts",
+          .kind = boolean,
+          .doc = "Have a concept memory: a graph of concepts and associations "
+                 "that is learnt and asked by messages",
+          NEUROPLEX_FIELD(concepts.enabled)},
+  setting{.name = "concept.directory",
+          .flag = "--concept-dir",
+          .kind = text,
+          .most = max_path_bytes,
+          .rule = "a directory, made if there is none, or empty for the "
+                  "directory concepts in node.data_dir",
+          .doc = "Where concepts are kept",
+          .accepts = is_path,
+          NEUROPLEX_FIELD(concepts.directory)},
+  setting{.name = "concept.preset",
+          .flag = "--concept-preset",
+          .kind = word,
+          .doc = "What concept memory is tuned for",
+          NEUROPLEX_WORD(concepts.preset, preset_words)},
+  setting{.name = "concept.interval_ms",
+          .flag = "--concept-interval",
+          .kind = milliseconds,
+          .least = 0,
+          .most = 60'000,
+          .rule = "0 (as the preset has it) to 60000 ms",
+          .doc = "How long what was learnt waits before it can be seen",
+          NEUROPLEX_NUMBER(concepts.interval_ms)},
+  setting{.name = "concept.batch",
+          .flag = "--concept-batch",
+          .kind = number,
+          .least = 1,
+          .most = 1'000'000,
+          .doc = "Entries that are shown at once, without waiting for the "
+                 "interval",
+          NEUROPLEX_NUMBER(concepts.batch)},
+  setting{.name = "concept.queue",
+          .flag = "--concept-queue",
+          .kind = number,
+          .least = 2,
+          .most = 16'777'216,
+          .doc = "Entries that wait in memory to be shown",
+          NEUROPLEX_NUMBER(concepts.queue)},
+  setting{.name = "concept.overflow",
+          .flag = "--concept-overflow",
+          .kind = word,
+          .doc = "What becomes of what is learnt when that queue is full",
+          NEUROPLEX_WORD(concepts.overflow, overflow_words)},
+  setting{.name = "concept.durability",
+          .flag = "--concept-durability",
+          .kind = word,
+          .doc = "With log, what is learnt is acknowledged when it is on disk",
+          NEUROPLEX_WORD(concepts.durability, durability_words)},
 };
 
 #undef NEUROPLEX_FIELD

@@ -344,3 +344,20 @@ TEST_CASE("replicas are refused where they cannot work", "[config]") {
         "s:consistency=casual"})
     CHECK_FALSE(parse_namespace(wrong));
 }
+
+TEST_CASE("a concept memory needs a directory", "[config]") {
+  node_options options;
+  auto complaint = [&options] {
+    auto valid = options.validate();
+    return valid ? std::string{} : valid.error().message();
+  };
+  options.concepts.enabled = true;
+  CHECK(complaint().starts_with("concept.directory: none"));
+  options.data_dir = "/var/lib/neuroplex";
+  CHECK(complaint().empty());
+  CHECK(options.concept_path() == "/var/lib/neuroplex/concepts");
+  options.concepts.directory = "/var/lib/concepts";
+  CHECK(options.concept_path() == "/var/lib/concepts");
+  options.concepts.batch = 0;
+  CHECK(complaint().starts_with("concept.batch: 0"));
+}

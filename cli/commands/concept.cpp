@@ -1,5 +1,6 @@
 #include "cli/commands/concept.hpp"
 
+#include "cli/concept/concept_store.hpp"
 #include "cli/concept/csv_learner.hpp"
 #include "cli/concept/json_learner.hpp"
 #include "cli/concept/picture.hpp"
@@ -8,12 +9,15 @@
 #include "cli/flags.hpp"
 #include "cli/load/wordnet.hpp"
 #include "cli/progress_output.hpp"
+#include "cli/target/target_flags.hpp"
 #include "cli/terminal/interrupt.hpp"
 #include "cli/terminal/progress.hpp"
 #include "cli/terminal/units.hpp"
+#include "config/diagnostic.hpp"
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -24,24 +28,34 @@ namespace neuroplex::cli {
 namespace {
 
 using json = nlohmann::ordered_json;
+using concept_service::question;
+using concept_service::question_kind;
 using concepts::concept_id;
-using concepts::concept_slot;
-using concepts::concurrent_memory;
-
-constexpr std::chrono::milliseconds longest_wait{600'000};
 
 struct store_argument {
   std::string folder = "concepts";
+  std::string node; ///< empty: the folder
+  std::uint64_t timeout_ms = 60'000;
 
   void add_to(CLI::App& command) {
-    add_text(command, "--store", folder,
-             "Folder that holds the concepts [concepts]");
+    auto* store = add_text(command, "--store", folder,
+                           "Folder that holds the concepts [concepts]");
+    add_text(command, "--node", node,
+             "Node whose concept memory is meant instead of a folder")
+      ->type_name("HOST:PORT")
+      ->excludes(store);
+    add_duration(command, "--timeout", timeout_ms, 1, 600'000,
+                 "How long to wait for the node [60s]");
   }
 
-  [[nodiscard]] expected<std::unique_ptr<concurrent_memory>>
-  open(bool make) const {
-    return concurrent_memory::open(
-      folder, make, concepts::memory_options::write_throughput());
+  [[nodiscard]] expected<std::unique_ptr<concept_store>> open(bool make) const {
+    return node.empty()
+             ? open_concept_folder(folder, make)
+             : open_concept_node(node, std::chrono::milliseconds{timeout_ms});
+  }
+
+  [[nodiscard]] const std::string& name() const {
+    return node.empty() ? folder : node;
   }
 };
 
@@ -50,35 +64,24 @@ struct store_argument {
 struct load_given {
   store_argument store;
   std::string input;
-  expected<learnt_totals> (*learn)(const load_given&, concurrent_memory&,
+  expected<learnt_totals> (*learn)(const load_given&, concept_store&,
                                    const learn_progress&) = nullptr;
   std::string note;
 };
 
 expected<learnt_totals> learn_all(context& ctx, const load_given& given,
-                                  concurrent_memory& memory) {
+                                  concept_store& store) {
   progress_output shown{ctx};
   progress bar{shown.stream(), shown.traits(), "learn", 0,
                progress_unit::bytes};
-  auto learnt = given.learn(given, memory, [&bar](std::uint64_t bytes_read) {
+  auto learnt = given.learn(given, store, [&bar](std::uint64_t bytes_read) {
     bar.update(bytes_read);
     return !interrupt_guard::requested();
   });
   if (!learnt)
     return learnt;
-  if (auto seen = memory.flush(longest_wait); seen == errc::deadline)
-    return failure{errc::deadline,
-                   "what was read is not all learnt yet: load it again"};
-  auto stats = memory.stats();
-  if (stats.reconciler.entries_refused != 0) {
-    auto events = memory.events();
-    return failure{errc::not_found,
-                   human_count(stats.reconciler.entries_refused)
-                     + " lines were refused, the last since "
-                     + std::string{describe(events.back().why)}
-                     + " (concepts come before their associations); the rest "
-                       "was learnt"};
-  }
+  if (auto settled = store.settle(); !settled)
+    return settled.error();
   bar.finish(
     human_count(learnt->concepts, "concept", "concepts") + ", "
     + human_count(learnt->associations, "association", "associations"));
@@ -86,33 +89,35 @@ expected<learnt_totals> learn_all(context& ctx, const load_given& given,
 }
 
 outcome run_load(context& ctx, const load_given& given) {
-  auto memory = given.store.open(true);
-  if (!memory)
-    return failed(memory.error());
+  auto store = given.store.open(true);
+  if (!store)
+    return failed(store.error());
   if (ctx.output == output_format::text && !given.note.empty())
     ctx.out << given.note << '\n';
   int signal_number = 0;
   expected<learnt_totals> learnt{errc::internal};
   {
     interrupt_guard guard;
-    learnt = learn_all(ctx, given, **memory);
+    learnt = learn_all(ctx, given, **store);
     signal_number = interrupt_guard::signal_number();
   }
-  auto stats = (*memory)->stats();
-  auto closed = (*memory)->close();
+  auto report = (*store)->report();
+  auto closed = (*store)->close();
   if (signal_number != 0)
     end_by_signal(signal_number);
   if (!closed)
     return failed(closed.error());
   if (!learnt)
     return failed(learnt.error());
+  if (!report)
+    return failed(report.error());
   if (ctx.output == output_format::json)
-    ctx.out << json{{"store", given.store.folder},
+    ctx.out << json{{"store", given.store.name()},
                     {"concepts_read", learnt->concepts},
                     {"associations_read", learnt->associations},
                     {"associations_by_type", learnt->by_type},
-                    {"concepts", stats.concepts},
-                    {"edges", stats.edges}}
+                    {"concepts", report->concepts},
+                    {"edges", report->edges}}
                  .dump(2)
             << '\n';
   return std::nullopt;
@@ -136,33 +141,33 @@ void add_load_commands(CLI::App& concept_command, context& ctx) {
   wordnet->input = wordnet_directory;
   wordnet->note =
     std::string{wordnet_notice} + ' ' + std::string{wordnet_licence_path};
-  wordnet->learn = [](const load_given& given, concurrent_memory& memory,
+  wordnet->learn = [](const load_given& given, concept_store& store,
                       const learn_progress& go_on) {
-    return learn_wordnet(given.input, memory, go_on);
+    return learn_wordnet(given.input, store, go_on);
   };
   add_load_format(
     load, ctx, wordnet, "wordnet",
     "WordNet 3.0: a concept a synset, an association a pointer", "DIRECTORY",
     "Where data.noun and its kin are [/usr/share/wordnet]", false);
   auto lines = std::make_shared<load_given>();
-  lines->learn = [](const load_given& given, concurrent_memory& memory,
+  lines->learn = [](const load_given& given, concept_store& store,
                     const learn_progress& go_on) -> expected<learnt_totals> {
     auto source = open_source(given.input);
     if (!source)
       return source.error();
-    return learn_json_lines(std::move(*source), memory, go_on);
+    return learn_json_lines(std::move(*source), store, go_on);
   };
   add_load_format(load, ctx, lines, "jsonl",
                   R"({"id":...,"content":...} or )"
                   R"({"source":...,"target":...,"type":...} a line)",
                   "FILE", "Input; - is standard input", true);
   auto table = std::make_shared<load_given>();
-  table->learn = [](const load_given& given, concurrent_memory& memory,
+  table->learn = [](const load_given& given, concept_store& store,
                     const learn_progress& go_on) -> expected<learnt_totals> {
     auto source = open_source(given.input);
     if (!source)
       return source.error();
-    return learn_csv(std::move(*source), memory, go_on);
+    return learn_csv(std::move(*source), store, go_on);
   };
   add_load_format(load, ctx, table, "csv",
                   "A table of concepts (id, content, ...) or of associations "
@@ -177,9 +182,8 @@ void add_load_commands(CLI::App& concept_command, context& ctx) {
 
 struct query_given {
   store_argument store;
-  std::string from;
-  std::string to;
   std::vector<std::string> names;
+  std::string text;
   std::vector<std::string> types;
   std::string way = "out";
   std::string cost = "hops";
@@ -191,73 +195,46 @@ struct query_given {
   bool sentences = false;
 };
 
-/// A memory that was opened to be asked.
-struct opened_memory {
-  std::unique_ptr<concurrent_memory> memory;
-  concepts::snapshot version;
-
-  [[nodiscard]] shown_graph graph() const {
-    return {*version, memory->types()};
-  }
-};
-
-expected<opened_memory> open_to_ask(const query_given& given) {
-  auto memory = given.store.open(false);
-  if (!memory)
-    return memory.error();
-  auto version = (*memory)->load("neuroplex concept");
-  if (!version)
-    return version.error();
-  return opened_memory{std::move(*memory), std::move(*version)};
+expected<concept_service::answer>
+ask(const query_given& given, question_kind kind, std::uint32_t around = 0) {
+  auto store = given.store.open(false);
+  if (!store)
+    return store.error();
+  question what;
+  what.kind = kind;
+  what.names = given.names;
+  what.text = given.text;
+  what.types = given.types;
+  what.way = given.way == "out"  ? concepts::direction::out
+             : given.way == "in" ? concepts::direction::in
+                                 : concepts::direction::any;
+  what.cost = given.cost == "hops"     ? concepts::path_cost::hops
+              : given.cost == "weight" ? concepts::path_cost::weight
+                                       : concepts::path_cost::strength;
+  what.limit = static_cast<std::uint32_t>(given.limit);
+  what.around = around;
+  what.max_depth = static_cast<std::uint32_t>(given.depth);
+  what.max_visited = given.visited;
+  what.max_ms = static_cast<std::uint32_t>(given.time_ms);
+  return (*store)->ask(what);
 }
 
-/// A concept by its name, else by the digits of its id.
-expected<concept_slot> find_named(const concepts::graph_version& in,
-                                  const std::string& name) {
-  auto slot = in.find(concept_id::of_name(name));
-  if (auto id = concept_id::parse(name); !slot && id)
-    slot = in.find(*id);
-  if (!slot)
-    return failure{errc::not_found,
-                   name
-                     + ": no such concept: \"neuroplex concept search\" "
-                       "finds names by what they mean"};
-  return *slot;
+/// Asks, and shows what is found.
+outcome ask_and_show(context& ctx, const query_given& given, question_kind kind,
+                     void (*show)(context&, const concept_service::answer&)) {
+  auto found = ask(given, kind);
+  if (!found)
+    return failed(found.error());
+  show(ctx, *found);
+  return std::nullopt;
 }
 
-expected<concepts::walk_options> walk_of(const query_given& given,
-                                         const shown_graph& graph) {
-  concepts::walk_options options;
-  options.way = given.way == "out"  ? concepts::direction::out
-                : given.way == "in" ? concepts::direction::in
-                                    : concepts::direction::any;
-  options.bounds.max_depth = static_cast<unsigned>(given.depth);
-  options.bounds.max_visited = given.visited;
-  options.bounds.max_time = std::chrono::milliseconds{given.time_ms};
-  for (const auto& name : given.types) {
-    auto type = graph.types.find(name);
-    if (!type)
-      return failure{errc::not_found,
-                     name + ": no such type of association in this store"};
-    options.types.add(*type);
-  }
-  return options;
-}
-
-expected<void> write_picture(const query_given& given, const shown_graph& graph,
-                             const concepts::path& path) {
-  constexpr std::size_t most_concepts = 60;
-  std::vector<concept_slot> seeds;
-  for (const auto& step : path.steps)
-    seeds.push_back(step.slot);
-  concepts::walk_options near;
-  near.bounds.max_depth = 1;
-  auto around = concepts::subgraph(graph.version, seeds, near, most_concepts);
-  auto text = given.picture.ends_with(".svg")
-                ? svg_picture(graph.version, graph.types, path, around)
-                : graphviz_picture(graph.version, graph.types, path, around);
+expected<void> write_picture(const query_given& given,
+                             const concept_service::answer& found) {
   std::ofstream file{given.picture, std::ios::binary | std::ios::trunc};
-  file << text << std::flush;
+  file << (given.picture.ends_with(".svg") ? svg_picture(found)
+                                           : graphviz_picture(found))
+       << std::flush;
   if (!file)
     return failure{errc::bad_path, given.picture + ": " + std::strerror(errno)
                                      + ": name a file that can be written"};
@@ -265,108 +242,121 @@ expected<void> write_picture(const query_given& given, const shown_graph& graph,
 }
 
 outcome run_path(context& ctx, const query_given& given) {
-  auto asked = open_to_ask(given);
-  if (!asked)
-    return failed(asked.error());
-  auto graph = asked->graph();
-  auto from = find_named(graph.version, given.from);
-  if (!from)
-    return failed(from.error());
-  auto to = find_named(graph.version, given.to);
-  if (!to)
-    return failed(to.error());
-  auto options = walk_of(given, graph);
-  if (!options)
-    return failed(options.error());
-  concepts::paths_result found;
-  auto begin = std::chrono::steady_clock::now();
-  if (given.cost == "hops" && given.limit == 1) {
-    auto one = find_path(graph.version, *from, *to, *options);
-    if (!one.best.steps.empty())
-      found.paths.push_back(std::move(one.best));
-    found.hit = one.hit;
-    found.visited = one.visited;
-  } else {
-    auto cost = given.cost == "hops"     ? concepts::path_cost::hops
-                : given.cost == "weight" ? concepts::path_cost::weight
-                                         : concepts::path_cost::strength;
-    found =
-      cheapest_paths(graph.version, *from, *to, cost, given.limit, *options);
-  }
-  auto took = std::chrono::steady_clock::now() - begin;
-  if (found.paths.empty())
-    return failed(
-      failure{errc::not_found, "no path from " + given.from + " to " + given.to
-                                 + (found.hit == concepts::bound_hit::none
-                                      ? ": there is none"
-                                      : " within the bound of "
-                                          + std::string{to_string(found.hit)}
-                                          + ": raise it to look further")});
-  show_paths(ctx, graph, found, took, given.sentences);
+  constexpr std::uint32_t most_drawn = 60;
+  auto found = ask(given, question_kind::find_path,
+                   given.picture.empty() ? 0 : most_drawn);
+  if (!found)
+    return failed(found.error());
+  if (found->paths.empty())
+    return failed(failure{
+      errc::not_found,
+      "no path from " + given.names[0] + " to " + given.names[1]
+        + (found->hit == concepts::bound_hit::none
+             ? ": there is none"
+             : " within the bound of " + std::string{to_string(found->hit)}
+                 + ": raise it to look further")});
+  show_paths(ctx, *found, given.sentences);
   if (given.picture.empty())
     return std::nullopt;
-  auto drawn = write_picture(given, graph, found.paths.front());
+  auto drawn = write_picture(given, *found);
   return drawn ? outcome{} : failed(drawn.error());
 }
 
 outcome run_neighbors(context& ctx, const query_given& given) {
-  auto asked = open_to_ask(given);
-  if (!asked)
-    return failed(asked.error());
-  auto graph = asked->graph();
-  auto of = find_named(graph.version, given.from);
-  if (!of)
-    return failed(of.error());
-  auto options = walk_of(given, graph);
-  if (!options)
-    return failed(options.error());
-  show_neighbors(ctx, graph,
-                 neighbors(graph.version, *of, *options, given.limit));
-  return std::nullopt;
+  return ask_and_show(ctx, given, question_kind::neighbors, show_neighbors);
 }
 
 outcome run_spread(context& ctx, const query_given& given) {
-  auto asked = open_to_ask(given);
-  if (!asked)
-    return failed(asked.error());
-  auto graph = asked->graph();
-  std::vector<concept_slot> seeds;
-  for (const auto& name : given.names) {
-    auto seed = find_named(graph.version, name);
-    if (!seed)
-      return failed(seed.error());
-    seeds.push_back(*seed);
-  }
-  auto walk = walk_of(given, graph);
-  if (!walk)
-    return failed(walk.error());
-  concepts::spread_options options;
-  options.walk = *walk;
-  options.limit = given.limit;
-  show_spread(ctx, graph, spread(graph.version, seeds, options));
-  return std::nullopt;
+  return ask_and_show(ctx, given, question_kind::spread, show_spread);
 }
 
 outcome run_search(context& ctx, const query_given& given) {
-  auto asked = open_to_ask(given);
-  if (!asked)
-    return failed(asked.error());
-  auto graph = asked->graph();
-  auto options = walk_of(given, graph);
-  if (!options)
-    return failed(options.error());
-  show_search(
-    ctx, graph,
-    search_prefix(graph.version, given.from, given.limit, options->bounds));
-  return std::nullopt;
+  return ask_and_show(ctx, given, question_kind::search_text, show_search);
+}
+
+outcome run_show(context& ctx, const query_given& given) {
+  return ask_and_show(ctx, given, question_kind::query_concept, show_search);
 }
 
 outcome run_stats(context& ctx, const query_given& given) {
-  auto asked = open_to_ask(given);
-  if (!asked)
-    return failed(asked.error());
-  show_memory(ctx, asked->memory->stats(), asked->memory->found());
+  auto store = given.store.open(false);
+  if (!store)
+    return failed(store.error());
+  auto report = (*store)->report();
+  if (!report)
+    return failed(report.error());
+  show_memory(ctx, *report);
   return std::nullopt;
+}
+
+// --- changes of what is known
+
+struct change_given {
+  store_argument store;
+  std::string name;
+  std::string amount;
+  expected<void> (*change)(concept_store&, const concept_id&, float) = nullptr;
+};
+
+outcome run_change(context& ctx, const change_given& given) {
+  float amount = 0;
+  if (!given.amount.empty()) {
+    const auto* end = given.amount.data() + given.amount.size();
+    auto read = std::from_chars(given.amount.data(), end, amount);
+    if (read.ec != std::errc{} || read.ptr != end)
+      return failed(failure{errc::bad_argument, config::quote(given.amount)
+                                                  + ": expected a "
+                                                    "number"});
+  }
+  auto store = given.store.open(false);
+  if (!store)
+    return failed(store.error());
+  question known;
+  known.names = {given.name};
+  auto found = (*store)->ask(known);
+  if (!found)
+    return failed(found.error());
+  for (const auto& done :
+       {given.change(**store, found->concepts.front().id, amount),
+        (*store)->settle(), (*store)->close()})
+    if (!done)
+      return failed(done.error());
+  if (ctx.output == output_format::json)
+    ctx.out << json{{"concept", given.name}}.dump(2) << '\n';
+  return std::nullopt;
+}
+
+void add_change(CLI::App& concept_command, context& ctx,
+                const std::string& name, const std::string& doc,
+                const std::string& amount,
+                expected<void> (*change)(concept_store&, const concept_id&,
+                                         float)) {
+  auto given = std::make_shared<change_given>();
+  given->change = change;
+  auto& command =
+    add_subcommand(concept_command, ctx, given, name, doc, run_change);
+  given->store.add_to(command);
+  add_argument(command, "NAME", given->name, "Name of the concept");
+  if (!amount.empty())
+    add_argument(command, "AMOUNT", given->amount, amount);
+}
+
+void add_changes(CLI::App& concept_command, context& ctx) {
+  add_change(concept_command, ctx, "strengthen", "Make a concept stronger",
+             "What is added to its strength",
+             [](concept_store& store, const concept_id& id, float amount) {
+               return store.strengthen(id, amount);
+             });
+  add_change(concept_command, ctx, "decay", "Let a concept grow weaker",
+             "What its strength is multiplied with, 0 to 1",
+             [](concept_store& store, const concept_id& id, float factor) {
+               return store.decay(id, factor);
+             });
+  add_change(concept_command, ctx, "forget",
+             "Forget a concept and all its associations", "",
+             [](concept_store& store, const concept_id& id, float) {
+               return store.forget(id);
+             });
 }
 
 void add_bounds(CLI::App& command, query_given& given) {
@@ -410,8 +400,9 @@ void add_path_commands(CLI::App& concept_command, context& ctx) {
                 sentences ? "Say in sentences how two concepts are connected"
                           : "Find how one comes from a concept to another",
                 run_path);
-    add_argument(command, "FROM", given->from, "Name of the first concept");
-    add_argument(command, "TO", given->to, "Name of the last one");
+    given->names.resize(2);
+    add_argument(command, "FROM", given->names[0], "Name of the first concept");
+    add_argument(command, "TO", given->names[1], "Name of the last one");
     add_walk(command, *given);
     add_word(command, "--cost", given->cost, {"hops", "weight", "strength"},
              "What makes a path short: few associations, small weights, or "
@@ -432,11 +423,14 @@ void add_path_commands(CLI::App& concept_command, context& ctx) {
 
 void add_concept(CLI::App& app, context& ctx) {
   auto& command = *app.add_subcommand(
-    "concept", "Concepts and associations in a folder, and paths among them");
+    "concept",
+    "Concepts and associations in a folder or a node, and paths among them");
   command.require_subcommand(1);
   add_examples(command, {"neuroplex concept load wordnet",
                          "neuroplex concept path dog.n.01 cat.n.01",
-                         "neuroplex concept spread dog.n.01 bone.n.01"});
+                         "neuroplex concept spread dog.n.01 bone.n.01",
+                         "neuroplex concept load wordnet --node "
+                         "127.0.0.1:7400"});
   add_load_commands(command, ctx);
   add_path_commands(command, ctx);
 
@@ -444,7 +438,8 @@ void add_concept(CLI::App& app, context& ctx) {
   auto& neighbors =
     add_query(command, ctx, near, "neighbors",
               "Show what a concept is associated with", run_neighbors);
-  add_argument(neighbors, "NAME", near->from, "Name of the concept");
+  near->names.resize(1);
+  add_argument(neighbors, "NAME", near->names[0], "Name of the concept");
   add_walk(neighbors, *near);
   add_number(neighbors, "--limit", near->limit, 1,
              concepts::limits::max_results, "Most that are shown [20]");
@@ -464,10 +459,16 @@ void add_concept(CLI::App& app, context& ctx) {
   auto& search =
     add_query(command, ctx, prefix, "search",
               "Find concepts whose content begins with a text", run_search);
-  add_argument(search, "TEXT", prefix->from, "How the content begins");
+  add_argument(search, "TEXT", prefix->text, "How the content begins");
   add_bounds(search, *prefix);
   add_number(search, "--limit", prefix->limit, 1, concepts::limits::max_results,
              "Most that are shown [20]");
+
+  auto some = std::make_shared<query_given>();
+  auto& show = add_query(command, ctx, some, "show",
+                         "Show concepts, their strength and content", run_show);
+  show.add_option("NAME", some->names, "Names of concepts")->required();
+  add_changes(command, ctx);
 
   auto all = std::make_shared<query_given>();
   add_query(command, ctx, all, "stats", "Show how much a store holds",

@@ -1,6 +1,7 @@
 #include "cli/commands/stats.hpp"
 
 #include "cli/agreement_view.hpp"
+#include "cli/concept/show_concepts.hpp"
 #include "cli/facts.hpp"
 #include "cli/flags.hpp"
 #include "cli/show.hpp"
@@ -159,6 +160,7 @@ json report_json(const node_report& r) {
           {"tunnel", tunnel_json(r.tunnel)},
           {"upkeep", upkeep_json(r.upkeep)},
           {"agreement", agreement_json(r.agreement)},
+          {"concepts", concepts_json(r.concepts)},
           {"peers", peers_json(router.peers)}};
 }
 
@@ -266,6 +268,7 @@ void show_report(context& ctx, const node_report& r) {
   add_gateway(facts, r.gateway);
   add_tunnel(facts, r.tunnel);
   add_agreement(facts, r.agreement);
+  add_concepts(facts, r.concepts);
   show_upkeep(ctx, r.upkeep);
   show_peers(ctx, r.router.peers);
   show_members(ctx, r.agreement, 0);

@@ -104,7 +104,7 @@ expected<json_value> object_of(const csv_rows& rows,
 } // namespace
 
 expected<learnt_totals> learn_csv(std::unique_ptr<byte_source> source,
-                                  concepts::concurrent_memory& memory,
+                                  concept_learner& to,
                                   const learn_progress& go_on) {
   constexpr std::uint64_t rows_a_look = 512;
   csv_rows rows{std::move(source), ','};
@@ -131,7 +131,7 @@ expected<learnt_totals> learn_csv(std::unique_ptr<byte_source> source,
       learnt =
         failure{errc::protocol, "\"id\": expected a text that is not empty"};
     if (learnt)
-      learnt = learn_object(*object, memory, totals);
+      learnt = learn_object(*object, to, totals);
     if (!learnt)
       return failure_at(learnt.code(), rows.source().name(), rows.line(),
                         learnt.error().message());

@@ -25,7 +25,7 @@ namespace neuroplex::cli {
 
 /// Learns what the rows of a source say.
 [[nodiscard]] expected<learnt_totals>
-learn_csv(std::unique_ptr<byte_source> source,
-          concepts::concurrent_memory& memory, const learn_progress& go_on);
+learn_csv(std::unique_ptr<byte_source> source, concept_learner& to,
+          const learn_progress& go_on);
 
 } // namespace neuroplex::cli

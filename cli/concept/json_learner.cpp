@@ -101,11 +101,7 @@ private:
   json_value& line_;
 };
 
-expected<void> answer(errc code) {
-  return code == errc::ok ? expected<void>{} : expected<void>{code};
-}
-
-expected<void> learn_concept(members& line, concepts::concurrent_memory& memory,
+expected<void> learn_concept(members& line, concept_learner& to,
                              learnt_totals& totals) {
   auto name = line.name("id");
   if (!name)
@@ -128,13 +124,12 @@ expected<void> learn_concept(members& line, concepts::concurrent_memory& memory,
   if (auto done = line.finish(); !done)
     return done;
   ++totals.concepts;
-  return answer(memory.learn_concept(
+  return to.learn_concept(
     concept_id::of_name(*name),
-    {*content, *vector, *strength, *confidence, *attributes}));
+    {*content, *vector, *strength, *confidence, *attributes});
 }
 
-expected<void> learn_association(members& line,
-                                 concepts::concurrent_memory& memory,
+expected<void> learn_association(members& line, concept_learner& to,
                                  learnt_totals& totals) {
   auto source = line.name("source");
   if (!source)
@@ -153,7 +148,7 @@ expected<void> learn_association(members& line,
     return confidence.error();
   if (auto done = line.finish(); !done)
     return done;
-  auto number = memory.types().intern(*type);
+  auto number = to.type(*type, {});
   if (!number)
     return number.error();
   ++totals.associations;
@@ -162,24 +157,23 @@ expected<void> learn_association(members& line,
                                concept_id::of_name(*target), *number};
   learnt.weight = *weight;
   learnt.confidence = *confidence;
-  return answer(memory.learn_association(learnt));
+  return to.learn_association(learnt);
 }
 
 } // namespace
 
-expected<void> learn_object(json_value& object,
-                            concepts::concurrent_memory& memory,
+expected<void> learn_object(json_value& object, concept_learner& to,
                             learnt_totals& totals) {
   if (!object.is_object())
     return failure{errc::protocol, "expected a JSON object"};
   auto is_concept = object.contains("id");
   members line{object};
-  return is_concept ? learn_concept(line, memory, totals)
-                    : learn_association(line, memory, totals);
+  return is_concept ? learn_concept(line, to, totals)
+                    : learn_association(line, to, totals);
 }
 
 expected<learnt_totals> learn_json_lines(std::unique_ptr<byte_source> source,
-                                         concepts::concurrent_memory& memory,
+                                         concept_learner& to,
                                          const learn_progress& go_on) {
   constexpr std::uint64_t lines_a_look = 512;
   line_reader lines{std::move(source)};
@@ -197,7 +191,7 @@ expected<learnt_totals> learn_json_lines(std::unique_ptr<byte_source> source,
     if (is_blank(line))
       continue;
     auto object = json_value::parse(line, nullptr, false);
-    if (auto learnt = learn_object(object, memory, totals); !learnt)
+    if (auto learnt = learn_object(object, to, totals); !learnt)
       return failure_at(learnt.code(), lines.source().name(),
                         lines.line_number(), learnt.error().message());
   }

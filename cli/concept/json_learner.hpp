@@ -24,13 +24,12 @@ namespace neuroplex::cli {
 /// Learns what one object says; takes its members out. `protocol` without a
 /// place.
 [[nodiscard]] expected<void> learn_object(nlohmann::json& object,
-                                          concepts::concurrent_memory& memory,
+                                          concept_learner& to,
                                           learnt_totals& totals);
 
 /// Learns what the lines of a source say.
 [[nodiscard]] expected<learnt_totals>
-learn_json_lines(std::unique_ptr<byte_source> source,
-                 concepts::concurrent_memory& memory,
+learn_json_lines(std::unique_ptr<byte_source> source, concept_learner& to,
                  const learn_progress& go_on);
 
 } // namespace neuroplex::cli

@@ -9,12 +9,10 @@ namespace neuroplex::cli {
 
 namespace {
 
-using concepts::association_type;
-using concepts::concept_slot;
-using concepts::edge;
+using concept_service::answer;
 
-/// An association from `first` to `second`.
-using arrow = std::pair<concept_slot, concept_slot>;
+/// An association from `first` to `second`, by their places in the answer.
+using arrow = std::pair<std::uint32_t, std::uint32_t>;
 
 /// Types of all associations between two concepts, and whether the path takes
 /// one.
@@ -23,27 +21,20 @@ struct arrow_label {
   bool on_path = false;
 };
 
-std::map<arrow, arrow_label>
-arrows_of(const concepts::association_types& types, const concepts::path& path,
-          const concepts::subgraph_result& around) {
+std::map<arrow, arrow_label> arrows_of(const answer& found) {
   std::map<arrow, arrow_label> arrows;
-  std::set<std::pair<arrow, association_type>> seen;
-  auto add = [&](concept_slot from, concept_slot to, association_type type) {
-    auto& label = arrows[{from, to}];
-    if (seen.insert({{from, to}, type}).second)
-      label.types.append(label.types.empty() ? "" : ", ")
-        .append(types.name(type));
+  std::set<std::pair<arrow, std::string_view>> seen;
+  auto add = [&](const concept_service::answered_link& link) {
+    arrow ends{link.source, link.target};
+    auto& label = arrows[ends];
+    if (seen.insert({ends, link.type}).second)
+      label.types.append(label.types.empty() ? "" : ", ").append(link.type);
     return &label;
   };
-  for (std::size_t i = 1; i < path.steps.size(); ++i) {
-    const auto& step = path.steps[i];
-    auto before = path.steps[i - 1].slot;
-    auto from = step.is_out ? before : step.slot;
-    auto to = step.is_out ? step.slot : before;
-    add(from, to, step.by.type)->on_path = true;
-  }
-  for (const auto& link : around.links)
-    add(link.source, link.by.other, link.by.type);
+  for (auto place : found.paths.front().links)
+    add(found.links[place])->on_path = true;
+  for (const auto& link : found.links)
+    add(link);
   return arrows;
 }
 
@@ -87,20 +78,19 @@ struct place {
 
 /// The path in row 0; each neighbour under the first concept of the path that
 /// it is joined to.
-std::map<concept_slot, place>
-places_of(const concepts::path& path, const concepts::subgraph_result& around) {
-  std::map<concept_slot, place> places;
-  for (std::size_t i = 0; i < path.steps.size(); ++i)
-    places[path.steps[i].slot] = {static_cast<int>(i), 0};
+std::map<std::uint32_t, place> places_of(const answer& found) {
+  std::map<std::uint32_t, place> places;
+  const auto& path = found.paths.front();
+  for (std::size_t i = 0; i < path.concepts.size(); ++i)
+    places[path.concepts[i]] = {static_cast<int>(i), 0};
   std::map<int, int> rows;
-  for (const auto& link : around.links)
-    for (auto [known, added] : {arrow{link.source, link.by.other},
-                                arrow{link.by.other, link.source}}) {
-      auto found = places.find(known);
-      if (found == places.end() || found->second.row != 0
-          || places.contains(added))
+  for (const auto& link : found.links)
+    for (auto [known, added] :
+         {arrow{link.source, link.target}, arrow{link.target, link.source}}) {
+      auto at = places.find(known);
+      if (at == places.end() || at->second.row != 0 || places.contains(added))
         continue;
-      auto column = found->second.column;
+      auto column = at->second.column;
       places[added] = {column, ++rows[column]};
     }
   return places;
@@ -156,22 +146,16 @@ std::string way_of(const place& from, const place& to) {
 
 } // namespace
 
-std::string graphviz_picture(const concepts::graph_version& in,
-                             const concepts::association_types& types,
-                             const concepts::path& path,
-                             const concepts::subgraph_result& around) {
+std::string graphviz_picture(const answer& found) {
   std::string text = "digraph concepts {\n  rankdir=LR;\n"
                      "  node [shape=box, style=rounded];\n";
-  std::set<concept_slot> nodes{around.concepts.begin(), around.concepts.end()};
-  std::set<concept_slot> on_path;
-  for (const auto& step : path.steps)
-    on_path.insert(step.slot);
-  nodes.insert(on_path.begin(), on_path.end());
-  for (auto slot : nodes)
-    text += "  c" + std::to_string(slot) + " [label=\""
-            + escaped_for_dot(concepts::display_name(in.records[slot])) + '"'
-            + (on_path.contains(slot) ? ", penwidth=2" : "") + "];\n";
-  for (const auto& [ends, label] : arrows_of(types, path, around))
+  const auto& path = found.paths.front();
+  std::set<std::uint32_t> on_path{path.concepts.begin(), path.concepts.end()};
+  for (std::uint32_t i = 0; i < found.concepts.size(); ++i)
+    text += "  c" + std::to_string(i) + " [label=\""
+            + escaped_for_dot(found.concepts[i].name) + '"'
+            + (on_path.contains(i) ? ", penwidth=2" : "") + "];\n";
+  for (const auto& [ends, label] : arrows_of(found))
     text += "  c" + std::to_string(ends.first) + " -> c"
             + std::to_string(ends.second) + " [label=\""
             + escaped_for_dot(label.types) + '"'
@@ -179,17 +163,16 @@ std::string graphviz_picture(const concepts::graph_version& in,
   return text + "}\n";
 }
 
-std::string svg_picture(const concepts::graph_version& in,
-                        const concepts::association_types& types,
-                        const concepts::path& path,
-                        const concepts::subgraph_result& around) {
-  auto places = places_of(path, around);
-  auto arrows = arrows_of(types, path, around);
+std::string svg_picture(const answer& found) {
+  auto places = places_of(found);
+  auto arrows = arrows_of(found);
   int lowest = 0;
   for (const auto& [slot, at] : places)
     lowest = std::max(lowest, at.row);
-  auto width = 2 * margin + box_width + indent
-               + column_width * (static_cast<int>(path.steps.size()) - 1);
+  auto width =
+    2 * margin + box_width + indent
+    + column_width
+        * (static_cast<int>(found.paths.front().concepts.size()) - 1);
   auto height = 2 * margin + box_height + lowest * row_height;
   std::string text =
     "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + std::to_string(width)
@@ -200,7 +183,7 @@ std::string svg_picture(const concepts::graph_version& in,
       "<path d=\"M0 0 8 4 0 8z\"/></marker></defs>\n"
       "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n";
   // What a neighbour is to the concept that it hangs from.
-  std::map<concept_slot, std::string> captions;
+  std::map<std::uint32_t, std::string> captions;
   for (const auto& [ends, label] : arrows) {
     auto from = places.find(ends.first);
     auto to = places.find(ends.second);
@@ -229,14 +212,14 @@ std::string svg_picture(const concepts::graph_version& in,
     auto caption = captions.find(slot);
     auto has_caption = at.row != 0 && caption != captions.end();
     auto middle = std::to_string(left_of(at) + box_width / 2);
-    text +=
-      "<rect x=\"" + std::to_string(left_of(at)) + "\" y=\""
-      + std::to_string(middle_of(at) - box_height / 2) + "\" width=\""
-      + std::to_string(box_width) + "\" height=\"" + std::to_string(box_height)
-      + "\" rx=\"6\" fill=\"" + (at.row == 0 ? "#ffe9a8" : "#eef2f7")
-      + "\" stroke=\"#333\"/>\n<text x=\"" + middle + "\" y=\""
-      + std::to_string(middle_of(at) + (has_caption ? -2 : 4)) + "\">"
-      + escaped_for_xml(concepts::display_name(in.records[slot])) + "</text>\n";
+    text += "<rect x=\"" + std::to_string(left_of(at)) + "\" y=\""
+            + std::to_string(middle_of(at) - box_height / 2) + "\" width=\""
+            + std::to_string(box_width) + "\" height=\""
+            + std::to_string(box_height) + "\" rx=\"6\" fill=\""
+            + (at.row == 0 ? "#ffe9a8" : "#eef2f7")
+            + "\" stroke=\"#333\"/>\n<text x=\"" + middle + "\" y=\""
+            + std::to_string(middle_of(at) + (has_caption ? -2 : 4)) + "\">"
+            + escaped_for_xml(found.concepts[slot].name) + "</text>\n";
     if (has_caption)
       text += "<text x=\"" + middle + "\" y=\""
               + std::to_string(middle_of(at) + 12)

@@ -2,16 +2,21 @@
 
 #include "cli/terminal/table.hpp"
 #include "cli/terminal/units.hpp"
+#include "config/diagnostic.hpp"
 
 #include <nlohmann/json.hpp>
+
+#include <chrono>
 
 namespace neuroplex::cli {
 
 namespace {
 
 using json = nlohmann::ordered_json;
+using concept_service::answer;
+using concept_service::answered_concept;
+using concept_service::answered_path;
 using concepts::bound_hit;
-using concepts::display_name;
 
 constexpr std::size_t shown_content_bytes = 60;
 
@@ -31,13 +36,13 @@ json bound_json(bound_hit hit) {
   return hit == bound_hit::none ? json(nullptr) : json(to_string(hit));
 }
 
-std::string short_content(const concepts::concept_record& record) {
-  auto text = std::string{record.content().substr(0, shown_content_bytes)};
+std::string short_content(const answered_concept& shown) {
+  auto text = shown.content.substr(0, shown_content_bytes);
   for (auto& c : text)
     if (static_cast<unsigned char>(c) < 0x20)
       c = ' ';
   // Not in the middle of a character of UTF-8.
-  if (text.size() < record.content().size()) {
+  if (text.size() < shown.content.size()) {
     while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0x80U))
       text.pop_back();
     text += "...";
@@ -45,77 +50,87 @@ std::string short_content(const concepts::concept_record& record) {
   return text;
 }
 
-json path_json(const shown_graph& graph, const concepts::path& path) {
+// Whether a path goes along its link at `place`, or against it.
+bool is_out(const answer& found, const answered_path& path, std::size_t place) {
+  return found.links[path.links[place]].source == path.concepts[place];
+}
+
+json path_json(const answer& found, const answered_path& path) {
   auto steps = json::array();
-  for (std::size_t i = 0; i < path.steps.size(); ++i) {
-    const auto& step = path.steps[i];
-    json each{{"concept", display_name(graph.record(step.slot))},
-              {"id", graph.record(step.slot).id.to_string()}};
+  for (std::size_t i = 0; i < path.concepts.size(); ++i) {
+    const auto& shown = found.concepts[path.concepts[i]];
+    json each{{"concept", shown.name}, {"id", shown.id.to_string()}};
     if (i != 0) {
-      each["by"] = graph.types.name(step.by.type);
-      each["direction"] = step.is_out ? "out" : "in";
-      each["weight"] = step.by.weight;
-      each["confidence"] = step.by.confidence;
+      const auto& link = found.links[path.links[i - 1]];
+      each["by"] = link.type;
+      each["direction"] = is_out(found, path, i - 1) ? "out" : "in";
+      each["weight"] = link.weight;
+      each["confidence"] = link.confidence;
     }
     steps.push_back(std::move(each));
   }
-  return {{"length", path.length()},
+  return {{"length", path.links.size()},
           {"cost", path.cost},
           {"steps", steps},
-          {"sentences", explain(graph.version, path, graph.types)}};
+          {"sentences", path.sentences}};
 }
 
-std::string path_line(const shown_graph& graph, const concepts::path& path) {
+std::string path_line(const answer& found, const answered_path& path) {
   std::string line;
-  for (std::size_t i = 0; i < path.steps.size(); ++i) {
-    const auto& step = path.steps[i];
+  for (std::size_t i = 0; i < path.concepts.size(); ++i) {
     if (i != 0) {
-      auto type = std::string{graph.types.name(step.by.type)};
-      line += step.is_out ? " -" + type + "-> " : " <-" + type + "- ";
+      const auto& type = found.links[path.links[i - 1]].type;
+      line +=
+        is_out(found, path, i - 1) ? " -" + type + "-> " : " <-" + type + "- ";
     }
-    line += display_name(graph.record(step.slot));
+    line += found.concepts[path.concepts[i]].name;
   }
   return line;
 }
 
 } // namespace
 
-void show_paths(context& ctx, const shown_graph& graph,
-                const concepts::paths_result& found,
-                std::chrono::nanoseconds took, bool sentences) {
+void show_paths(context& ctx, const answer& found, bool sentences) {
   if (ctx.output == output_format::json) {
     auto paths = json::array();
     for (const auto& path : found.paths)
-      paths.push_back(path_json(graph, path));
+      paths.push_back(path_json(found, path));
     print(ctx, {{"paths", paths},
                 {"bound_hit", bound_json(found.hit)},
                 {"visited", found.visited},
-                {"took_ns", took.count()}});
+                {"took_ns", found.took_ns}});
     return;
   }
   for (const auto& path : found.paths) {
     if (sentences)
-      for (const auto& sentence : explain(graph.version, path, graph.types))
+      for (const auto& sentence : path.sentences)
         ctx.out << sentence << '\n';
     else
-      ctx.out << path_line(graph, path) << '\n';
+      ctx.out << path_line(found, path) << '\n';
   }
   tell_bound(ctx, found.hit);
   if (!sentences)
     ctx.out << human_count(found.visited, "concept", "concepts")
-            << " looked at in " << human_duration(took) << '\n';
+            << " looked at in "
+            << human_duration(std::chrono::nanoseconds{found.took_ns}) << '\n';
 }
 
-void show_neighbors(context& ctx, const shown_graph& graph,
-                    const concepts::neighbors_result& found) {
+void show_neighbors(context& ctx, const answer& found) {
+  // The concept itself is the first; each link has it at one end.
+  auto is_out = [](const concept_service::answered_link& link) {
+    return link.source == 0;
+  };
+  auto other = [&](const concept_service::answered_link& link) {
+    return found.concepts[is_out(link) ? link.target : link.source];
+  };
   if (ctx.output == output_format::json) {
     auto all = json::array();
-    for (const auto& each : found.found)
-      all.push_back({{"concept", display_name(graph.record(each.by.other))},
-                     {"by", graph.types.name(each.by.type)},
-                     {"direction", each.is_out ? "out" : "in"},
-                     {"weight", each.by.weight},
-                     {"confidence", each.by.confidence}});
+    for (const auto& link : found.links)
+      all.push_back({{"concept", other(link).name},
+                     {"by", link.type},
+                     {"direction", is_out(link) ? "out" : "in"},
+                     {"weight", link.weight},
+                     {"confidence", link.confidence}});
     print(ctx, {{"neighbors", all}, {"bound_hit", bound_json(found.hit)}});
     return;
   }
@@ -123,24 +138,18 @@ void show_neighbors(context& ctx, const shown_graph& graph,
               {"concept", table::align::left},
               {"weight"},
               {"content", table::align::left}}};
-  for (const auto& each : found.found) {
-    const auto& other = graph.record(each.by.other);
-    rows.add_row({(each.is_out ? "" : "from ")
-                    + std::string{graph.types.name(each.by.type)},
-                  display_name(other), human_number(each.by.weight),
-                  short_content(other)});
-  }
+  for (const auto& link : found.links)
+    rows.add_row({(is_out(link) ? "" : "from ") + link.type, other(link).name,
+                  human_number(link.weight), short_content(other(link))});
   rows.print(ctx.out, ctx.terminal, 0);
   tell_bound(ctx, found.hit);
 }
 
-void show_spread(context& ctx, const shown_graph& graph,
-                 const concepts::spread_result& found) {
+void show_spread(context& ctx, const answer& found) {
   if (ctx.output == output_format::json) {
     auto all = json::array();
-    for (const auto& each : found.found)
-      all.push_back({{"concept", display_name(graph.record(each.slot))},
-                     {"activation", each.activation}});
+    for (const auto& each : found.concepts)
+      all.push_back({{"concept", each.name}, {"activation", each.score}});
     print(ctx, {{"activated", all},
                 {"bound_hit", bound_json(found.hit)},
                 {"visited", found.visited}});
@@ -149,52 +158,102 @@ void show_spread(context& ctx, const shown_graph& graph,
   table rows{{{"concept", table::align::left},
               {"activation %"},
               {"content", table::align::left}}};
-  for (const auto& each : found.found) {
+  for (const auto& each : found.concepts) {
     constexpr double percent = 100;
-    const auto& other = graph.record(each.slot);
-    rows.add_row({display_name(other), human_number(each.activation * percent),
-                  short_content(other)});
+    rows.add_row(
+      {each.name, human_number(each.score * percent), short_content(each)});
   }
   rows.print(ctx.out, ctx.terminal, 0);
   tell_bound(ctx, found.hit);
 }
 
-void show_search(context& ctx, const shown_graph& graph,
-                 const concepts::search_result& found) {
+void show_search(context& ctx, const answer& found) {
   if (ctx.output == output_format::json) {
     auto all = json::array();
-    for (auto slot : found.found)
-      all.push_back({{"concept", display_name(graph.record(slot))},
-                     {"id", graph.record(slot).id.to_string()},
-                     {"content", graph.record(slot).content()}});
+    for (const auto& each : found.concepts)
+      all.push_back({{"concept", each.name},
+                     {"id", each.id.to_string()},
+                     {"content", each.content},
+                     {"content_left_out", each.content_left_out},
+                     {"strength", each.strength},
+                     {"confidence", each.confidence}});
     print(ctx, {{"concepts", all}, {"bound_hit", bound_json(found.hit)}});
     return;
   }
-  table rows{
-    {{"concept", table::align::left}, {"content", table::align::left}}};
-  for (auto slot : found.found)
-    rows.add_row(
-      {display_name(graph.record(slot)), short_content(graph.record(slot))});
+  table rows{{{"concept", table::align::left},
+              {"strength"},
+              {"content", table::align::left}}};
+  for (const auto& each : found.concepts)
+    rows.add_row({each.name, human_number(each.strength), short_content(each)});
   rows.print(ctx.out, ctx.terminal, 0);
   tell_bound(ctx, found.hit);
 }
 
-void show_memory(context& ctx, const concepts::memory_stats& stats,
-                 const concepts::concept_files::found& met) {
-  if (ctx.output == output_format::json) {
-    print(ctx, {{"concepts", stats.concepts},
-                {"edges", stats.edges},
-                {"sequence", stats.sequence},
-                {"memory_bytes", stats.memory_bytes},
-                {"segments", met.segments},
-                {"replayed_entries", met.replayed},
-                {"cut_bytes", met.cut_bytes}});
+void show_memory(context& ctx, const actors::concept_report& report) {
+  if (ctx.output == output_format::json)
+    return print(ctx, concepts_json(report));
+  fact_list facts{ctx, "concept memory"};
+  add_concepts(facts, report);
+}
+
+json concepts_json(const actors::concept_report& report) {
+  auto holders = json::array();
+  for (const auto& each : report.holders)
+    holders.push_back({{"who", each.who}, {"sequence", each.sequence}});
+  auto notices = json::array();
+  for (const auto& each : report.notices)
+    notices.push_back({{"state", each.state},
+                       {"reason", each.reason},
+                       {"advice", each.advice}});
+  return {{"enabled", report.enabled},
+          {"directory", report.directory},
+          {"concepts", report.concepts},
+          {"edges", report.edges},
+          {"written", report.written},
+          {"dropped", report.dropped},
+          {"rejected", report.rejected},
+          {"spilled", report.spilled},
+          {"pending", report.pending},
+          {"refused", report.refused},
+          {"reconciliations", report.reconciliations},
+          {"entries_processed", report.entries_processed},
+          {"disk_flushes", report.disk_flushes},
+          {"sequence", report.sequence},
+          {"timestamp_us", report.timestamp_us},
+          {"memory_bytes", report.memory_bytes},
+          {"version_bytes", report.version_bytes},
+          {"versions", report.versions},
+          {"segments", report.segments},
+          {"replayed_entries", report.replayed},
+          {"cut_bytes", report.cut_bytes},
+          {"lessons", report.lessons},
+          {"questions", report.questions},
+          {"waiting", report.waiting},
+          {"holders", holders},
+          {"health", notices}};
+}
+
+void add_concepts(fact_list& facts, const actors::concept_report& report) {
+  if (!report.enabled)
     return;
-  }
-  ctx.out << human_count(stats.concepts) << " concepts, "
-          << human_count(stats.edges) << " associations, "
-          << human_bytes(stats.memory_bytes) << " in memory, "
-          << human_count(met.segments, "segment file", "segment files") << '\n';
+  facts.add("concepts",
+            human_count(report.concepts) + ", "
+              + human_count(report.edges, "association", "associations") + ", "
+              + human_bytes(report.memory_bytes) + " in memory, "
+              + human_count(report.segments, "segment file", "segment files"));
+  facts.add("learnt", human_count(report.written, "entry", "entries") + ", "
+                        + human_count(report.pending) + " pending, "
+                        + human_count(report.refused) + " refused, "
+                        + human_count(report.dropped) + " dropped, "
+                        + human_count(report.spilled) + " spilled");
+  facts.add("reconciled",
+            human_count(report.reconciliations, "time", "times") + " up to "
+              + human_count(report.sequence) + ", "
+              + human_count(report.disk_flushes, "flush", "flushes"));
+  for (const auto& each : report.notices)
+    facts.add("concept health", config::escape(each.state) + ": "
+                                  + config::escape(each.reason) + ": "
+                                  + each.advice);
 }
 
 } // namespace neuroplex::cli

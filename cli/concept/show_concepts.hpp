@@ -3,42 +3,35 @@
 // Threads: one.
 #pragma once
 
+#include "actors/concept_service/question.hpp"
+#include "actors/messages.hpp"
 #include "cli/context.hpp"
-#include "storage/concept/concurrent_memory.hpp"
-#include "storage/concept/query.hpp"
+#include "cli/facts.hpp"
 
-#include <chrono>
-#include <vector>
+#include <nlohmann/json_fwd.hpp>
 
 namespace neuroplex::cli {
 
-/// A version and the names of its types.
-struct shown_graph {
-  const concepts::graph_version& version;
-  const concepts::association_types& types;
-
-  [[nodiscard]] const concepts::concept_record&
-  record(concepts::concept_slot slot) const {
-    return version.records[slot];
-  }
-};
-
 /// Paths, one after the other, each with what it costs; `sentences` says them.
-void show_paths(context& ctx, const shown_graph& graph,
-                const concepts::paths_result& found,
-                std::chrono::nanoseconds took, bool sentences);
+void show_paths(context& ctx, const concept_service::answer& found,
+                bool sentences);
 
-void show_neighbors(context& ctx, const shown_graph& graph,
-                    const concepts::neighbors_result& found);
+void show_neighbors(context& ctx, const concept_service::answer& found);
 
-void show_spread(context& ctx, const shown_graph& graph,
-                 const concepts::spread_result& found);
+/// Concepts with how strongly they came to mind.
+void show_spread(context& ctx, const concept_service::answer& found);
 
 /// Concepts with their content.
-void show_search(context& ctx, const shown_graph& graph,
-                 const concepts::search_result& found);
+void show_search(context& ctx, const concept_service::answer& found);
 
-void show_memory(context& ctx, const concepts::memory_stats& stats,
-                 const concepts::concept_files::found& met);
+/// What a store or a node holds.
+void show_memory(context& ctx, const actors::concept_report& report);
+
+/// The figures of a concept memory.
+[[nodiscard]] nlohmann::ordered_json
+concepts_json(const actors::concept_report& report);
+
+/// The same as lines; none when there is no memory.
+void add_concepts(fact_list& facts, const actors::concept_report& report);
 
 } // namespace neuroplex::cli

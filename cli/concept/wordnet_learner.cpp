@@ -155,8 +155,8 @@ std::uint64_t address_of(char part, std::string_view offset) {
 
 class learner {
 public:
-  learner(concepts::concurrent_memory& memory, const learn_progress& go_on)
-    : memory_{memory}, go_on_{go_on} {
+  learner(concept_learner& to, const learn_progress& go_on)
+    : to_{to}, go_on_{go_on} {
   }
 
   expected<learnt_totals> run(const std::string& directory) {
@@ -164,7 +164,7 @@ public:
     if (!senses)
       return senses.error();
     for (const auto& kind : named_pointers) {
-      auto type = memory_.types().intern(kind.name, kind.phrase);
+      auto type = to_.type(kind.name, kind.phrase);
       if (!type)
         return type.error();
       types_.emplace(kind.symbol, *type);
@@ -224,8 +224,8 @@ private:
                         address.substr(1, address.size() - 2));
     attribute_list::add(attributes_, "file", lexicographer_file(now.file));
     ++totals_.concepts;
-    return answer(memory_.learn_concept(
-      id, {.content = content_, .attributes = attributes_}));
+    return to_.learn_concept(id,
+                             {.content = content_, .attributes = attributes_});
   }
 
   expected<void> learn_pointers(const synset_files& files, const sense_index&) {
@@ -240,19 +240,15 @@ private:
       concepts::association learnt{source, target->second, type->second};
       learnt.qualifier = static_cast<std::uint16_t>(pointer.source_word << 8
                                                     | pointer.target_word);
-      if (auto done = answer(memory_.learn_association(learnt)); !done)
+      if (auto done = to_.learn_association(learnt); !done)
         return done;
       ++totals_.associations;
-      ++totals_.by_type[std::string{memory_.types().name(type->second)}];
+      ++totals_.by_type[std::string{pointer_name(pointer.kind)}];
     }
     return {};
   }
 
-  static expected<void> answer(errc code) {
-    return code == errc::ok ? expected<void>{} : expected<void>{code};
-  }
-
-  concepts::concurrent_memory& memory_;
+  concept_learner& to_;
   const learn_progress& go_on_;
   std::map<std::string_view, association_type> types_;
   std::unordered_map<std::uint64_t, concept_id> ids_; ///< by address
@@ -272,9 +268,9 @@ std::string_view pointer_name(std::string_view kind) noexcept {
 }
 
 expected<learnt_totals> learn_wordnet(const std::string& directory,
-                                      concepts::concurrent_memory& memory,
+                                      concept_learner& to,
                                       const learn_progress& go_on) {
-  return learner{memory, go_on}.run(directory);
+  return learner{to, go_on}.run(directory);
 }
 
 } // namespace neuroplex::cli

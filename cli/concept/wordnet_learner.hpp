@@ -12,14 +12,14 @@
 // ("hypernym" for "@"); the qualifier holds the words that it joins (source in
 // the upper byte, target in the lower), 0 for whole synsets.
 //
-// Ownership and threads: one thread; the memory may be in use by others.
+// Ownership and threads: one thread; what learns may be in use by others.
 //
-// Failure behaviour: as synset_files; `busy` and its kin of the memory. What
+// Failure behaviour: as synset_files; `busy` and its kin of the learner. What
 // was learnt before a failure stays.
 #pragma once
 
+#include "cli/concept/concept_store.hpp"
 #include "cli/load/synset_files.hpp"
-#include "storage/concept/concurrent_memory.hpp"
 
 #include <functional>
 #include <map>
@@ -39,7 +39,7 @@ using learn_progress = std::function<bool(std::uint64_t bytes_read)>;
 
 /// Learns the WordNet in `directory`. `deadline` when `go_on` said to stop.
 [[nodiscard]] expected<learnt_totals>
-learn_wordnet(const std::string& directory, concepts::concurrent_memory& memory,
+learn_wordnet(const std::string& directory, concept_learner& to,
               const learn_progress& go_on);
 
 /// The name of a kind of pointers, as "hypernym" for "@"; empty of none.

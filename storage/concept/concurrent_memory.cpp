@@ -188,8 +188,12 @@ concurrent_memory::concurrent_memory(const memory_options& options, parts made)
     found_{made.found}, log_{options.log, files_ == nullptr ? own_spill_.get()
                                                             : &files_->spill()},
     view_{graph_->working()}, reconciler_{log_, *graph_, view_, files_.get()},
-    indexer_{view_, options.vectors},
-    checked_us_{unix_time_us()}, thread_{[this] { run(); }} {
+    indexer_{view_, options.vectors}, checked_us_{unix_time_us()} {
+  if (options_.own_thread)
+    thread_ = std::thread{[this] {
+      while (reconcile()) {
+      }
+    }};
 }
 
 concurrent_memory::~concurrent_memory() {
@@ -205,6 +209,8 @@ expected<void> concurrent_memory::close() {
   woken_.notify_one();
   if (thread_.joinable())
     thread_.join();
+  while (!options_.own_thread && reconcile()) {
+  }
   std::scoped_lock guard{mutex_};
   return problem_ ? expected<void>{*problem_} : expected<void>{};
 }
@@ -218,6 +224,13 @@ errc concurrent_memory::append(write_entry& entry, std::uint64_t* sequence) {
   if (entry.sequence % look_every == 0 && log_.pending() >= options_.max_batch)
     wake();
   return errc::ok;
+}
+
+errc concurrent_memory::write(write_entry& entry) {
+  if (entry.kind == entry_kind::learn_association
+      && entry.type >= types_->size())
+    return errc::bad_argument;
+  return append(entry, nullptr);
 }
 
 /// Without the lock: if the reconciler misses it, the interval ends soon.
@@ -322,41 +335,41 @@ memory_stats concurrent_memory::stats() const {
 /// A batch at a time without a pause while whole batches wait; so the interval
 /// shrinks under load by itself. When it lags, batches grow: what they share is
 /// copied less often.
-void concurrent_memory::run() {
-  for (;;) {
-    bool stopping = false;
-    {
-      std::unique_lock guard{mutex_};
-      if (!stopping_ && !asked_ && log_.pending() < options_.max_batch)
-        woken_.wait_for(guard, options_.interval);
-      stopping = stopping_;
-      asked_ = false;
-    }
-    auto now_us = unix_time_us();
-    auto most = options_.max_batch;
-    if (log_.pending() > most * lagging_batches)
-      most = std::min(most * lagging_batches, limits::max_batch_entries);
-    auto done = reconciler_.drain_and_publish(now_us, most);
-    if (done && done->taken < most)
-      checked_us_.store(now_us, std::memory_order_relaxed);
-    auto ended = stopping && (!done || done->taken == 0);
-    auto result = done ? expected<void>{} : expected<void>{done.error()};
-    if (ended)
-      indexer_.stop();
-    else if (result)
-      indexer_.consider(graph_->working());
-    if (ended && result)
-      result = reconciler_.close();
+bool concurrent_memory::reconcile() {
+  bool stopping = false;
+  {
     std::unique_lock guard{mutex_};
-    if (!result && !problem_)
-      problem_ = result.error();
-    published_.notify_all();
-    if (ended)
-      return;
-    // After a failure nothing more is done, and only the end is waited for.
-    if (problem_)
-      woken_.wait(guard, [this] { return stopping_; });
+    if (closed_)
+      return false;
+    if (!stopping_ && !asked_ && log_.pending() < options_.max_batch)
+      woken_.wait_for(guard, options_.interval);
+    stopping = stopping_;
+    asked_ = false;
   }
+  auto now_us = unix_time_us();
+  auto most = options_.max_batch;
+  if (log_.pending() > most * lagging_batches)
+    most = std::min(most * lagging_batches, limits::max_batch_entries);
+  auto done = reconciler_.drain_and_publish(now_us, most);
+  if (done && done->taken < most)
+    checked_us_.store(now_us, std::memory_order_relaxed);
+  auto ended = stopping && (!done || done->taken == 0);
+  auto result = done ? expected<void>{} : expected<void>{done.error()};
+  if (ended)
+    indexer_.stop();
+  else if (result)
+    indexer_.consider(graph_->working());
+  if (ended && result)
+    result = reconciler_.close();
+  std::unique_lock guard{mutex_};
+  if (!result && !problem_)
+    problem_ = result.error();
+  closed_ = ended;
+  published_.notify_all();
+  // After a failure nothing more is done, and only the end is waited for.
+  if (problem_ && !ended)
+    woken_.wait_for(guard, options_.interval, [this] { return stopping_; });
+  return !ended;
 }
 
 } // namespace neuroplex::concepts

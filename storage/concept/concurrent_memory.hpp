@@ -51,6 +51,9 @@ struct memory_options {
   vector_index_options vectors{};
   /// Chance for the index; 0: of the system.
   std::uint64_t seed = 0;
+  /// Whether the memory reconciles in a thread of its own; otherwise somebody
+  /// must call `reconcile` again and again.
+  bool own_thread = true;
 
   /// For bursts of learning: larger batches, fewer files.
   static memory_options write_throughput();
@@ -130,6 +133,14 @@ public:
   errc forget(const concept_id& id, std::uint64_t* sequence = nullptr);
   errc forget(const association& what, std::uint64_t* sequence = nullptr);
 
+  /// An entry that was made before (write_entry.hpp). On a failure it is as it
+  /// was.
+  errc write(write_entry& entry);
+
+  /// Of a memory without a thread of its own: waits for work, an interval at
+  /// most, and does one step. False when it was closed. One thread at a time.
+  bool reconcile();
+
   /// The newest snapshot. `who` must be a literal.
   [[nodiscard]] expected<snapshot> load(const char* who = "") const {
     return view_.load(who);
@@ -149,6 +160,22 @@ public:
   /// Waits until snapshots hold the entry with this number. `deadline` when it
   /// takes longer: it may still come.
   errc wait_visible(std::uint64_t sequence, std::chrono::milliseconds limit);
+
+  /// The last entry that was accepted.
+  [[nodiscard]] std::uint64_t accepted_sequence() const noexcept {
+    return log_.last_sequence();
+  }
+
+  /// The last entry that snapshots hold.
+  [[nodiscard]] std::uint64_t visible_sequence() const noexcept {
+    return view_.sequence();
+  }
+
+  /// Why the reconciler stopped, if it did: nothing more becomes visible.
+  [[nodiscard]] std::optional<failure> problem() const {
+    std::scoped_lock guard{mutex_};
+    return problem_;
+  }
 
   /// Waits until snapshots hold all that was accepted before the call.
   errc flush(std::chrono::milliseconds limit) {
@@ -178,7 +205,6 @@ private:
   concurrent_memory(const memory_options& options, parts made);
 
   errc append(write_entry& entry, std::uint64_t* sequence);
-  void run();
   void wake();
 
   memory_options options_;
@@ -197,8 +223,9 @@ private:
   std::condition_variable published_;
   bool stopping_ = false;
   bool asked_ = false;
+  bool closed_ = false; ///< all is done
   std::optional<failure> problem_;
-  std::thread thread_; ///< the reconciler; begins last
+  std::thread thread_; ///< the reconciler, if it is our own; begins last
 };
 
 } // namespace neuroplex::concepts

@@ -82,7 +82,7 @@ public:
     concepts_.push_back(entry);
   }
 
-  std::string finish(header head, const association_types& types) {
+  std::string finish(file_header head, const association_types& types) {
     std::string names;
     for (std::size_t i = 0; i < types.size(); ++i) {
       auto type = static_cast<association_type>(i);
@@ -203,7 +203,7 @@ std::string build_segment(const graph_version& from,
       builder.add(from, *each.slot);
     else
       builder.add_forgotten(each.id);
-  header head{};
+  file_header head{};
   head.magic = magic;
   head.version = segment_format::version;
   head.dimensions = from.dimensions;

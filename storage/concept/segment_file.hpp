@@ -49,7 +49,7 @@ public:
   /// Checks every section; what a start does.
   [[nodiscard]] expected<void> verify() const;
 
-  [[nodiscard]] const segment_format::header& header() const noexcept {
+  [[nodiscard]] const segment_format::file_header& header() const noexcept {
     return header_;
   }
 
@@ -96,7 +96,7 @@ private:
 
   std::string_view bytes_;
   std::string where_;
-  segment_format::header header_{};
+  segment_format::file_header header_{};
 };
 
 } // namespace neuroplex::concepts

@@ -41,7 +41,7 @@ struct section {
   std::uint64_t checksum;
 };
 
-struct header {
+struct file_header {
   std::uint64_t magic;
   std::uint32_t version;
   std::uint32_t dimensions;   ///< of all vectors; 0: there are none
@@ -60,7 +60,7 @@ struct header {
   std::array<std::uint8_t, 40> reserved;
   std::uint64_t checksum; ///< of all above
 };
-static_assert(sizeof(header) == 256);
+static_assert(sizeof(file_header) == 256);
 
 /// `flags` of a concept.
 inline constexpr std::uint32_t is_forgotten = 1;

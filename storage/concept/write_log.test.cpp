@@ -313,3 +313,28 @@ TEST_CASE("an association that nobody can have is told of", "[memory]") {
   CHECK(events[0].why == errc::not_found);
   CHECK(events[0].target == id_of(2));
 }
+
+TEST_CASE("a memory without a thread shows what its caller reconciles",
+          "[memory]") {
+  memory_options options;
+  options.interval = 1ms;
+  options.own_thread = false;
+  auto memory = concurrent_memory::make(options);
+  REQUIRE(memory);
+  std::uint64_t sequence = 0;
+  REQUIRE((*memory)->learn_concept(id_of(1), {}, &sequence) == errc::ok);
+  CHECK((*memory)->visible_sequence() < sequence);
+  CHECK((*memory)->reconcile());
+  CHECK((*memory)->visible_sequence() == sequence);
+  // One that was made before is taken as any other, or refused.
+  write_entry entry;
+  REQUIRE(make_learn_association({id_of(1), id_of(1), 7}, entry) == errc::ok);
+  CHECK((*memory)->write(entry) == errc::bad_argument);
+  make_forget(id_of(1), entry);
+  REQUIRE((*memory)->write(entry) == errc::ok);
+  // What was accepted is applied before the end.
+  REQUIRE((*memory)->close());
+  CHECK((*memory)->visible_sequence() == entry.sequence);
+  CHECK((*memory)->stats().concepts == 0);
+  CHECK_FALSE((*memory)->reconcile());
+}

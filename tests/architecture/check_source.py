@@ -73,7 +73,8 @@ THIRD_PARTY = {
 }
 # Parts of actors/ that are protocol cores: they know neither CAF nor the actors
 # around them.
-CORES = ("actors/resp/", "actors/tunnel/", "actors/upkeep/")
+CORES = ("actors/concept_service/", "actors/resp/", "actors/tunnel/",
+         "actors/upkeep/")
 # Parts that have sockets and threads of their own, and no CAF either.
 WITHOUT_CAF = CORES + ("actors/agreement/", "actors/byzantine/",
                        "actors/replica/")
