@@ -91,10 +91,10 @@ void add_tour(CLI::App& app, context& ctx) {
   add_size(command, "--segment-size", options.segment_bytes,
            min_tour_segment_bytes, max_tour_segment_bytes,
            "Segment of each node [64M]");
-  add_word(
-    command, "--pause-after", options.pause_after,
-    {"start", "load", "verify", "measure", "kill", "restart", "agree", "part"},
-    "Wait for Enter after this step, for a look at the segments");
+  add_word(command, "--pause-after", options.pause_after,
+           {"start", "load", "verify", "measure", "kill", "restart", "agree",
+            "part", "learn"},
+           "Wait for Enter after this step, for a look at the segments");
   add_switch(command, "--keep", options.keep_files,
              "Leave segments, settings and logs of the nodes behind");
   add_output(command, ctx);

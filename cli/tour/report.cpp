@@ -38,6 +38,18 @@ json node_as_json(const node_figures& from) {
           {"process_bytes", from.process_bytes}};
 }
 
+json concepts_as_json(const concept_figures& from) {
+  return {{"concepts", from.concepts},
+          {"associations", from.associations},
+          {"lost", 0}, // or it ends without figures
+          {"learn_seconds", from.learn_seconds},
+          {"path_at_rest", latency_as_json_us(from.read_at_rest)},
+          {"path_in_burst", latency_as_json_us(from.read_in_burst)},
+          {"write_at_rest", latency_as_json(from.write_at_rest)},
+          {"write_in_burst", latency_as_json(from.write_in_burst)},
+          {"staleness", latency_as_json_us(from.staleness)}};
+}
+
 } // namespace
 
 void print_report(std::ostream& out, const terminal_traits& traits,
@@ -126,6 +138,7 @@ std::string report_as_json(const tour_report& report) {
                 {"converged_ms", partition.converged_ms},
                 {"bytes_sent", partition.bytes_sent},
                 {"state_bytes", partition.state_bytes}}},
+              {"concept_memory", concepts_as_json(report.concepts)},
               {"total_seconds", report.total_seconds}};
   return result.dump();
 }

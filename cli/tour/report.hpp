@@ -55,6 +55,18 @@ struct partition_figures {
   std::uint64_t state_bytes = 0;   ///< that one node's whole state has at least
 };
 
+/// What concept memory did with WordNet: paths and writes alone, and at once.
+struct concept_figures {
+  std::uint64_t concepts = 0;
+  std::uint64_t associations = 0;
+  double learn_seconds = 0;     ///< all concepts and half of the associations
+  latency_summary read_at_rest; ///< a path between two concepts
+  latency_summary read_in_burst;
+  latency_summary write_at_rest;
+  latency_summary write_in_burst;
+  latency_summary staleness; ///< from the end of a burst until it is seen
+};
+
 struct tour_report {
   std::uint64_t synsets = 0;
   std::uint64_t words = 0;
@@ -72,6 +84,7 @@ struct tour_report {
   outage_figures outage;
   agreement_figures agreement;
   partition_figures partition;
+  concept_figures concepts;
   double total_seconds = 0;
 };
 

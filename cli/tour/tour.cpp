@@ -53,7 +53,7 @@ tour::open_door(std::size_t node_index, std::string_view space) {
 }
 
 expected<tour_report> tour::run() {
-  constexpr std::array<std::pair<std::string_view, step_function>, 9> steps{
+  constexpr std::array<std::pair<std::string_view, step_function>, 10> steps{
     {{"read", &tour::read_input},
      {"start", &tour::start_cluster},
      {"load", &tour::load},
@@ -62,7 +62,8 @@ expected<tour_report> tour::run() {
      {"kill", &tour::kill_one},
      {"restart", &tour::restart_it},
      {"agree", &tour::agree},
-     {"part", &tour::part}}};
+     {"part", &tour::part},
+     {"learn", &tour::learn_concepts}}};
   const auto started = clock::now();
   for (auto [name, step] : steps) {
     auto done = run_step(name, step);

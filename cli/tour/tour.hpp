@@ -6,7 +6,8 @@
 // messages from nodes that do not own the keys), compares every byte, kills a
 // node, shows what the others still serve, starts it again, compares again, has
 // three nodes agree and kills the one that leads, cuts a node with replicas off
-// and lets all converge, and answers the figures.
+// and lets all converge, teaches a concept memory in bursts while it asks it
+// for paths, and answers the figures.
 //
 // Ownership and threads: owns nodes and scratch directory for the time of the
 // run; main thread only.
@@ -61,7 +62,8 @@ struct tour_options {
   std::uint64_t segment_bytes = std::uint64_t{64} << 20;
 
   /// Name of the step after which to wait for a line on standard input: start,
-  /// load, verify, measure, kill, restart, agree or part. Empty: no pause.
+  /// load, verify, measure, kill, restart, agree, part or learn. Empty: no
+  /// pause.
   std::string pause_after;
 
   /// Leave segments, settings and logs behind for a look.
@@ -88,6 +90,7 @@ private:
   expected<void> restart_it();
   expected<void> agree();
   expected<void> part();
+  expected<void> learn_concepts();
 
   expected<void> run_step(std::string_view name, step_function step);
   expected<void> pause(std::string_view step);

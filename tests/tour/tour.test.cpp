@@ -248,6 +248,14 @@ TEST_CASE("the tour runs to its end without a terminal and answers figures") {
   CHECK(partition.at("bytes_sent").get<std::uint64_t>() > 0);
   CHECK(partition.at("bytes_sent").get<std::uint64_t>() * 4
         < partition.at("state_bytes").get<std::uint64_t>());
+  const auto& learnt = figures.at("concept_memory");
+  CHECK(learnt.at("concepts") == figures.at("input").at("synsets"));
+  CHECK(learnt.at("lost") == 0);
+  CHECK(learnt.at("associations").get<std::uint64_t>()
+        <= figures.at("input").at("pointers").get<std::uint64_t>());
+  for (const auto* which : {"path_at_rest", "path_in_burst", "write_at_rest",
+                            "write_in_burst", "staleness"})
+    CHECK(learnt.at(which).at("samples").get<std::uint64_t>() > 0);
   const auto& outage = figures.at("outage");
   const auto dead = outage.at("replica_id").get<std::size_t>();
   CHECK(outage.at("unavailable")
