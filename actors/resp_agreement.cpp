@@ -343,14 +343,11 @@ resp_agreement::resp_agreement(std::shared_ptr<agreement_access> access,
 }
 
 void resp_agreement::attach(resp::server& gate) {
-  std::lock_guard guard{mailbox_->mutex};
-  mailbox_->gate = &gate;
+  box_->open(gate, [this](arrived_reply& one) { deliver(one); });
 }
 
 void resp_agreement::stop() noexcept {
-  std::lock_guard guard{mailbox_->mutex};
-  mailbox_->gate = nullptr;
-  mailbox_->arrived.clear();
+  box_->close();
 }
 
 bool resp_agreement::agreed(std::uint32_t database) const {
@@ -375,13 +372,11 @@ std::size_t resp_agreement::other_copies(std::uint32_t database) const {
   return agreed(database) ? access_->host->other_copies() : 0;
 }
 
-void resp_agreement::deliver(std::vector<arrived_reply> arrived) {
-  for (auto& one : arrived) {
-    if (auto found = writes_under_way_.find(one.writer);
-        found != writes_under_way_.end() && --found->second == 0)
-      writes_under_way_.erase(found);
-    one.completion(std::move(one.reply));
-  }
+void resp_agreement::deliver(arrived_reply& arrived) {
+  if (auto found = writes_under_way_.find(arrived.writer);
+      found != writes_under_way_.end() && --found->second == 0)
+    writes_under_way_.erase(found);
+  arrived.completion(std::move(arrived.reply));
 }
 
 void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
@@ -428,27 +423,13 @@ void resp_agreement::submit(resp::owner_id owner, resp::remote_command command,
      .batch = std::move(batch),
      .deadline = std::chrono::steady_clock::now().time_since_epoch()
                  + milliseconds{request_ms_},
-     .done = [this, mailbox = mailbox_, parts = std::move(parts), transaction,
+     .done = [box = box_, parts = std::move(parts), transaction,
               protocol = command.protocol, writer,
               completion =
                 std::move(completion)](const agreement::outcome& what) mutable {
        resp::remote_reply reply{
          errc::ok, reply_bytes(parts, transaction, protocol, what)};
-       std::lock_guard guard{mailbox->mutex};
-       if (mailbox->gate == nullptr)
-         return;
-       mailbox->arrived.push_back(
-         {std::move(completion), std::move(reply), writer});
-       if (mailbox->arrived.size() > 1)
-         return; // posted already
-       mailbox->gate->post([this, mailbox] {
-         std::vector<arrived_reply> arrived;
-         {
-           std::lock_guard inner{mailbox->mutex};
-           arrived.swap(mailbox->arrived);
-         }
-         deliver(std::move(arrived));
-       });
+       box->post({std::move(completion), std::move(reply), writer});
      }});
 }
 

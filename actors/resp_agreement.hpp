@@ -21,10 +21,9 @@
 
 #include "actors/agreement_peer.hpp"
 #include "actors/resp/remote.hpp"
-#include "actors/resp/server.hpp"
+#include "actors/resp/reply_box.hpp"
 
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
@@ -58,19 +57,13 @@ private:
     std::uint64_t writer = 0; ///< connection whose write it was; 0: none
   };
 
-  // Outlives the server as long as a request is under way.
-  struct mailbox {
-    std::mutex mutex; // for the two that follow
-    std::vector<arrived_reply> arrived;
-    resp::server* gate = nullptr;
-  };
-
-  void deliver(std::vector<arrived_reply> arrived);
+  void deliver(arrived_reply& arrived);
 
   std::shared_ptr<agreement_access> access_;
   resp::remote* others_;
   std::uint32_t request_ms_;
-  std::shared_ptr<mailbox> mailbox_ = std::make_shared<mailbox>();
+  std::shared_ptr<resp::reply_box<arrived_reply>> box_ =
+    std::make_shared<resp::reply_box<arrived_reply>>();
   std::unordered_map<std::uint64_t, std::size_t> writes_under_way_;
   std::vector<agreement::wish> wishes_; ///< of this turn of the loop
 };

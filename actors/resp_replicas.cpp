@@ -37,14 +37,12 @@ resp_replicas::resp_replicas(std::shared_ptr<replica_access> access,
 }
 
 void resp_replicas::attach(resp::server& gate) {
-  std::lock_guard guard{mailbox_->mutex};
-  mailbox_->gate = &gate;
+  box_->open(gate,
+             [](arrived_reply& one) { one.first(std::move(one.second)); });
 }
 
 void resp_replicas::stop() noexcept {
-  std::lock_guard guard{mailbox_->mutex};
-  mailbox_->gate = nullptr;
-  mailbox_->arrived.clear();
+  box_->close();
 }
 
 resp::owner_id resp_replicas::owner_of(std::uint32_t database,
@@ -78,25 +76,6 @@ resp_replicas::shards_of(std::uint32_t database) const {
 // Nobody is waited for, so no other copy is sure.
 std::size_t resp_replicas::other_copies(std::uint32_t database) const {
   return others_ != nullptr ? others_->other_copies(database) : 0;
-}
-
-void resp_replicas::post(const std::shared_ptr<mailbox>& to,
-                         arrived_reply what) {
-  std::lock_guard guard{to->mutex};
-  if (to->gate == nullptr)
-    return;
-  to->arrived.push_back(std::move(what));
-  if (to->arrived.size() > 1)
-    return; // posted already
-  to->gate->post([to] {
-    std::vector<arrived_reply> arrived;
-    {
-      std::lock_guard inner{to->mutex};
-      arrived.swap(to->arrived);
-    }
-    for (auto& [completion, reply] : arrived)
-      completion(std::move(reply));
-  });
 }
 
 void resp_replicas::submit(resp::owner_id owner, resp::remote_command command,
@@ -143,13 +122,13 @@ void resp_replicas::submit(resp::owner_id owner, resp::remote_command command,
                replica::core& on, const replica::moment& now) {
     replica::execute(on, now, words, shown, protocol, *output);
   };
-  what.finish = [output, protocol, to = mailbox_,
+  what.finish = [output, protocol, box = box_,
                  completion = std::move(completion)](errc code) mutable {
     resp::remote_reply reply{
       errc::ok, code == errc::ok
                   ? std::string{output->view()}
                   : error_bytes(protocol, resp::failure_text(code))};
-    post(to, {std::move(completion), std::move(reply)});
+    box->post({std::move(completion), std::move(reply)});
   };
   access_->submit({space, shard}, std::move(what));
 }

@@ -16,10 +16,9 @@
 
 #include "actors/replica_actor.hpp"
 #include "actors/resp/remote.hpp"
-#include "actors/resp/server.hpp"
+#include "actors/resp/reply_box.hpp"
 
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -51,19 +50,11 @@ public:
 private:
   using arrived_reply = std::pair<resp::remote_completion, resp::remote_reply>;
 
-  // Outlives the server as long as a request is under way.
-  struct mailbox {
-    std::mutex mutex; // for the two that follow
-    std::vector<arrived_reply> arrived;
-    resp::server* gate = nullptr;
-  };
-
-  static void post(const std::shared_ptr<mailbox>& to, arrived_reply what);
-
   std::shared_ptr<replica_access> access_;
   resp::remote* others_;
   std::uint32_t request_ms_;
-  std::shared_ptr<mailbox> mailbox_ = std::make_shared<mailbox>();
+  std::shared_ptr<resp::reply_box<arrived_reply>> box_ =
+    std::make_shared<resp::reply_box<arrived_reply>>();
 };
 
 } // namespace neuroplex::actors
