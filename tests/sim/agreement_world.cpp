@@ -149,7 +149,6 @@ void agreement_world::count(run_result& result) const {
     counts["writes torn"] += disk.torn;
     counts["writes refused"] += disk.refused;
     counts["writes lost"] += disk.lost;
-    counts["names lost"] += disk.names_lost;
     counts["syncs"] += disk.syncs;
     counts["syncs failed"] += disk.failed_syncs;
     counts["syncs stalled"] += disk.stalls;
