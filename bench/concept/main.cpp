@@ -406,11 +406,38 @@ void measure_bursts() {
   writer.join();
 }
 
+// What is read goes to a memory without a folder.
+class memory_learner final : public cli::concept_learner {
+public:
+  explicit memory_learner(concurrent_memory& memory) : memory_{memory} {
+  }
+
+  expected<association_type> type(std::string_view name,
+                                  std::string_view phrase) override {
+    return memory_.types().intern(name, phrase);
+  }
+
+  expected<void> learn_concept(const concept_id& id,
+                               const concept_facts& facts) override {
+    check(memory_.learn_concept(id, facts) == errc::ok);
+    return {};
+  }
+
+  expected<void> learn_association(const association& what) override {
+    check(memory_.learn_association(what) == errc::ok);
+    return {};
+  }
+
+private:
+  concurrent_memory& memory_;
+};
+
 void measure_wordnet() {
   auto memory = concurrent_memory::make({});
   check(static_cast<bool>(memory));
   auto begin = bench::wall_ns();
-  auto learnt = cli::learn_wordnet(std::string{wordnet}, **memory,
+  memory_learner learner{**memory};
+  auto learnt = cli::learn_wordnet(std::string{wordnet}, learner,
                                    [](std::uint64_t) { return true; });
   if (!learnt)
     give_up(learnt.error().message().c_str());
