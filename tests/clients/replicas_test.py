@@ -366,11 +366,12 @@ def a_fresher_node_answers(nodes, bound_ms):
         expect(way.ask("SELECT", "1"), b"+OK\r\n")
     expect(ways[0].ask("SET", "k", "old"), b"+OK\r\n")
     same(ways, b"$3\r\nold\r\n", "GET", "k")
-    nodes.drop(0, 2)
 
     def age_of_third():
         return nodes.replica(0, "db1")["peers"][1]["age_ms"]
 
+    wait_for(lambda: age_of_third() >= 0, "node 1 has heard of node 3")
+    nodes.drop(0, 2)
     wait_for(lambda: age_of_third() > bound_ms, "node 1 is behind node 3")
     same(ways, b"$3\r\nold\r\n", "GET", "k")
     same(ways, b":3\r\n", "STRLEN", "k")
