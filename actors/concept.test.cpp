@@ -148,6 +148,7 @@ TEST_CASE("many learn at once, and each is answered when readers see it",
   directory where;
   auto here = start(with_concepts(where));
   std::vector<std::future<bool>> learners;
+  learners.reserve(4);
   for (int learner = 0; learner < 4; ++learner)
     learners.push_back(std::async(std::launch::async, [&here, learner] {
       auto client = client::attach(*here, {.request_timeout_ms = patience_ms});

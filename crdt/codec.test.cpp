@@ -118,7 +118,7 @@ namespace {
 // Deltas that are small by themselves must not add up to a million replicas.
 template <class State, class Verb>
 void check_replica_limit(Verb verb) {
-  constexpr std::uint32_t half = limits::max_replicas / 2 + 1;
+  constexpr std::uint32_t half = crdt::limits::max_replicas / 2 + 1;
   State mine;
   State theirs;
   auto made = true;

@@ -44,7 +44,7 @@ small_disk::~small_disk() {
   run("umount " + path_);
 }
 
-cluster::cluster(const cluster_options& how)
+agreeing_cluster::agreeing_cluster(const cluster_options& how)
   : how_{how}, network_{network_for(how)}, basp_(how.nodes), tunnel_(how.nodes),
     resp_(how.nodes), raft_(how.nodes), processes_(how.nodes) {
   if (how.hosts)
@@ -57,7 +57,7 @@ cluster::cluster(const cluster_options& how)
   }
 }
 
-void cluster::make_certificates() const {
+void agreeing_cluster::make_certificates() const {
   std::filesystem::create_directories(certificates());
   const auto made = how_.program + " cert ";
   must_run(made + "ca --out " + certificates());
@@ -66,7 +66,7 @@ void cluster::make_certificates() const {
              + std::to_string(i + 1));
 }
 
-void cluster::start(std::size_t which) {
+void agreeing_cluster::start(std::size_t which) {
   auto home = home_of(which);
   const auto id = std::to_string(which + 1);
   std::vector<std::string> words{
@@ -115,7 +115,7 @@ void cluster::start(std::size_t which) {
   processes_[which].emplace(std::move(*started));
 }
 
-void cluster::send(std::size_t which, int number) {
+void agreeing_cluster::send(std::size_t which, int number) {
   if (::kill(processes_[which]->pid(), number) != 0)
     fail("a node is gone that should be there: see its output: "
          + output(which));
@@ -123,7 +123,7 @@ void cluster::send(std::size_t which, int number) {
     processes_[which].reset(); // reaps it
 }
 
-void cluster::stop(std::size_t which) {
+void agreeing_cluster::stop(std::size_t which) {
   auto there = network_.enter(which);
   resp_client to{resp_port(which)};
   std::string text;
@@ -138,7 +138,7 @@ void cluster::stop(std::size_t which) {
   processes_[which].reset();
 }
 
-bool cluster::raft(const std::string& words, std::size_t by) const {
+bool agreeing_cluster::raft(const std::string& words, std::size_t by) const {
   auto there = network_.enter(by);
   auto status = 0;
   run(how_.program + " raft " + words + " --timeout 10s --node 127.0.0.1:"
@@ -147,14 +147,14 @@ bool cluster::raft(const std::string& words, std::size_t by) const {
   return status == 0;
 }
 
-std::string cluster::status(std::size_t of) const {
+std::string agreeing_cluster::status(std::size_t of) const {
   auto there = network_.enter(of);
   return run(how_.program + " raft status --timeout 2s --output json "
              + "--node 127.0.0.1:" + std::to_string(basp_[of].number())
              + " 2>/dev/null");
 }
 
-std::size_t cluster::leader() const {
+std::size_t agreeing_cluster::leader() const {
   for (std::size_t i = 0; i < size(); ++i) {
     auto text = status(i);
     auto at = text.find("\"leader\": ");
@@ -167,7 +167,7 @@ std::size_t cluster::leader() const {
   return size();
 }
 
-std::string cluster::output(std::size_t which) const {
+std::string agreeing_cluster::output(std::size_t which) const {
   std::ifstream in{home_of(which) + "/output"};
   return {std::istreambuf_iterator<char>{in}, {}};
 }

@@ -58,12 +58,12 @@ private:
   std::string path_;
 };
 
-class cluster {
+class agreeing_cluster {
 public:
   /// Starts all nodes.
-  explicit cluster(const cluster_options& how);
-  cluster(const cluster&) = delete;
-  cluster& operator=(const cluster&) = delete;
+  explicit agreeing_cluster(const cluster_options& how);
+  agreeing_cluster(const agreeing_cluster&) = delete;
+  agreeing_cluster& operator=(const agreeing_cluster&) = delete;
 
   void start(std::size_t which);
 

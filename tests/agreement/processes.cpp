@@ -48,7 +48,7 @@ namespace {
 
 using namespace neuroplex;
 using memory::testing::eventually;
-using tests::cluster;
+using tests::agreeing_cluster;
 using tests::fail;
 using tests::monotonic_now;
 using tests::resp_client;
@@ -169,8 +169,8 @@ std::optional<sim::register_value> operate(resp_client& to, record& into,
   return read;
 }
 
-void run_client(std::uint32_t number, const cluster& nodes, record& into,
-                const std::atomic<bool>& ended) {
+void run_client(std::uint32_t number, const agreeing_cluster& nodes,
+                record& into, const std::atomic<bool>& ended) {
   std::mt19937_64 chance{number};
   auto node = number % nodes.size();
   std::uint64_t counter = 0;
@@ -205,7 +205,7 @@ double wait_for_answers(const record& told, std::uint64_t more,
     .count();
 }
 
-std::size_t find_leader(cluster& nodes) {
+std::size_t find_leader(agreeing_cluster& nodes) {
   auto leader = nodes.size();
   if (!eventually([&] {
         leader = nodes.leader();
@@ -216,7 +216,7 @@ std::size_t find_leader(cluster& nodes) {
 }
 
 // Every node shows the same, and clients that ask last are part of the history.
-void compare_nodes(const cluster& nodes, record& into) {
+void compare_nodes(const agreeing_cluster& nodes, record& into) {
   for (std::uint32_t key = 0; key < key_count; ++key) {
     std::optional<sim::register_value> first;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -240,7 +240,7 @@ void compare_nodes(const cluster& nodes, record& into) {
 
 // -- faults -------------------------------------------------------------------
 
-void kill_leader(cluster& nodes, const record& told,
+void kill_leader(agreeing_cluster& nodes, const record& told,
                  std::vector<double>& gaps_ms) {
   auto leader = find_leader(nodes);
   nodes.send(leader, SIGKILL);
@@ -250,7 +250,8 @@ void kill_leader(cluster& nodes, const record& told,
   wait_for_answers(told, answers_between_faults, "it came back");
 }
 
-void pause_leader(cluster& nodes, const record& told, std::size_t pause_ms) {
+void pause_leader(agreeing_cluster& nodes, const record& told,
+                  std::size_t pause_ms) {
   auto leader = find_leader(nodes);
   auto until = monotonic_now() + std::chrono::milliseconds{pause_ms};
   nodes.send(leader, SIGSTOP);
@@ -262,7 +263,7 @@ void pause_leader(cluster& nodes, const record& told, std::size_t pause_ms) {
 }
 
 // One after the other, each once the one before serves again.
-void restart_all(cluster& nodes, record& told) {
+void restart_all(agreeing_cluster& nodes, record& told) {
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     nodes.stop(i);
     wait_for_answers(told, answers_between_faults, "a node was stopped");
@@ -279,7 +280,7 @@ void restart_all(cluster& nodes, record& told) {
   }
 }
 
-void replace_node(cluster& nodes, const record& told) {
+void replace_node(agreeing_cluster& nodes, const record& told) {
   auto leader = find_leader(nodes);
   auto lost = (leader + 1) % nodes.size();
   auto id = std::to_string(lost + 1);
@@ -304,11 +305,11 @@ void replace_node(cluster& nodes, const record& told) {
   wait_for_answers(told, answers_between_faults, "it votes again");
 }
 
-void deafen(const cluster& nodes, std::size_t which, bool yes) {
+void deafen(const agreeing_cluster& nodes, std::size_t which, bool yes) {
   nodes.net().deafen(which, nodes.raft_port(which), yes);
 }
 
-void partition_leader(cluster& nodes, const record& told) {
+void partition_leader(agreeing_cluster& nodes, const record& told) {
   // It hears nobody, and has to notice that by itself.
   auto leader = find_leader(nodes);
   deafen(nodes, leader, true);
@@ -336,7 +337,7 @@ void partition_leader(cluster& nodes, const record& told) {
 }
 
 // The others go on, and so does it when there is room again.
-void fill_disk_of_leader(cluster& nodes, const record& told) {
+void fill_disk_of_leader(agreeing_cluster& nodes, const record& told) {
   auto leader = find_leader(nodes);
   const auto filler = nodes.raft_directory(leader) + "/filler";
   tests::run("head -c 200M /dev/zero > " + filler + " 2>/dev/null");
@@ -367,7 +368,7 @@ void fill_disk_of_leader(cluster& nodes, const record& told) {
 // Clients that ask until this ends.
 class load {
 public:
-  load(const cluster& nodes, record& told) {
+  load(const agreeing_cluster& nodes, record& told) {
     for (std::uint32_t i = 0; i < client_count; ++i)
       clients_.emplace_back([&, i] { run_client(i, nodes, told, ended_); });
   }
@@ -386,7 +387,7 @@ private:
   std::vector<std::thread> clients_;
 };
 
-std::vector<double> cause_faults(cluster& nodes, record& told,
+std::vector<double> cause_faults(agreeing_cluster& nodes, record& told,
                                  const settings& how) {
   load clients{nodes, told};
   wait_for_answers(told, answers_between_faults, "the start");
@@ -420,7 +421,7 @@ double median_answer_ms(const sim::history& told) {
 }
 
 int examine(const settings& how) {
-  cluster nodes{how.nodes};
+  agreeing_cluster nodes{how.nodes};
   record told;
   auto gaps_ms = cause_faults(nodes, told, how);
   compare_nodes(nodes, told);
