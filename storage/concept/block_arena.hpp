@@ -16,14 +16,29 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <utility>
 #include <vector>
 
 namespace neuroplex::concepts {
 
+/// Where an arena has its memory from, if not from the system.
+class block_source {
+public:
+  block_source() = default;
+  block_source(const block_source&) = delete;
+  block_source& operator=(const block_source&) = delete;
+  virtual ~block_source() = default;
+
+  /// Memory that stays as long as the source. Throws std::bad_alloc.
+  virtual void* take(std::size_t bytes, std::size_t alignment) = 0;
+};
+
 class block_arena {
 public:
-  block_arena() = default;
+  /// A source must outlive the arena.
+  explicit block_arena(block_source* source = nullptr) : source_{source} {
+  }
   block_arena(const block_arena&) = delete;
   block_arena& operator=(const block_arena&) = delete;
   ~block_arena();
@@ -46,20 +61,20 @@ public:
   }
 
 private:
-  struct free_block {
-    free_block* next;
-  };
-
   static constexpr std::size_t step_bytes = 16;
   static constexpr std::size_t largest_step = 2048; // beyond: system's own
   static constexpr std::size_t run_bytes = std::size_t{64} << 10;
   static constexpr std::size_t region_bytes = std::size_t{4} << 20;
 
   void* take_large(std::size_t bytes);
+  void* take_large_from_source(std::size_t bytes);
+  [[nodiscard]] bool is_large(std::size_t bytes) const noexcept;
   void refill(std::size_t kind, std::size_t block_bytes);
   void count(std::int64_t used) noexcept;
 
-  std::array<free_block*, largest_step / step_bytes + 1> free_{};
+  /// Blocks of each size that are free, beside them and not in them: they are
+  /// in no cache, and are given and taken without being looked at.
+  std::array<std::vector<void*>, largest_step / step_bytes + 1> free_;
   std::vector<void*> regions_;
   std::byte* run_begin_ = nullptr; // what is left of the newest region
   std::byte* run_end_ = nullptr;
@@ -69,6 +84,9 @@ private:
     std::size_t bytes;
   };
   large_block* large_ = nullptr;
+  /// Large blocks of the source that are free, by size.
+  std::map<std::size_t, std::vector<void*>> free_large_;
+  block_source* source_;
   std::atomic<std::uint64_t> used_bytes_{0};
   std::atomic<std::uint64_t> reserved_bytes_{0};
 };

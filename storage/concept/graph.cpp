@@ -34,7 +34,8 @@ constexpr bool looks_up(entry_kind kind) noexcept {
 
 } // namespace
 
-graph::graph(std::uint64_t seed) : session_{arena_, 1} {
+graph::graph(std::uint64_t seed, block_source* source)
+  : arena_{source}, session_{arena_, 1} {
   working_.seed = seed;
   working_.buckets.append(session_);
   // The empty version is one that readers may have.
@@ -74,47 +75,53 @@ graph::entry_ends graph::find_ends(const write_entry& entry) const noexcept {
   return ends;
 }
 
-/// In passes, each of which needs what the one before has asked for: lines of
-/// the index, records, the beginnings of lists.
-void graph::look_up(std::span<const write_entry> group,
-                    std::span<entry_ends, group_entries> ends) const noexcept {
-  struct wanted {
-    const concept_id* id;
-    std::optional<concept_slot>* place; // null: it may not be known yet
-    std::uint32_t hash;
-    bool is_target;
+void graph::begin_look_up(entry_group& group) const noexcept {
+  auto hash = [&](std::size_t place, const concept_id& id) {
+    group.hashes[place] = hash_of(id, working_.seed);
+    working_.buckets.prefetch(working_.bucket_of(group.hashes[place]));
   };
-  std::array<wanted, 2 * group_entries> all;
-  std::size_t count = 0;
-  auto want = [&](const concept_id& id, std::optional<concept_slot>* place,
-                  bool is_target) {
-    auto hash = hash_of(id, working_.seed);
-    working_.buckets.prefetch(working_.bucket_of(hash));
-    all[count++] = {&id, place, hash, is_target};
-  };
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    const auto& entry = group[i];
-    want(entry.id, looks_up(entry.kind) ? &ends[i].source : nullptr, false);
-    if (has_target(entry.kind))
-      want(entry.target, &ends[i].target, true);
+  for (std::size_t i = 0; i < group.entries.size(); ++i) {
+    hash(2 * i, group.entries[i].id);
+    if (has_target(group.entries[i].kind))
+      hash(2 * i + 1, group.entries[i].target);
   }
-  for (const auto& each : std::span{all}.first(count)) {
-    const auto& bucket = working_.buckets[working_.bucket_of(each.hash)];
-    if (auto tagged = bucket.tagged(each.hash); tagged != 0)
+}
+
+void graph::prefetch_records(const entry_group& group) const noexcept {
+  auto prefetch = [&](std::uint32_t hash) {
+    const auto& bucket = working_.buckets[working_.bucket_of(hash)];
+    if (auto tagged = bucket.tagged(hash); tagged != 0)
       working_.records.prefetch_to_edit(bucket.slot(std::countr_zero(tagged)),
                                         session_);
+  };
+  for (std::size_t i = 0; i < group.entries.size(); ++i) {
+    prefetch(group.hashes[2 * i]);
+    if (has_target(group.entries[i].kind))
+      prefetch(group.hashes[2 * i + 1]);
   }
-  for (const auto& each : std::span{all}.first(count)) {
-    if (each.place == nullptr)
+}
+
+/// Finds the concepts, and asks for the beginnings of their lists.
+void graph::end_look_up(entry_group& group) const noexcept {
+  group.index_changes = index_changes_;
+  for (std::size_t i = 0; i < group.entries.size(); ++i) {
+    const auto& entry = group.entries[i];
+    auto& ends = group.ends[i];
+    ends = {};
+    if (!looks_up(entry.kind))
       continue;
-    *each.place = working_.find(*each.id, each.hash);
-    if (!*each.place)
+    ends.source = working_.find(entry.id, group.hashes[2 * i]);
+    if (!has_target(entry.kind))
       continue;
-    const auto& record = working_.records[**each.place];
-    if (each.is_target)
-      edge_list::prefetch(record.in, record.in_count);
-    else
+    ends.target = working_.find(entry.target, group.hashes[2 * i + 1]);
+    if (ends.source) {
+      const auto& record = working_.records[*ends.source];
       edge_list::prefetch(record.out, record.out_count);
+    }
+    if (ends.target) {
+      const auto& record = working_.records[*ends.target];
+      edge_list::prefetch(record.in, record.in_count);
+    }
   }
 }
 

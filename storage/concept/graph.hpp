@@ -30,8 +30,9 @@ namespace neuroplex::concepts {
 
 class graph {
 public:
-  /// `seed`: chance for the index; take it from the system.
-  explicit graph(std::uint64_t seed);
+  /// `seed`: chance for the index; take it from the system. `source`: where its
+  /// memory is from, if not from the system; must outlive the graph.
+  explicit graph(std::uint64_t seed, block_source* source = nullptr);
 
   graph(const graph&) = delete;
   graph& operator=(const graph&) = delete;
@@ -39,23 +40,41 @@ public:
   /// Applies one entry. `now_us` is what the concept's times become.
   errc apply(const write_entry& entry, std::int64_t now_us);
 
-  /// The same for many, whose concepts are looked up together so that their
-  /// memory is waited for once. Calls `refused` with each that changed nothing.
+  /// The same for many. Groups of them go through passes one behind the other,
+  /// so that what one needs is on its way while others are applied. Calls
+  /// `refused` with each that changed nothing.
   template <class Refused>
   void apply(std::span<const write_entry> batch, std::int64_t now_us,
              Refused&& refused) {
-    while (!batch.empty()) {
-      auto group = batch.first(std::min(batch.size(), group_entries));
-      batch = batch.subspan(group.size());
-      std::array<entry_ends, group_entries> ends;
-      look_up(group, ends);
-      const auto known = index_changes_;
-      for (std::size_t i = 0; i < group.size(); ++i) {
-        // Who came or went in this group may be at one of its ends.
-        if (index_changes_ != known)
-          ends[i] = find_ends(group[i]);
-        if (auto result = apply(group[i], ends[i], now_us); result != errc::ok)
-          refused(group[i], result);
+    std::array<entry_group, group_passes> groups;
+    const auto group_count = (batch.size() + group_entries - 1) / group_entries;
+    for (std::size_t step = 0; step < group_count + group_passes - 1; ++step) {
+      // The pass of the group that is `pass` steps behind the first.
+      auto at_pass = [&](std::size_t pass) -> entry_group* {
+        return pass <= step && step - pass < group_count
+                 ? &groups[(step - pass) % group_passes]
+                 : nullptr;
+      };
+      if (auto* group = at_pass(0)) {
+        auto rest = batch.subspan(step * group_entries);
+        group->entries = rest.first(std::min(rest.size(), group_entries));
+        begin_look_up(*group);
+      }
+      if (const auto* group = at_pass(1))
+        prefetch_records(*group);
+      if (auto* group = at_pass(2))
+        end_look_up(*group);
+      auto* group = at_pass(3);
+      if (group == nullptr)
+        continue;
+      for (std::size_t i = 0; i < group->entries.size(); ++i) {
+        const auto& entry = group->entries[i];
+        // Who came or went since may be at one of its ends.
+        if (index_changes_ != group->index_changes)
+          group->ends[i] = find_ends(entry);
+        if (auto result = apply(entry, group->ends[i], now_us);
+            result != errc::ok)
+          refused(entry, result);
       }
     }
   }
@@ -98,9 +117,12 @@ public:
   }
 
 private:
-  /// Entries whose concepts are looked up together: what they need fits the
-  /// first caches.
-  static constexpr std::size_t group_entries = 16;
+  /// Entries whose concepts are looked up together: what all groups on their
+  /// way need fits the first caches.
+  static constexpr std::size_t group_entries = 8;
+
+  /// Look for a line of the index, for records, for lists; apply.
+  static constexpr std::size_t group_passes = 4;
 
   /// The concepts that an entry is about.
   struct entry_ends {
@@ -108,11 +130,20 @@ private:
     std::optional<concept_slot> target; ///< of an association
   };
 
+  /// Entries on their way.
+  struct entry_group {
+    std::span<const write_entry> entries;
+    std::array<entry_ends, group_entries> ends;
+    std::array<std::uint32_t, 2 * group_entries> hashes; ///< of both ends
+    std::uint64_t index_changes = 0; ///< when `ends` was found
+  };
+
   errc apply(const write_entry& entry, const entry_ends& ends,
              std::int64_t now_us);
   [[nodiscard]] entry_ends find_ends(const write_entry& entry) const noexcept;
-  void look_up(std::span<const write_entry> group,
-               std::span<entry_ends, group_entries> ends) const noexcept;
+  void begin_look_up(entry_group& group) const noexcept;
+  void prefetch_records(const entry_group& group) const noexcept;
+  void end_look_up(entry_group& group) const noexcept;
   errc learn_concept(const write_entry& entry, std::int64_t now_us);
   errc learn_association(const write_entry& entry, const entry_ends& ends);
   errc scale(const write_entry& entry, const entry_ends& ends,
