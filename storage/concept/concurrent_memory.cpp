@@ -15,6 +15,9 @@ constexpr std::chrono::milliseconds longest_interval{60'000};
 /// As many batches as wait are applied as one.
 constexpr std::size_t lagging_batches = 4;
 
+/// How often rings of other processes are looked at, which wake nobody.
+constexpr std::chrono::milliseconds rings_interval{1};
+
 /// Entries after which a producer looks whether a batch is waiting.
 constexpr std::uint64_t look_every = 256;
 
@@ -96,6 +99,9 @@ expected<void> memory_options::validate() const {
                                         limits::max_batch_entries);
       !fits)
     return fits;
+  for (const auto& fits : {rings.validate(), shown.validate()})
+    if (!fits)
+      return fits;
   return in_range<std::size_t>(
     "capacity", log.capacity, limits::min_log_entries, limits::max_log_entries);
 }
@@ -132,8 +138,10 @@ struct concurrent_memory::parts {
   std::unique_ptr<association_types> types;
   std::unique_ptr<concept_files> files;
   std::unique_ptr<spill_store> own_spill;
+  std::unique_ptr<shared_view> shown;
   std::unique_ptr<graph> store;
   concept_files::found found;
+  std::unique_ptr<write_rings> rings;
 };
 
 expected<std::unique_ptr<concurrent_memory>>
@@ -162,11 +170,23 @@ concurrent_memory::make(const memory_options& options,
                         std::unique_ptr<concept_files> files) {
   if (auto fits = options.validate(); !fits)
     return fits.error();
-  parts made{std::move(types),
-             std::move(files),
-             nullptr,
-             std::make_unique<graph>(seed_or_chance(options.seed)),
-             {}};
+  parts made;
+  made.types = std::move(types);
+  made.files = std::move(files);
+  if (!options.shown.path.empty()) {
+    auto shown = shared_view::make(options.shown, *made.types);
+    if (!shown)
+      return shown.error();
+    made.shown = std::move(*shown);
+  }
+  made.store =
+    std::make_unique<graph>(seed_or_chance(options.seed), made.shown.get());
+  if (!options.rings.path.empty()) {
+    auto rings = write_rings::make(options.rings);
+    if (!rings)
+      return rings.error();
+    made.rings = std::move(*rings);
+  }
   if (made.files == nullptr) {
     made.own_spill = std::make_unique<spill_in_memory>();
   } else {
@@ -184,11 +204,14 @@ concurrent_memory::make(const memory_options& options,
 concurrent_memory::concurrent_memory(const memory_options& options, parts made)
   : options_{options}, types_{std::move(made.types)}, files_{std::move(
                                                         made.files)},
-    own_spill_{std::move(made.own_spill)}, graph_{std::move(made.store)},
-    found_{made.found}, log_{options.log, files_ == nullptr ? own_spill_.get()
-                                                            : &files_->spill()},
-    view_{graph_->working()}, reconciler_{log_, *graph_, view_, files_.get()},
+    own_spill_{std::move(made.own_spill)}, shown_{std::move(made.shown)},
+    graph_{std::move(made.store)}, found_{made.found},
+    log_{options.log, files_ == nullptr ? own_spill_.get() : &files_->spill()},
+    view_{graph_->working()}, rings_{std::move(made.rings)},
+    reconciler_{log_, *graph_, view_, files_.get()},
     indexer_{view_, options.vectors}, checked_us_{unix_time_us()} {
+  if (shown_ != nullptr)
+    view_.invite(*shown_);
   if (options_.own_thread)
     thread_ = std::thread{[this] {
       while (reconcile()) {
@@ -312,6 +335,8 @@ vector_index_stats concurrent_memory::index_stats() const {
 memory_stats concurrent_memory::stats() const {
   memory_stats result;
   result.write_log = log_.stats();
+  if (rings_ != nullptr)
+    result.rings = rings_->stats();
   result.reconciler = reconciler_.stats();
   result.checked_us = checked_us_.load(std::memory_order_relaxed);
   if (auto now = load("stats")) {
@@ -332,6 +357,18 @@ memory_stats concurrent_memory::stats() const {
   return result;
 }
 
+/// Until somebody wakes us, a ring is filling up, or the interval has passed.
+void concurrent_memory::wait_for_work(std::unique_lock<std::mutex>& guard) {
+  if (rings_ == nullptr) {
+    woken_.wait_for(guard, options_.interval);
+    return;
+  }
+  const auto end = std::chrono::steady_clock::now() + options_.interval;
+  while (!rings_->presses() && std::chrono::steady_clock::now() < end
+         && woken_.wait_for(guard, rings_interval) == std::cv_status::timeout) {
+  }
+}
+
 /// A batch at a time without a pause while whole batches wait; so the interval
 /// shrinks under load by itself. When it lags, batches grow: what they share is
 /// copied less often.
@@ -342,15 +379,20 @@ bool concurrent_memory::reconcile() {
     if (closed_)
       return false;
     if (!stopping_ && !asked_ && log_.pending() < options_.max_batch)
-      woken_.wait_for(guard, options_.interval);
+      wait_for_work(guard);
     stopping = stopping_;
     asked_ = false;
   }
+  // What comes while it stops is for the next who reads the rings.
+  if (rings_ != nullptr && !stopping)
+    rings_->drain(log_, *types_);
   auto now_us = unix_time_us();
   auto most = options_.max_batch;
   if (log_.pending() > most * lagging_batches)
     most = std::min(most * lagging_batches, limits::max_batch_entries);
   auto done = reconciler_.drain_and_publish(now_us, most);
+  if (rings_ != nullptr)
+    rings_->note_visible(view_.sequence());
   if (done && done->taken < most)
     checked_us_.store(now_us, std::memory_order_relaxed);
   auto ended = stopping && (!done || done->taken == 0);

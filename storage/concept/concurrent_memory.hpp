@@ -23,7 +23,9 @@
 #include "storage/concept/association_types.hpp"
 #include "storage/concept/concept_files.hpp"
 #include "storage/concept/reconciler.hpp"
+#include "storage/concept/shared_view.hpp"
 #include "storage/concept/vector_indexer.hpp"
+#include "storage/concept/write_rings.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -49,6 +51,10 @@ struct memory_options {
   write_log_options log{};
   /// When vectors get an index.
   vector_index_options vectors{};
+  /// Through which other processes write, if a path is given.
+  write_rings_options rings{};
+  /// Where other processes read it, if a path is given.
+  shared_view_options shown{};
   /// Chance for the index; 0: of the system.
   std::uint64_t seed = 0;
   /// Whether the memory reconciles in a thread of its own; otherwise somebody
@@ -68,6 +74,7 @@ struct memory_options {
 
 struct memory_stats {
   write_log_stats write_log;
+  write_rings_stats rings;
   reconciler_stats reconciler;
   std::uint64_t disk_flushes = 0;
   std::uint64_t concepts = 0;
@@ -206,15 +213,18 @@ private:
 
   errc append(write_entry& entry, std::uint64_t* sequence);
   void wake();
+  void wait_for_work(std::unique_lock<std::mutex>& guard);
 
   memory_options options_;
   std::unique_ptr<association_types> types_;
   std::unique_ptr<concept_files> files_;   ///< null: none
   std::unique_ptr<spill_store> own_spill_; ///< null: the files'
+  std::unique_ptr<shared_view> shown_;     ///< null: not shown
   std::unique_ptr<graph> graph_;
   concept_files::found found_;
   write_log log_;
   read_view view_;
+  std::unique_ptr<write_rings> rings_; ///< null: none
   reconciler reconciler_;
   vector_indexer indexer_;
   std::atomic<std::int64_t> checked_us_{0};

@@ -68,6 +68,12 @@ expected<snapshot> read_view::load(const char* who) const {
                                    + " snapshots are held: give some up first"};
 }
 
+void read_view::invite(version_audience& audience) {
+  std::scoped_lock guard{mutex_};
+  audience_ = &audience;
+  audience.show(*versions_.back().version);
+}
+
 void read_view::publish(const graph_version& next,
                         std::vector<retired_block> left) {
   std::scoped_lock guard{mutex_};
@@ -82,6 +88,8 @@ void read_view::publish(const graph_version& next,
   newest_.store(versions_.back().version.get(), std::memory_order_seq_cst);
   sequence_.store(next.sequence, std::memory_order_release);
   timestamp_us_.store(next.timestamp_us, std::memory_order_release);
+  if (audience_ != nullptr)
+    audience_->show(next);
 }
 
 void read_view::reap(graph& owner) {
@@ -93,9 +101,16 @@ void read_view::reap(graph& owner) {
   for (std::size_t i = 0; i < used; ++i)
     if (auto* version = slots_[i].version.load(std::memory_order_seq_cst))
       held.insert(version);
+  std::vector<held_version> elsewhere;
+  if (audience_ != nullptr)
+    audience_->held(elsewhere);
+  std::unordered_set<std::uint64_t> held_elsewhere;
+  for (const auto& each : elsewhere)
+    held_elsewhere.insert(each.number);
   // From the newest that can die, so that what goes down is met again.
   for (auto i = versions_.size() - 1; i-- > 0;) {
-    if (held.contains(versions_[i].version.get()))
+    if (held.contains(versions_[i].version.get())
+        || held_elsewhere.contains(versions_[i].version->number))
       continue;
     for (const auto& block : versions_[i].left) {
       if (i != 0 && block.born <= versions_[i - 1].version->number) {
@@ -113,7 +128,15 @@ std::vector<snapshot_holder> read_view::holders() const {
   std::scoped_lock guard{mutex_};
   std::vector<snapshot_holder> result;
   auto used = slots_used_.load(std::memory_order_seq_cst);
-  for (const auto& kept : versions_)
+  std::vector<held_version> elsewhere;
+  if (audience_ != nullptr)
+    audience_->held(elsewhere);
+  for (const auto& kept : versions_) {
+    for (const auto& each : elsewhere)
+      if (each.number == kept.version->number)
+        result.push_back({"process " + std::to_string(each.process),
+                          each.thread, kept.version->sequence,
+                          kept.version->timestamp_us});
     for (std::size_t i = 0; i < used; ++i) {
       const auto& slot = slots_[i];
       if (slot.version.load(std::memory_order_seq_cst) != kept.version.get())
@@ -123,6 +146,7 @@ std::vector<snapshot_holder> read_view::holders() const {
                         slot.thread.load(std::memory_order_relaxed),
                         kept.version->sequence, kept.version->timestamp_us});
     }
+  }
   return result;
 }
 

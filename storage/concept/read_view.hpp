@@ -87,6 +87,29 @@ struct snapshot_holder {
   std::int64_t timestamp_us = 0; ///< when it was published
 };
 
+/// A version that somebody in another process looks at.
+struct held_version {
+  std::uint64_t number = 0;
+  std::uint32_t process = 0; ///< its id
+  std::uint32_t thread = 0;
+};
+
+/// Where other processes see versions.
+class version_audience {
+public:
+  version_audience() = default;
+  version_audience(const version_audience&) = delete;
+  version_audience& operator=(const version_audience&) = delete;
+  virtual ~version_audience() = default;
+
+  /// Shows the next version; numbers rise by one.
+  virtual void show(const graph_version& next) = 0;
+
+  /// Adds the versions that are looked at. What was looked at before it was
+  /// called is among them, unless it is the newest.
+  virtual void held(std::vector<held_version>& versions) = 0;
+};
+
 class read_view {
 public:
   explicit read_view(const graph_version& first);
@@ -96,6 +119,10 @@ public:
 
   /// The newest version. `who` is shown by `holders` and must be a literal.
   [[nodiscard]] expected<snapshot> load(const char* who = "") const;
+
+  /// Shows versions to others too, from the newest on. The audience must
+  /// outlive the view.
+  void invite(version_audience& audience);
 
   /// Shows a new version; `left` is what the one before held and it does not.
   void publish(const graph_version& next, std::vector<retired_block> left);
@@ -134,6 +161,7 @@ private:
   alignas(64) mutable std::atomic<std::size_t> slots_used_{0}; ///< ever
   std::unique_ptr<reader_slot[]> slots_;
   mutable std::mutex mutex_; ///< of what follows; readers do not take it
+  version_audience* audience_ = nullptr;
   std::deque<kept_version> versions_; ///< oldest first
 };
 

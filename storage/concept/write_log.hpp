@@ -115,6 +115,12 @@ public:
   }
 
   [[nodiscard]] std::uint64_t pending() const noexcept;
+
+  /// Entries that the ring takes.
+  [[nodiscard]] std::size_t capacity() const noexcept {
+    return capacity_;
+  }
+
   [[nodiscard]] write_log_stats stats() const noexcept;
 
   /// Notes what became of an entry, for `events`.
