@@ -1,10 +1,7 @@
 #include "tests/sim/crdt/operations.hpp"
 
 #include "crdt/operation_types.hpp"
-#include "tests/sim/crdt/world.hpp"
-#include "tests/sim/machine.hpp"
-#include "tests/sim/nemesis.hpp"
-#include "tests/sim/network.hpp"
+#include "tests/sim/crdt/replica_world.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -15,10 +12,6 @@ namespace neuroplex::sim {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr nanoseconds asking_period{20'000'000};
-constexpr nanoseconds longest_telling = 60s;
 constexpr std::size_t operations_a_message = 32;
 
 struct operation_counters {
@@ -62,7 +55,7 @@ struct operation_sets {
 };
 
 template <class Subject>
-class operation_host {
+class operation_host final : public replica_machine {
 public:
   using type = typename Subject::type;
   using message_type = typename type::message_type;
@@ -77,18 +70,7 @@ public:
   };
 
   operation_host(surroundings& around, const plan& faults, std::uint32_t number)
-    : around_{around}, machine_{around.world, faults, number},
-      dice_{around.world.stream("client", number)} {
-    machine_.on_start = [this] { start(); };
-    machine_.on_stop = [this] { ++life_; };
-  }
-
-  void change_until(nanoseconds when) {
-    change_until_ = when;
-  }
-
-  [[nodiscard]] machine& computer() noexcept {
-    return machine_;
+    : replica_machine{around.world, faults, number}, around_{around} {
   }
 
   [[nodiscard]] const type& state() const noexcept {
@@ -107,23 +89,16 @@ public:
   }
 
 private:
-  void start() {
+  void start() override {
     state_.emplace(crdt::replica_id{machine_.number() + 1, ++starts_});
     for (const auto& one : log_)
       if (!state_->receive(one))
-        return around_.world.fail("a log that was written is refused");
-    turn_in(dice_.between(nanoseconds{0}, asking_period));
+        return world_.fail("a log that was written is refused");
+    turn_in(dice_.between(nanoseconds{0}, turn_period));
   }
 
-  void turn_in(nanoseconds delay) {
-    machine_.at_local(machine_.local_now() + delay, [this, life = life_] {
-      if (life == life_)
-        turn();
-    });
-  }
-
-  void turn() {
-    if (around_.world.now() < change_until_ && dice_.below(4) == 0 && !change())
+  void turn() override {
+    if (is_changed_now() && !change())
       return;
     auto to = static_cast<std::uint32_t>(dice_.below(around_.all.size()));
     if (to != machine_.number()) {
@@ -135,15 +110,14 @@ private:
                            around.all[to]->tell(from, has);
                          });
     }
-    turn_in(asking_period);
+    turn_in(turn_period);
   }
 
   // An operation is told to others when it is in the log, and not before.
   bool change() {
     auto message = Subject::change(*state_, dice_);
     if (!message) {
-      around_.world.fail("an operation is refused: "
-                         + message.error().message());
+      world_.fail("an operation is refused: " + message.error().message());
       return false;
     }
     if (!machine_.survives())
@@ -153,7 +127,7 @@ private:
     if (!machine_.survives())
       return false;
     around_.acknowledged.insert(message->id);
-    around_.world.note("changed", machine_.number(), message->id.counter);
+    world_.note("changed", machine_.number(), message->id.counter);
     return true;
   }
 
@@ -178,8 +152,8 @@ private:
   void receive(const std::string& bytes) {
     auto message = message_type::decode(bytes);
     if (!message)
-      return around_.world.fail("an operation cannot be read: "
-                                + message.error().message());
+      return world_.fail("an operation cannot be read: "
+                         + message.error().message());
     if (known_.contains(message->id))
       return;
     if (!machine_.survives())
@@ -187,76 +161,40 @@ private:
     known_.insert(message->id);
     log_.push_back(*message);
     if (auto taken = state_->receive(*message); !taken)
-      around_.world.fail("an operation is refused: " + taken.error().message());
+      world_.fail("an operation is refused: " + taken.error().message());
   }
 
   surroundings& around_;
-  machine machine_;
-  dice dice_;
   std::vector<message_type> log_; ///< its own and what it was told; durable
   std::set<crdt::dot> known_;     ///< in the log
   std::optional<type> state_;
   std::uint32_t starts_ = 0; ///< durable
-  std::uint64_t life_ = 0;
-  nanoseconds change_until_{0};
 };
 
 template <class Subject>
-class operations_run {
+class operations_world final : public replica_world {
 public:
   using host = operation_host<Subject>;
 
-  explicit operations_run(const run_request& asked)
-    : asked_{asked}, world_{asked.seed}, faults_{draw_crdt_plan(world_, asked)},
-      links_{world_, faults_}, around_{world_, links_, {}, 0, {}} {
-    world_.log().listen(asked.listener);
-    auto count = draw_group_size(world_.stream("size"));
+  explicit operations_world(const run_request& asked)
+    : replica_world{asked, "replicas do not deliver the same operations"},
+      around_{world_, links_, {}, 0, {}} {
+    auto count = draw_size();
     for (std::uint32_t i = 0; i < count; ++i) {
       around_.all.push_back(std::make_unique<host>(around_, faults_, i));
-      auto& computer = around_.all.back()->computer();
-      machines_.push_back(&computer);
-      links_.add([&computer](network::delivery arrive) {
-        computer.deliver(std::move(arrive));
-      });
+      add(*around_.all.back());
     }
   }
 
-  run_result run() {
-    nemesis bad{world_, faults_, links_, machines_};
-    for (auto* one : machines_)
-      one->start();
-    bad.begin();
-    auto length =
-      world_.stream("length").between(1s, 6s) * asked_.length_ppt / 1000;
-    auto ends = world_.stream("ends");
-    for (auto& one : around_.all)
-      one->change_until(ends.between(0ns, length));
-    world_.run_until(length);
-    bad.end();
-    settle();
-    if (!world_.failed())
-      judge();
-    return result(bad);
-  }
-
 private:
-  [[nodiscard]] bool is_settled() const {
+  [[nodiscard]] bool is_settled() const override {
     return std::all_of(around_.all.begin(), around_.all.end(),
                        [&](const auto& one) {
                          return one->is_settled_with(*around_.all.front());
                        });
   }
 
-  void settle() {
-    auto mended = world_.now();
-    while (!world_.failed() && !is_settled()
-           && world_.now() < mended + longest_telling)
-      world_.run_until(world_.now() + asking_period);
-    if (!world_.failed() && !is_settled())
-      world_.fail("replicas do not deliver the same operations");
-  }
-
-  void judge() {
+  void judge() override {
     const auto wanted = Subject::specified(around_.all.front()->log());
     for (const auto& one : around_.all) {
       std::set<crdt::dot> there;
@@ -271,46 +209,23 @@ private:
     }
   }
 
-  [[nodiscard]] run_result result(const nemesis& bad) {
-    run_result result;
-    result.failure = world_.failure();
-    if (!result.failure.empty())
-      result.failure += " (" + std::string{Subject::name} + ")";
-    result.events = world_.events();
-    result.simulated = world_.now();
-    result.drawn = faults_.kinds;
-    std::uint64_t crashes = 0;
-    for (const auto* one : machines_)
-      crashes += one->crashes();
-    result.counts = {
-      {"changes acknowledged", around_.acknowledged.size()},
-      {"operations sent", around_.told},
-      {"crashes", crashes},
-      {"messages lost", links_.seen().lost},
-      {"messages duplicated", links_.seen().duplicated},
-      {"deeds of the nemesis", bad.deeds()},
-      {"runs of " + std::string{Subject::name}, 1},
-    };
-    result.hash = world_.log().hash();
-    return result;
+  [[nodiscard]] std::string_view subject() const override {
+    return Subject::name;
   }
 
-  run_request asked_;
-  kernel world_;
-  plan faults_;
-  network links_;
+  [[nodiscard]] counters happened() const override {
+    return {{"changes acknowledged", around_.acknowledged.size()},
+            {"operations sent", around_.told}};
+  }
+
   typename host::surroundings around_;
-  std::vector<machine*> machines_;
 };
 
 } // namespace
 
-run_result run_operation_counters(const run_request& asked) {
-  return operations_run<operation_counters>{asked}.run();
-}
-
-run_result run_operation_sets(const run_request& asked) {
-  return operations_run<operation_sets>{asked}.run();
+run_result run_operations(std::size_t subject, const run_request& asked) {
+  return subject == 0 ? operations_world<operation_counters>{asked}.run()
+                      : operations_world<operation_sets>{asked}.run();
 }
 
 } // namespace neuroplex::sim

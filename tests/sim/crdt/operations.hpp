@@ -12,9 +12,15 @@
 
 #include "tests/sim/scenario.hpp"
 
+#include <cstddef>
+
 namespace neuroplex::sim {
 
-[[nodiscard]] run_result run_operation_counters(const run_request& asked);
-[[nodiscard]] run_result run_operation_sets(const run_request& asked);
+/// Types that there are: a counter and a set.
+inline constexpr std::size_t operation_subjects = 2;
+
+/// `subject` is one of them, from 0.
+[[nodiscard]] run_result run_operations(std::size_t subject,
+                                        const run_request& asked);
 
 } // namespace neuroplex::sim

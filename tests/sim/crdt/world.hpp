@@ -11,17 +11,9 @@
 // Threads: one run at a time.
 #pragma once
 
-#include "tests/sim/dice.hpp"
-#include "tests/sim/kernel.hpp"
-#include "tests/sim/plan.hpp"
 #include "tests/sim/scenario.hpp"
 
 namespace neuroplex::sim {
-
-/// 3 to 64 machines, and what may go wrong with them.
-[[nodiscard]] std::uint32_t draw_group_size(dice from);
-[[nodiscard]] plan draw_crdt_plan(const kernel& world,
-                                  const run_request& asked);
 
 [[nodiscard]] run_result run_crdt(const run_request& asked);
 
