@@ -174,6 +174,14 @@ TEST_CASE("each kind of question is answered, or told why not",
     {.kind = question_kind::search_vector, .vector = {0.9F, 0.1F}, .limit = 1});
   REQUIRE(like.concepts.size() == 1);
   CHECK(like.concepts[0].name == "cow");
+  // Who is named is not its own neighbour.
+  auto near_cow =
+    ask(*memory, {.kind = question_kind::search_vector, .names = {"cow"}});
+  REQUIRE(near_cow.concepts.size() == 1);
+  CHECK(near_cow.concepts[0].name == "owl");
+  CHECK(ask(*memory, {.kind = question_kind::search_vector, .names = {"dog"}})
+          .status
+        == errc::wrong_type);
 
   CHECK(ask(*memory, {.names = {"horse"}}).status == errc::not_found);
   CHECK(ask(*memory, {.names = {"dog"}, .types = {"eats"}}).status
@@ -186,6 +194,11 @@ TEST_CASE("each kind of question is answered, or told why not",
         question{.names = {"dog"}, .max_ms = 0},
         question{.names = {"dog"}, .limit = 0},
         question{.kind = question_kind::spread, .names = {"dog"}, .decay = 1},
+        question{.kind = question_kind::search_vector},
+        question{.kind = question_kind::search_vector, .vector = {1, 2, 3}},
+        question{.kind = question_kind::search_vector,
+        .names = {"cow"},
+        .vector = {1, 2}},
         question{.kind = question_kind::search_vector,
         .vector = {std::numeric_limits<float>::infinity()}}}) {
     auto told = ask(*memory, wrong);

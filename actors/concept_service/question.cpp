@@ -6,6 +6,8 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <span>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -32,7 +34,7 @@ constexpr std::array<name_count, question_kind_count> names_of_kind{
    {1, limits::max_question_names},
    {1, limits::max_question_names},
    {0, 0},
-   {0, 0}}};
+   {0, 1}}};
 
 std::optional<failure> check(const question& asked) {
   auto refuse = [](const char* what) {
@@ -63,6 +65,9 @@ std::optional<failure> check(const question& asked) {
       || !(asked.decay >= 0 && asked.decay < 1))
     return refuse("a question with a weight, decay or threshold that is out of "
                   "range");
+  if (asked.kind == question_kind::search_vector
+      && asked.names.empty() == asked.vector.empty())
+    return refuse("a search by vector: expected numbers, or one name");
   if (asked.vector.size() > concepts::limits::max_dimensions
       || !std::all_of(asked.vector.begin(), asked.vector.end(),
                       [](float x) { return std::isfinite(x); }))
@@ -103,7 +108,8 @@ public:
                     static_cast<std::size_t>(asked_.max_visited),
                     std::chrono::milliseconds{asked_.max_ms}};
     auto begin = std::chrono::steady_clock::now();
-    ask();
+    if (auto wrong = ask())
+      return refuse(*wrong);
     result_.took_ns = static_cast<std::uint64_t>(
       std::chrono::nanoseconds{std::chrono::steady_clock::now() - begin}
         .count());
@@ -126,39 +132,63 @@ private:
     return slot;
   }
 
-  void ask() {
+  // Answers why not, if so.
+  std::optional<failure> ask() {
     switch (asked_.kind) {
       case question_kind::query_concept:
         for (auto slot : slots_)
           add(slot);
-        return;
+        break;
       case question_kind::neighbors:
-        return ask_neighbors();
+        ask_neighbors();
+        break;
       case question_kind::find_path:
-        return ask_paths();
+        ask_paths();
+        break;
       case question_kind::subgraph:
-        return ask_subgraph(slots_, walk_, asked_.limit);
+        ask_subgraph(slots_, walk_, asked_.limit);
+        break;
       case question_kind::spread:
-        return ask_spread();
-      case question_kind::search_text: {
-        auto found =
-          search_prefix(in_, asked_.text, asked_.limit, walk_.bounds);
-        result_.hit = found.hit;
-        for (auto slot : found.found)
-          if (has_room())
-            add(slot);
-        return;
-      }
-      case question_kind::search_vector: {
-        auto found = of_.nearest_vectors(in_, asked_.vector, asked_.metric,
-                                         asked_.limit, walk_.bounds);
-        result_.hit = found.hit;
-        for (const auto& each : found.found)
-          if (has_room())
-            result_.concepts[add(each.slot)].score = each.score;
-        return;
-      }
+        ask_spread();
+        break;
+      case question_kind::search_text:
+        ask_text();
+        break;
+      case question_kind::search_vector:
+        return ask_vector();
     }
+    return std::nullopt;
+  }
+
+  void ask_text() {
+    auto found = search_prefix(in_, asked_.text, asked_.limit, walk_.bounds);
+    result_.hit = found.hit;
+    for (auto slot : found.found)
+      if (has_room())
+        add(slot);
+  }
+
+  // Who is named is not its own neighbour.
+  std::optional<failure> ask_vector() {
+    std::span<const float> wanted{asked_.vector};
+    if (!slots_.empty())
+      wanted = in_.records[slots_[0]].vector();
+    if (wanted.empty())
+      return failure{errc::wrong_type,
+                     asked_.names[0] + ": this concept has no vector"};
+    if (wanted.size() != in_.dimensions)
+      return failure{errc::bad_argument, "a vector of "
+                                           + std::to_string(wanted.size())
+                                           + " numbers: those here have "
+                                           + std::to_string(in_.dimensions)};
+    auto found = of_.nearest_vectors(
+      in_, wanted, asked_.metric, asked_.limit + slots_.size(), walk_.bounds);
+    result_.hit = found.hit;
+    for (const auto& each : found.found)
+      if ((slots_.empty() || each.slot != slots_[0])
+          && result_.concepts.size() < asked_.limit && has_room())
+        result_.concepts[add(each.slot)].score = each.score;
+    return std::nullopt;
   }
 
   void ask_neighbors() {

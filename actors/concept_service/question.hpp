@@ -11,8 +11,9 @@
 // Invariants: places in an answer are within it. An answer has about
 // limits::max_answer_bytes at most, and says with `hit` what cut it short.
 //
-// Failure behaviour: `not_found` with the name that nothing has, and
-// `bad_argument` with what a question may ask.
+// Failure behaviour: `not_found` with the name that nothing has, `wrong_type`
+// with that of a concept without a vector, and `bad_argument` with what a
+// question may ask.
 #pragma once
 
 #include "actors/concept_service/limits.hpp"
@@ -32,7 +33,8 @@ enum class question_kind : std::uint8_t {
   subgraph,      ///< all that is near `names`
   spread,        ///< what comes to mind with `names`
   search_text,   ///< what has content that begins with `text`
-  search_vector, ///< what has vectors near to `vector`
+  search_vector, ///< what has vectors near to `vector`, or, if that is empty,
+                 ///< to the one of the concept in `names`
 };
 
 inline constexpr std::uint8_t question_kind_count = 7;

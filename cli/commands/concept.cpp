@@ -5,6 +5,7 @@
 #include "cli/concept/json_learner.hpp"
 #include "cli/concept/picture.hpp"
 #include "cli/concept/show_concepts.hpp"
+#include "cli/concept/vector_text.hpp"
 #include "cli/concept/wordnet_learner.hpp"
 #include "cli/flags.hpp"
 #include "cli/load/wordnet.hpp"
@@ -184,6 +185,9 @@ struct query_given {
   store_argument store;
   std::vector<std::string> names;
   std::string text;
+  std::string vector; ///< numbers, or a file of them
+  std::string like;
+  std::string metric = "cosine";
   std::vector<std::string> types;
   std::string way = "out";
   std::string cost = "hops";
@@ -195,8 +199,10 @@ struct query_given {
   bool sentences = false;
 };
 
-expected<concept_service::answer>
-ask(const query_given& given, question_kind kind, std::uint32_t around = 0) {
+expected<concept_service::answer> ask(const query_given& given,
+                                      question_kind kind,
+                                      std::uint32_t around = 0,
+                                      std::vector<float> vector = {}) {
   auto store = given.store.open(false);
   if (!store)
     return store.error();
@@ -204,6 +210,9 @@ ask(const query_given& given, question_kind kind, std::uint32_t around = 0) {
   what.kind = kind;
   what.names = given.names;
   what.text = given.text;
+  what.vector = std::move(vector);
+  what.metric = given.metric == "l2" ? concepts::vector_metric::l2
+                                     : concepts::vector_metric::cosine;
   what.types = given.types;
   what.way = given.way == "out"  ? concepts::direction::out
              : given.way == "in" ? concepts::direction::in
@@ -271,7 +280,38 @@ outcome run_spread(context& ctx, const query_given& given) {
 }
 
 outcome run_search(context& ctx, const query_given& given) {
-  return ask_and_show(ctx, given, question_kind::search_text, show_search);
+  auto by_text = !given.text.empty();
+  if (by_text + !given.vector.empty() + !given.like.empty() != 1)
+    return failed(failure{errc::bad_argument,
+                          "search: expected a TEXT, --vector or --like"});
+  if (by_text)
+    return ask_and_show(ctx, given, question_kind::search_text, show_search);
+  std::vector<float> vector;
+  auto asked = given;
+  if (given.like.empty()) {
+    auto read = read_vector(given.vector);
+    if (!read)
+      return failed(read.error());
+    vector = std::move(*read);
+  } else {
+    asked.names = {given.like};
+  }
+  auto found = ask(asked, question_kind::search_vector, 0, std::move(vector));
+  if (!found)
+    return failed(found.error());
+  show_nearest(ctx, *found);
+  return std::nullopt;
+}
+
+outcome run_subgraph(context& ctx, const query_given& given) {
+  auto found = ask(given, question_kind::subgraph);
+  if (!found)
+    return failed(found.error());
+  show_subgraph(ctx, *found);
+  if (given.picture.empty())
+    return std::nullopt;
+  auto drawn = write_picture(given, *found);
+  return drawn ? outcome{} : failed(drawn.error());
 }
 
 outcome run_show(context& ctx, const query_given& given) {
@@ -444,6 +484,19 @@ void add_concept(CLI::App& app, context& ctx) {
   add_number(neighbors, "--limit", near->limit, 1,
              concepts::limits::max_results, "Most that are shown [20]");
 
+  auto part = std::make_shared<query_given>();
+  part->depth = 2;
+  part->way = "any";
+  auto& subgraph = add_query(
+    command, ctx, part, "subgraph",
+    "Show all that is near some concepts, and how it is joined", run_subgraph);
+  subgraph.add_option("NAME", part->names, "Names of concepts")->required();
+  add_walk(subgraph, *part);
+  add_number(subgraph, "--limit", part->limit, 1, concepts::limits::max_results,
+             "Most concepts [20]");
+  add_text(subgraph, "--picture", part->picture,
+           "Draw it: FILE.svg, else Graphviz");
+
   auto wave = std::make_shared<query_given>();
   wave->depth = 3;
   wave->way = "any";
@@ -456,10 +509,17 @@ void add_concept(CLI::App& app, context& ctx) {
              "Most that are shown [20]");
 
   auto prefix = std::make_shared<query_given>();
-  auto& search =
-    add_query(command, ctx, prefix, "search",
-              "Find concepts whose content begins with a text", run_search);
-  add_argument(search, "TEXT", prefix->text, "How the content begins");
+  auto& search = add_query(
+    command, ctx, prefix, "search",
+    "Find concepts by how their content begins, or by vector", run_search);
+  add_argument(search, "TEXT", prefix->text, "How the content begins", false);
+  add_text(search, "--vector", prefix->vector,
+           "Nearest to this vector: numbers between commas, or a file with a "
+           "JSON array; - is standard input");
+  add_text(search, "--like", prefix->like,
+           "Nearest to the vector of the concept of this name");
+  add_word(search, "--metric", prefix->metric, {"cosine", "l2"},
+           "How near is told: by angle or by distance [cosine]");
   add_bounds(search, *prefix);
   add_number(search, "--limit", prefix->limit, 1, concepts::limits::max_results,
              "Most that are shown [20]");

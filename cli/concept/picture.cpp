@@ -31,8 +31,9 @@ std::map<arrow, arrow_label> arrows_of(const answer& found) {
       label.types.append(label.types.empty() ? "" : ", ").append(link.type);
     return &label;
   };
-  for (auto place : found.paths.front().links)
-    add(found.links[place])->on_path = true;
+  if (!found.paths.empty())
+    for (auto place : found.paths.front().links)
+      add(found.links[place])->on_path = true;
   for (const auto& link : found.links)
     add(link);
   return arrows;
@@ -76,9 +77,40 @@ struct place {
   int row = 0;
 };
 
+/// The first concept by itself; under those that follow each distance from it,
+/// and under it what nothing joins to it.
+std::map<std::uint32_t, place> places_by_distance(const answer& found) {
+  std::map<std::uint32_t, place> places;
+  if (found.concepts.empty())
+    return places;
+  std::multimap<std::uint32_t, std::uint32_t> joined;
+  for (const auto& link : found.links) {
+    joined.emplace(link.source, link.target);
+    joined.emplace(link.target, link.source);
+  }
+  places[0] = {0, 0};
+  std::map<int, int> rows;
+  std::vector<std::uint32_t> reached{0};
+  for (std::size_t i = 0; i < reached.size(); ++i) {
+    auto column = places[reached[i]].column + 1;
+    auto [at, end] = joined.equal_range(reached[i]);
+    for (; at != end; ++at)
+      if (!places.contains(at->second)) {
+        places[at->second] = {column, ++rows[column]};
+        reached.push_back(at->second);
+      }
+  }
+  for (std::uint32_t i = 0; i < found.concepts.size(); ++i)
+    if (!places.contains(i))
+      places[i] = {0, ++rows[0]};
+  return places;
+}
+
 /// The path in row 0; each neighbour under the first concept of the path that
 /// it is joined to.
 std::map<std::uint32_t, place> places_of(const answer& found) {
+  if (found.paths.empty())
+    return places_by_distance(found);
   std::map<std::uint32_t, place> places;
   const auto& path = found.paths.front();
   for (std::size_t i = 0; i < path.concepts.size(); ++i)
@@ -149,8 +181,10 @@ std::string way_of(const place& from, const place& to) {
 std::string graphviz_picture(const answer& found) {
   std::string text = "digraph concepts {\n  rankdir=LR;\n"
                      "  node [shape=box, style=rounded];\n";
-  const auto& path = found.paths.front();
-  std::set<std::uint32_t> on_path{path.concepts.begin(), path.concepts.end()};
+  std::set<std::uint32_t> on_path;
+  if (!found.paths.empty())
+    on_path.insert(found.paths.front().concepts.begin(),
+                   found.paths.front().concepts.end());
   for (std::uint32_t i = 0; i < found.concepts.size(); ++i)
     text += "  c" + std::to_string(i) + " [label=\""
             + escaped_for_dot(found.concepts[i].name) + '"'
@@ -167,12 +201,12 @@ std::string svg_picture(const answer& found) {
   auto places = places_of(found);
   auto arrows = arrows_of(found);
   int lowest = 0;
-  for (const auto& [slot, at] : places)
+  int rightmost = 0;
+  for (const auto& [slot, at] : places) {
     lowest = std::max(lowest, at.row);
-  auto width =
-    2 * margin + box_width + indent
-    + column_width
-        * (static_cast<int>(found.paths.front().concepts.size()) - 1);
+    rightmost = std::max(rightmost, at.column);
+  }
+  auto width = 2 * margin + box_width + indent + column_width * rightmost;
   auto height = 2 * margin + box_height + lowest * row_height;
   std::string text =
     "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + std::to_string(width)
@@ -190,17 +224,22 @@ std::string svg_picture(const answer& found) {
     if (from == places.end() || to == places.end() || from == to)
       continue;
     auto same_column = from->second.column == to->second.column;
-    if (same_column && from->second.row == 0)
+    auto hangs = [&](const place& top, const place& under) {
+      return found.paths.empty() ? top.column + 1 == under.column
+                                 : same_column && top.row == 0;
+    };
+    if (hangs(from->second, to->second))
       captions[ends.second] = label.types;
-    else if (same_column && to->second.row == 0)
+    else if (hangs(to->second, from->second))
       captions.try_emplace(ends.first, label.types + " of");
-    text += "<path d=\"" + way_of(from->second, to->second)
-            + "\" fill=\"none\" stroke=\""
-            + (label.on_path ? "black\" stroke-width=\"2"
-               : same_column ? "#777"
-                             : "#bbb\" stroke-dasharray=\"4 3")
-            + "\" marker-end=\"url(#tip)\"><title>"
-            + escaped_for_xml(label.types) + "</title></path>\n";
+    text +=
+      "<path d=\"" + way_of(from->second, to->second)
+      + "\" fill=\"none\" stroke=\""
+      + (label.on_path                        ? "black\" stroke-width=\"2"
+         : same_column || found.paths.empty() ? "#777"
+                                              : "#bbb\" stroke-dasharray=\"4 3")
+      + "\" marker-end=\"url(#tip)\"><title>" + escaped_for_xml(label.types)
+      + "</title></path>\n";
     if (label.on_path)
       text += "<text x=\""
               + std::to_string(

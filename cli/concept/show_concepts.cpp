@@ -88,6 +88,36 @@ std::string path_line(const answer& found, const answered_path& path) {
   return line;
 }
 
+json concept_json(const answered_concept& shown) {
+  return {
+    {"concept", shown.name},      {"id", shown.id.to_string()},
+    {"content", shown.content},   {"content_left_out", shown.content_left_out},
+    {"strength", shown.strength}, {"confidence", shown.confidence}};
+}
+
+void show_found(context& ctx, const answer& found, bool scores) {
+  if (ctx.output == output_format::json) {
+    auto all = json::array();
+    for (const auto& each : found.concepts) {
+      all.push_back(concept_json(each));
+      if (scores)
+        all.back()["score"] = each.score;
+    }
+    print(ctx, {{"concepts", all}, {"bound_hit", bound_json(found.hit)}});
+    return;
+  }
+  table rows{{{"concept", table::align::left},
+              {scores ? "score" : "strength"},
+              {"content", table::align::left}}};
+  for (const auto& each : found.concepts)
+    rows.add_row(
+      {each.name,
+       scores ? std::to_string(each.score) : human_number(each.strength),
+       short_content(each)});
+  rows.print(ctx.out, ctx.terminal, 0);
+  tell_bound(ctx, found.hit);
+}
+
 } // namespace
 
 void show_paths(context& ctx, const answer& found, bool sentences) {
@@ -168,25 +198,42 @@ void show_spread(context& ctx, const answer& found) {
 }
 
 void show_search(context& ctx, const answer& found) {
+  show_found(ctx, found, false);
+}
+
+void show_nearest(context& ctx, const answer& found) {
+  show_found(ctx, found, true);
+}
+
+void show_subgraph(context& ctx, const answer& found) {
   if (ctx.output == output_format::json) {
-    auto all = json::array();
+    auto concepts = json::array();
     for (const auto& each : found.concepts)
-      all.push_back({{"concept", each.name},
-                     {"id", each.id.to_string()},
-                     {"content", each.content},
-                     {"content_left_out", each.content_left_out},
-                     {"strength", each.strength},
-                     {"confidence", each.confidence}});
-    print(ctx, {{"concepts", all}, {"bound_hit", bound_json(found.hit)}});
+      concepts.push_back(concept_json(each));
+    auto links = json::array();
+    for (const auto& link : found.links)
+      links.push_back({{"source", found.concepts[link.source].name},
+                       {"by", link.type},
+                       {"target", found.concepts[link.target].name},
+                       {"weight", link.weight},
+                       {"confidence", link.confidence}});
+    print(ctx, {{"concepts", concepts},
+                {"associations", links},
+                {"bound_hit", bound_json(found.hit)}});
     return;
   }
   table rows{{{"concept", table::align::left},
-              {"strength"},
-              {"content", table::align::left}}};
-  for (const auto& each : found.concepts)
-    rows.add_row({each.name, human_number(each.strength), short_content(each)});
+              {"by", table::align::left},
+              {"to", table::align::left},
+              {"weight"}}};
+  for (const auto& link : found.links)
+    rows.add_row({found.concepts[link.source].name, link.type,
+                  found.concepts[link.target].name, human_number(link.weight)});
   rows.print(ctx.out, ctx.terminal, 0);
   tell_bound(ctx, found.hit);
+  ctx.out << human_count(found.concepts.size(), "concept", "concepts") << ", "
+          << human_count(found.links.size(), "association", "associations")
+          << '\n';
 }
 
 void show_memory(context& ctx, const actors::concept_report& report) {

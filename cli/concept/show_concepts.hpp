@@ -24,6 +24,12 @@ void show_spread(context& ctx, const concept_service::answer& found);
 /// Concepts with their content.
 void show_search(context& ctx, const concept_service::answer& found);
 
+/// The same with how near their vectors are.
+void show_nearest(context& ctx, const concept_service::answer& found);
+
+/// Associations among concepts, and how many concepts they are.
+void show_subgraph(context& ctx, const concept_service::answer& found);
+
 /// What a store or a node holds.
 void show_memory(context& ctx, const actors::concept_report& report);
 

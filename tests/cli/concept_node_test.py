@@ -80,6 +80,9 @@ def check_surface(node):
     assert {n["concept"] for n in near} == {"dog", "cat"}, near
     assert node.json("spread", "dog")["activated"]
     assert len(node.json("search", "about d")["concepts"]) == 1
+    assert len(node.json("subgraph", "dog")["associations"]) == 2
+    told = node.concept("search", "--like", "dog")
+    assert "dog: this concept has no vector" in told.stderr, told
     node.json("strengthen", "dog", "1.5")
     node.json("decay", "dog", "0.5")
     assert node.json("show", "dog")["concepts"][0]["strength"] == 1.25

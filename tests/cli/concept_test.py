@@ -142,6 +142,51 @@ def check_lines(command):
     assert (kept["concepts"], kept["edges"]) == (2, 1), kept
 
 
+def check_vectors(command, folder):
+    command.json("load", "jsonl", "-", text="\n".join([
+        '{"id":"north","vector":[0,1]}', '{"id":"east","vector":[1,0]}',
+        '{"id":"far east","vector":[9,1]}', '{"id":"nowhere"}',
+        '{"source":"north","target":"east","type":"right of"}',
+        '{"source":"far east","target":"east","type":"beyond"}']))
+
+    def names(*arguments, text=None):
+        return [each["concept"] for each in
+                command.json("search", *arguments, text=text)["concepts"]]
+
+    assert names("--vector", "2,0.2", "--limit", "2") == ["far east", "east"]
+    assert names("--vector", "2,0.2", "--metric", "l2")[0] == "east"
+    assert names("--vector", "-", text="[-1, 0]")[0] == "north"
+    file = folder / "vector.json"
+    file.write_text("[0, 3]", encoding="utf-8")
+    assert names("--vector", file, "--limit", "1") == ["north"]
+    # Who is asked about is not told of.
+    assert names("--like", "east") == ["far east", "north"]
+    file.write_text("[0, 3", encoding="utf-8")
+    for wrong in (["--like", "nowhere"], ["--like", "nobody"], [],
+                  ["--vector", "1,2,3"], ["--vector", "1,,2"],
+                  ["--vector", "1e99,0"], ["--vector", file],
+                  ["--vector", folder / "nothing"],
+                  ["--vector", "1,2", "--like", "east"]):
+        command.run("search", *wrong, refused=True)
+
+    near = command.json("subgraph", "north")
+    assert [each["concept"] for each in near["concepts"]] == [
+        "north", "east", "far east"], near
+    assert [(each["source"], each["by"], each["target"])
+            for each in near["associations"]] == [
+        ("north", "right of", "east"), ("far east", "beyond", "east")], near
+    assert len(command.json("subgraph", "north", "--depth",
+                            "1")["concepts"]) == 2
+    assert command.json("subgraph", "north", "--limit",
+                        "1")["bound_hit"] == "results"
+    picture = folder / "subgraph.svg"
+    assert "3 concepts, 2 associations" in command.run(
+        "subgraph", "north", "--picture", picture)
+    drawn = picture.read_text(encoding="utf-8")
+    assert drawn.count("<rect ") == 4 and ">right of<" in drawn, drawn
+    command.run("subgraph", "nobody", refused=True)
+
+
 def check_tables(command):
     learnt = command.json("load", "csv", "-", text=(
         "colour,id,content,vector,strength\r\n"
@@ -194,6 +239,7 @@ def main():
         folder = pathlib.Path(name)
         check_lines(Command(program, folder / "lines"))
         check_tables(Command(program, folder / "tables"))
+        check_vectors(Command(program, folder / "vectors"), folder)
         if not WORDNET.is_dir():
             print("skipped: no WordNet here (apt-get install wordnet-base)")
             return
