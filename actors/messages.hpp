@@ -468,7 +468,7 @@ struct replica_report {
   std::uint32_t incarnation = 0;
   std::uint64_t keys = 0;
   std::uint64_t facts = 0;
-  std::uint64_t fact_bytes = 0; ///< of their keys, names and values
+  std::uint64_t fact_bytes = 0; ///< as they are encoded
   std::uint64_t recorded = 0;   ///< changes of ours that peers are told
   std::uint64_t buffered = 0;   ///< of them, that some peer lacks
   std::uint64_t waiting = 0;    ///< requests

@@ -24,6 +24,7 @@
 #include "crdt/replica_id.hpp"
 #include "memory/status.hpp"
 
+#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <map>
@@ -53,6 +54,11 @@ private:
   std::vector<replica_id> ids_;
   std::map<replica_id, std::uint64_t> numbers_;
 };
+
+/// How many bytes `put_varint` takes for `value`.
+[[nodiscard]] constexpr std::size_t varint_bytes(std::uint64_t value) noexcept {
+  return static_cast<std::size_t>(std::bit_width(value | 1) + 6) / 7;
+}
 
 class encoder {
 public:

@@ -243,6 +243,34 @@ TEST_CASE("a peer that was away too long costs bounded memory") {
   CHECK(all.ask(2, {"DBSIZE"}) == ":60\r\n");
 }
 
+TEST_CASE("what a replica says it holds is what it would have to send") {
+  shard_state state;
+  change_batch changes;
+  std::uint64_t counter = 0;
+  for (const auto* key : {"a", "key"})
+    for (auto kind : {fact_kind::field, fact_kind::field_counter,
+                      fact_kind::member, fact_kind::counter, fact_kind::text}) {
+      fact what{kind, key};
+      if (has_name(kind))
+        what.name.assign(200, 'n');
+      if (is_register(kind))
+        what.value.assign(70'000, 'v');
+      if (is_counter(kind))
+        what.number = -1;
+      state.put({{1}, ++counter}, what, changes);
+    }
+  for (auto dropped : {0, 1}) {
+    if (dropped != 0)
+      state.drop(crdt::dot{{1}, 4}, changes);
+    auto whole = state.whole().encode().size();
+    CHECK(state.bytes() < whole);
+    // The header, one replica, one interval.
+    CHECK(state.bytes() + 20 >= whole);
+  }
+  state.drop_all(changes);
+  CHECK(state.bytes() == 0);
+}
+
 TEST_CASE("hostile messages are refused whole") {
   world all{2};
   static_cast<void>(all.ask(1, {"SADD", "s", "x"}));

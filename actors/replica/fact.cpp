@@ -2,6 +2,25 @@
 
 #include "actors/replica/limits.hpp"
 
+namespace neuroplex::replica {
+
+std::size_t encoded_bytes(fact_kind kind, std::size_t key_bytes,
+                          std::size_t name_bytes,
+                          std::size_t value_bytes) noexcept {
+  auto text = [](std::size_t size) { return crdt::varint_bytes(size) + size; };
+  // Its place and its kind.
+  auto sum = std::size_t{2} + text(key_bytes);
+  if (has_name(kind))
+    sum += text(name_bytes);
+  if (is_counter(kind))
+    sum += sizeof(std::int64_t);
+  if (is_register(kind))
+    sum += text(value_bytes) + sizeof(crdt::hybrid_timestamp);
+  return sum;
+}
+
+} // namespace neuroplex::replica
+
 namespace neuroplex::crdt {
 
 using replica::fact;

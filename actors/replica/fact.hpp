@@ -57,6 +57,12 @@ struct fact {
   friend bool operator==(const fact&, const fact&) = default;
 };
 
+/// What a fact with a key, a name and a value of these sizes takes in a message
+/// that tells all, where it follows another of the same replica.
+[[nodiscard]] std::size_t encoded_bytes(fact_kind kind, std::size_t key_bytes,
+                                        std::size_t name_bytes,
+                                        std::size_t value_bytes) noexcept;
+
 /// A change, or all that there is: facts, and the dots that were seen.
 class fact_delta
   : public crdt::state<fact_delta, crdt::causal<crdt::dot_fun<fact>>> {

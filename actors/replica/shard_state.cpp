@@ -31,7 +31,8 @@ const shard_state::entry* shard_state::find(std::string_view key) const {
 
 void shard_state::insert(const crdt::dot& made_by, fact what) {
   auto fingerprint = crdt::fingerprint_of(what);
-  bytes_ += what.key.size() + what.name.size() + what.value.size();
+  bytes_ += encoded_bytes(what.kind, what.key.size(), what.name.size(),
+                          what.value.size());
   auto key = keys_.try_emplace(std::move(what.key)).first;
   auto [where, first] =
     key->second.places.try_emplace({what.kind, std::move(what.name)});
@@ -57,7 +58,8 @@ shard_state::dot_map::iterator shard_state::erase(crdt::replica_id replica,
   std::erase_if(where->second, [&](const version& one) {
     if (one.made_by != crdt::dot{replica, counter})
       return false;
-    bytes_ -= key->first.size() + where->first.name.size() + one.value.size();
+    bytes_ -= encoded_bytes(where->first.kind, key->first.size(),
+                            where->first.name.size(), one.value.size());
     return true;
   });
   auto& entry = key->second;

@@ -89,8 +89,8 @@ public:
     return fact_count_;
   }
 
-  /// Of the keys, names and values of all facts: a message that tells all has
-  /// at least as many.
+  /// Of all facts as they are encoded. A message that tells all has these, its
+  /// context, and up to eight more for each gap between live dots.
   [[nodiscard]] std::uint64_t bytes() const noexcept {
     return bytes_;
   }

@@ -24,7 +24,7 @@ namespace neuroplex::cli {
 /// The replica of a namespace at the node behind a door.
 struct replica_view {
   std::uint64_t keys = 0;
-  std::uint64_t fact_bytes = 0; ///< least size of a message that tells all
+  std::uint64_t fact_bytes = 0; ///< of a message that tells all
   std::uint64_t bytes_sent = 0; ///< to other nodes, so far
   bool told_all = false;        ///< all other nodes have what was changed here
 };
