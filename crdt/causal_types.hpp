@@ -14,10 +14,12 @@ namespace neuroplex::crdt {
 template <class T>
 class mv_register : public state<mv_register<T>, causal<register_store<T>>> {
 public:
-  [[nodiscard]] expected<mv_register> write(replica_id by, T value) {
-    return this->commit_by(by, [&](const auto& store, const mutation& how) {
+  [[nodiscard]] expected<mv_register> write(replica_id by, T value,
+                                            observed_changes observed = {}) {
+    auto write = [&](const auto& store, const mutation& how) {
       return store.write(how, std::move(value));
-    });
+    };
+    return this->commit_by(by, write, observed);
   }
 
   /// One value, or those that are concurrent; none before the first write.
@@ -35,10 +37,12 @@ public:
     });
   }
 
-  [[nodiscard]] expected<enable_wins_flag> disable(replica_id by) {
-    return commit_by(by, [](const auto& store, const mutation& how) {
+  [[nodiscard]] expected<enable_wins_flag>
+  disable(replica_id by, observed_changes observed = {}) {
+    auto disable = [](const auto& store, const mutation& how) {
       return store.disable(how);
-    });
+    };
+    return commit_by(by, disable, observed);
   }
 
   [[nodiscard]] bool value() const noexcept {
@@ -51,10 +55,13 @@ template <class T>
 class remove_wins_set
   : public state<remove_wins_set<T>, causal<remove_wins_store<T>>> {
 public:
-  [[nodiscard]] expected<remove_wins_set> add(replica_id by, T element) {
-    return this->commit_by(by, [&](const auto& store, const mutation& how) {
+  /// Wins over the removes that were observed, and over no other.
+  [[nodiscard]] expected<remove_wins_set> add(replica_id by, T element,
+                                              observed_changes observed = {}) {
+    auto add = [&](const auto& store, const mutation& how) {
       return store.add(how, std::move(element));
-    });
+    };
+    return this->commit_by(by, add, observed);
   }
 
   [[nodiscard]] expected<remove_wins_set> remove(replica_id by, T element) {
@@ -65,6 +72,10 @@ public:
 
   [[nodiscard]] bool contains(const T& element) const {
     return this->lattice_.store.contains(element);
+  }
+
+  [[nodiscard]] std::size_t size() const {
+    return value().size();
   }
 
   [[nodiscard]] std::set<T> value() const {
@@ -80,17 +91,21 @@ public:
   /// it is not there: `[&](auto& set, auto& how) { return set.add(how, e); }`.
   template <class Change>
   [[nodiscard]] expected<or_map> apply(replica_id by, const Key& key,
-                                       Change change) {
-    return this->commit_by(by, [&](const auto& store, const mutation& how) {
+                                       Change change,
+                                       observed_changes observed = {}) {
+    auto apply = [&](const auto& store, const mutation& how) {
       return store.apply(how, key, std::move(change));
-    });
+    };
+    return this->commit_by(by, apply, observed);
   }
 
-  /// Removes all that was seen at `key`.
-  [[nodiscard]] expected<or_map> erase(replica_id by, const Key& key) {
-    return this->commit_by(by, [&](const auto& store, const mutation& how) {
+  /// Removes all that was observed at `key`.
+  [[nodiscard]] expected<or_map> erase(replica_id by, const Key& key,
+                                       observed_changes observed = {}) {
+    auto erase = [&](const auto& store, const mutation& how) {
       return store.erase(how, key);
-    });
+    };
+    return this->commit_by(by, erase, observed);
   }
 
   /// The store at `key`; null when it is empty.
@@ -98,8 +113,16 @@ public:
     return this->lattice_.store.find(key);
   }
 
+  [[nodiscard]] bool contains(const Key& key) const {
+    return find(key) != nullptr;
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept {
+    return value().size();
+  }
+
   [[nodiscard]] const std::map<Key, Value>& value() const noexcept {
-    return this->lattice_.store.entries;
+    return this->lattice_.store.entries();
   }
 };
 

@@ -1,30 +1,11 @@
 #include "crdt/dot_stores.hpp"
 
-#include <iterator>
-
 namespace neuroplex::crdt {
 
 void dot_set::join(const causal_context& mine, const dot_set& other,
                    const causal_context& theirs) {
-  std::vector<dot> joined;
-  auto a = dots.begin();
-  auto b = other.dots.begin();
-  while (a != dots.end() || b != other.dots.end()) {
-    if (b == other.dots.end() || (a != dots.end() && *a < *b)) {
-      if (!theirs.contains(*a))
-        joined.push_back(*a);
-      ++a;
-    } else if (a == dots.end() || *b < *a) {
-      if (!mine.contains(*b))
-        joined.push_back(*b);
-      ++b;
-    } else {
-      joined.push_back(*a);
-      ++a;
-      ++b;
-    }
-  }
-  dots = std::move(joined);
+  join_live(dots, mine, other.dots, theirs,
+            [](const dot& one) -> const dot& { return one; });
 }
 
 failure reused_dot(const dot& what) {
@@ -34,19 +15,11 @@ failure reused_dot(const dot& what) {
             + to_string(what.replica) + ": give one of them a new incarnation"};
 }
 
-expected<void> check_places(std::vector<placed_dot>& theirs,
-                            std::vector<placed_dot>& mine) {
-  std::sort(theirs.begin(), theirs.end());
-  std::sort(mine.begin(), mine.end());
-  auto at = mine.begin();
-  for (const auto& one : theirs) {
-    while (at != mine.end() && at->what < one.what)
-      ++at;
-    if (at != mine.end() && at->what == one.what
-        && at->fingerprint != one.fingerprint)
-      return reused_dot(one.what);
-  }
-  return {};
+failure not_seen_yet(replica_id here) {
+  return {errc::busy,
+          "CRDT change at replica " + to_string(here)
+            + ": its client has seen what did not come here yet: nothing was "
+              "changed; merge that first, or try again when it came"};
 }
 
 } // namespace neuroplex::crdt

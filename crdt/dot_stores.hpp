@@ -15,7 +15,10 @@
 //
 // Threads: plain values.
 //
-// Cost: joining walks both stores. `or_set` has an index by dot instead.
+// Cost: a map knows where each of its dots is, so that joining a change costs
+// what the change touches. Under one key a set or a function of dots is walked:
+// few dots live there, those that were concurrent. For many elements of one set
+// `or_set` takes less memory.
 //
 // Failure behaviour: `causal::check` refuses a dot that is live on both sides
 // with different values or in different places: two replicas used one id.
@@ -28,6 +31,7 @@
 #include <algorithm>
 #include <concepts>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -42,20 +46,54 @@ concept dot_store =
   { other.empty() } -> std::same_as<bool>;
   mine.join(context, other, context);
   other.for_each_dot([](const dot&, std::uint64_t) {});
+  { other.find_dot(dot{}) } -> std::same_as<std::optional<std::uint64_t>>;
   mine.keep_only(context);
   other.write(out, context);
   { S::read(in, context) } -> std::same_as<S>;
   S::describe(text);
 };
 
+/// What a client has seen whose change it is, as the `context()` of the state
+/// that it read; by default all that is here. It takes away what it has seen,
+/// and nothing else. Refers to the context.
+class observed_changes {
+public:
+  observed_changes() = default;
+
+  observed_changes(const causal_context& context) noexcept
+    : context_{&context} {
+  }
+
+  [[nodiscard]] bool contain(const dot& what) const noexcept {
+    return context_ == nullptr || context_->contains(what);
+  }
+
+  [[nodiscard]] bool are_all_in(const causal_context& seen) const {
+    return context_ == nullptr || seen.includes(*context_);
+  }
+
+private:
+  const causal_context* context_ = nullptr;
+};
+
 /// What a verb of a store is told.
 struct mutation {
   const causal_context& seen;
   replica_id by;
+  observed_changes observed{};
 
   /// The dot of this change.
   [[nodiscard]] expected<dot> next() const {
     return seen.next(by);
+  }
+
+  /// Puts into `change` the dots of `store` that this change stands for.
+  template <class Store>
+  void replace(const Store& store, causal_context& change) const {
+    store.for_each_dot([&](const dot& what, std::uint64_t) {
+      if (observed.contain(what))
+        change.add(what);
+    });
   }
 };
 
@@ -113,6 +151,33 @@ struct causal {
   friend bool operator==(const causal&, const causal&) = default;
 };
 
+/// Joins what lives here with what lives there, each sorted by dot: what one
+/// side lacks stays if it was not seen there.
+template <class One, class DotOf>
+void join_live(std::vector<One>& here, const causal_context& mine,
+               const std::vector<One>& there, const causal_context& theirs,
+               DotOf dot_of) {
+  std::vector<One> joined;
+  auto a = here.begin();
+  auto b = there.begin();
+  while (a != here.end() || b != there.end()) {
+    if (b == there.end() || (a != here.end() && dot_of(*a) < dot_of(*b))) {
+      if (!theirs.contains(dot_of(*a)))
+        joined.push_back(std::move(*a));
+      ++a;
+    } else if (a == here.end() || dot_of(*b) < dot_of(*a)) {
+      if (!mine.contains(dot_of(*b)))
+        joined.push_back(*b);
+      ++b;
+    } else {
+      joined.push_back(std::move(*a));
+      ++a;
+      ++b;
+    }
+  }
+  here = std::move(joined);
+}
+
 /// Dots by themselves: each says "yes".
 struct dot_set {
   std::vector<dot> dots; ///< sorted
@@ -128,6 +193,14 @@ struct dot_set {
   void for_each_dot(Function function) const {
     for (const auto& one : dots)
       function(one, 0);
+  }
+
+  /// What `for_each_dot` tells of a dot; nothing when it does not live here.
+  [[nodiscard]] std::optional<std::uint64_t>
+  find_dot(const dot& what) const noexcept {
+    if (!std::binary_search(dots.begin(), dots.end(), what))
+      return std::nullopt;
+    return 0;
   }
 
   void keep_only(const causal_context& wanted) {
@@ -165,32 +238,23 @@ struct dot_fun {
 
   void join(const causal_context& mine, const dot_fun& other,
             const causal_context& theirs) {
-    std::vector<std::pair<dot, Value>> joined;
-    auto a = values.begin();
-    auto b = other.values.begin();
-    while (a != values.end() || b != other.values.end()) {
-      if (b == other.values.end()
-          || (a != values.end() && a->first < b->first)) {
-        if (!theirs.contains(a->first))
-          joined.push_back(std::move(*a));
-        ++a;
-      } else if (a == values.end() || b->first < a->first) {
-        if (!mine.contains(b->first))
-          joined.push_back(*b);
-        ++b;
-      } else {
-        joined.push_back(std::move(*a));
-        ++a;
-        ++b;
-      }
-    }
-    values = std::move(joined);
+    join_live(values, mine, other.values, theirs,
+              [](const auto& one) -> const dot& { return one.first; });
   }
 
   template <class Function>
   void for_each_dot(Function function) const {
     for (const auto& [what, value] : values)
       function(what, fingerprint_of(value));
+  }
+
+  [[nodiscard]] std::optional<std::uint64_t> find_dot(const dot& what) const {
+    auto at = std::lower_bound(
+      values.begin(), values.end(), what,
+      [](const auto& one, const dot& wanted) { return one.first < wanted; });
+    if (at == values.end() || at->first != what)
+      return std::nullopt;
+    return fingerprint_of(at->second);
   }
 
   void keep_only(const causal_context& wanted) {
@@ -225,33 +289,66 @@ struct dot_fun {
 
 /// Stores by key; a key whose store is empty is not there.
 template <class Key, dot_store Value>
-struct dot_map {
-  std::map<Key, Value> entries;
+class dot_map {
+public:
+  using entry_map = std::map<Key, Value>;
+
+  dot_map() = default;
+  dot_map(dot_map&&) noexcept = default;
+  dot_map& operator=(dot_map&&) noexcept = default;
+  ~dot_map() = default;
+
+  dot_map(const dot_map& other) : entries_{other.entries_} {
+    for (auto at = entries_.begin(); at != entries_.end(); ++at)
+      add_places(at);
+  }
+
+  dot_map& operator=(const dot_map& other) {
+    return *this = dot_map{other};
+  }
 
   [[nodiscard]] bool empty() const noexcept {
-    return entries.empty();
+    return entries_.empty();
+  }
+
+  [[nodiscard]] const entry_map& entries() const noexcept {
+    return entries_;
+  }
+
+  /// The store at `key`; null when it is empty.
+  [[nodiscard]] const Value* find(const Key& key) const {
+    auto at = entries_.find(key);
+    return at == entries_.end() ? nullptr : &at->second;
+  }
+
+  /// Puts a store where none is: `value` has a dot.
+  void put(Key key, Value value) {
+    auto [at, added] = entries_.emplace(std::move(key), std::move(value));
+    if (added)
+      add_places(at);
   }
 
   void join(const causal_context& mine, const dot_map& other,
             const causal_context& theirs) {
-    static const Value nothing{};
-    auto at = entries.begin();
-    auto their = other.entries.begin();
-    while (at != entries.end() || their != other.entries.end()) {
-      auto alone = their == other.entries.end()
-                   || (at != entries.end() && at->first < their->first);
-      if (!alone && (at == entries.end() || their->first < at->first))
-        at = entries.emplace_hint(at, their->first, Value{});
-      at->second.join(mine, alone ? nothing : their->second, theirs);
-      at = at->second.empty() ? entries.erase(at) : std::next(at);
-      if (!alone)
-        ++their;
+    for (auto at : take_gone(other, theirs))
+      if (!other.entries_.contains(at->first)) {
+        at->second.join(mine, Value{}, theirs);
+        if (at->second.empty())
+          entries_.erase(at);
+      }
+    for (const auto& [key, value] : other.entries_) {
+      auto at = entries_.try_emplace(key).first;
+      at->second.join(mine, value, theirs);
+      value.for_each_dot(
+        [&](const dot& what, std::uint64_t) { set_place(what, at); });
+      if (at->second.empty())
+        entries_.erase(at);
     }
   }
 
   template <class Function>
   void for_each_dot(Function function) const {
-    for (const auto& [key, value] : entries) {
+    for (const auto& [key, value] : entries_) {
       auto place = fingerprint_of(key);
       value.for_each_dot([&](const dot& what, std::uint64_t inner) {
         function(what, combine(place, inner));
@@ -259,15 +356,26 @@ struct dot_map {
     }
   }
 
+  [[nodiscard]] std::optional<std::uint64_t> find_dot(const dot& what) const {
+    auto at = places_.find(what);
+    if (at == places_.end())
+      return std::nullopt;
+    const auto& [key, value] = *at->second;
+    auto inner = value.find_dot(what);
+    return inner ? std::optional{combine(fingerprint_of(key), *inner)} : inner;
+  }
+
   void keep_only(const causal_context& wanted) {
-    for (auto& [key, value] : entries)
+    for (auto& [key, value] : entries_)
       value.keep_only(wanted);
-    std::erase_if(entries, [](const auto& one) { return one.second.empty(); });
+    std::erase_if(places_,
+                  [&](const auto& one) { return !wanted.contains(one.first); });
+    std::erase_if(entries_, [](const auto& one) { return one.second.empty(); });
   }
 
   void write(encoder& out, const causal_context& context) const {
-    out.put_varint(entries.size());
-    for (const auto& [key, value] : entries) {
+    out.put_varint(entries_.size());
+    for (const auto& [key, value] : entries_) {
       codec<Key>::write(out, key);
       value.write(out, context);
     }
@@ -282,10 +390,9 @@ struct dot_map {
       auto value = Value::read(in, context);
       if (value.empty())
         in.fail("a key without a dot");
-      if (!result.entries.empty() && !(result.entries.rbegin()->first < key))
+      if (!result.entries_.empty() && !(result.entries_.rbegin()->first < key))
         in.fail("keys out of order");
-      result.entries.emplace_hint(result.entries.end(), std::move(key),
-                                  std::move(value));
+      result.put(std::move(key), std::move(value));
     }
     return result;
   }
@@ -296,11 +403,6 @@ struct dot_map {
     out += ',';
     Value::describe(out);
     out += ')';
-  }
-
-  [[nodiscard]] const Value* find(const Key& key) const {
-    auto at = entries.find(key);
-    return at == entries.end() ? nullptr : &at->second;
   }
 
   /// Changes the store at `key` by `change(store, how)`, a verb of `Value`.
@@ -318,91 +420,138 @@ struct dot_map {
     causal<dot_map> result;
     result.context = std::move(inner->context);
     if (!inner->store.empty())
-      result.store.entries.emplace(key, std::move(inner->store));
+      result.store.put(key, std::move(inner->store));
     return result;
   }
 
   /// Removes all that was seen at `key`; what others add meanwhile stays
   /// (reset-remove).
-  [[nodiscard]] expected<causal<dot_map>> erase(const mutation&,
+  [[nodiscard]] expected<causal<dot_map>> erase(const mutation& how,
                                                 const Key& key) const {
     causal<dot_map> result;
     if (const auto* found = find(key))
-      found->for_each_dot(
-        [&](const dot& what, std::uint64_t) { result.context.add(what); });
+      how.replace(*found, result.context);
     return result;
   }
 
-  friend bool operator==(const dot_map&, const dot_map&) = default;
+  friend bool operator==(const dot_map& a, const dot_map& b) {
+    return a.entries_ == b.entries_;
+  }
+
+private:
+  using place = typename entry_map::iterator;
+
+  void add_places(place at) {
+    at->second.for_each_dot([&](const dot& what, std::uint64_t) {
+      places_.insert({what, at});
+    });
+  }
+
+  /// Forgets the places of dots that were seen there and do not live there, and
+  /// answers those places.
+  std::vector<place> take_gone(const dot_map& other,
+                               const causal_context& theirs) {
+    std::vector<place> result;
+    auto lives_there = [&](const dot& what, place at) {
+      auto there = other.places_.find(what);
+      return there != other.places_.end() && there->second->first == at->first;
+    };
+    for (const auto& [replica, seen] : theirs.entries())
+      for (const auto& [first, last] : seen.intervals())
+        for (auto at = places_.lower_bound({replica, first});
+             at != places_.end() && at->first <= dot{replica, last};) {
+          if (lives_there(at->first, at->second)) {
+            ++at;
+            continue;
+          }
+          result.push_back(at->second);
+          at = places_.erase(at);
+        }
+    std::sort(result.begin(), result.end(),
+              [](place a, place b) { return a->first < b->first; });
+    result.erase(std::unique(result.begin(), result.end()), result.end());
+    return result;
+  }
+
+  /// After `at` was joined with a store that has `what`. Bytes that were made
+  /// to deceive may name a dot at two keys, and then it may live at neither:
+  /// what counts is what is there.
+  void set_place(const dot& what, place at) {
+    if (at->second.find_dot(what))
+      places_.insert_or_assign(what, at);
+    else if (auto known = places_.find(what);
+             known != places_.end() && known->second == at)
+      places_.erase(known);
+  }
+
+  entry_map entries_;
+  std::map<dot, place> places_; ///< of each live dot, the entry it is in
 };
 
 /// Several stores side by side under one context.
 template <dot_store... Parts>
-struct store_product {
-  std::tuple<Parts...> parts;
-
-  template <std::size_t Part>
-  [[nodiscard]] auto& part() noexcept {
-    return std::get<Part>(parts);
-  }
-
-  template <std::size_t Part>
-  [[nodiscard]] const auto& part() const noexcept {
-    return std::get<Part>(parts);
-  }
-
+struct store_product : part_tuple<Parts...> {
   [[nodiscard]] bool empty() const noexcept {
     return std::apply([](const auto&... each) { return (each.empty() && ...); },
-                      parts);
+                      this->parts);
   }
 
   void join(const causal_context& mine, const store_product& other,
             const causal_context& theirs) {
-    for_each_index([&]<std::size_t Part>() {
-      part<Part>().join(mine, other.template part<Part>(), theirs);
+    store_product::for_each_index([&]<std::size_t Part>() {
+      this->template part<Part>().join(mine, other.template part<Part>(),
+                                       theirs);
     });
   }
 
   template <class Function>
   void for_each_dot(Function function) const {
-    for_each_index([&]<std::size_t Part>() {
-      part<Part>().for_each_dot([&](const dot& what, std::uint64_t inner) {
-        function(what, combine(Part, inner));
-      });
+    store_product::for_each_index([&]<std::size_t Part>() {
+      this->template part<Part>().for_each_dot(
+        [&](const dot& what, std::uint64_t inner) {
+          function(what, combine(Part, inner));
+        });
     });
   }
 
+  [[nodiscard]] std::optional<std::uint64_t> find_dot(const dot& what) const {
+    std::optional<std::uint64_t> result;
+    store_product::for_each_index([&]<std::size_t Part>() {
+      if (auto inner = this->template part<Part>().find_dot(what);
+          inner && !result)
+        result = combine(Part, *inner);
+    });
+    return result;
+  }
+
   void keep_only(const causal_context& wanted) {
-    for_each_index([&]<std::size_t Part>() { part<Part>().keep_only(wanted); });
+    store_product::for_each_index([&]<std::size_t Part>() {
+      this->template part<Part>().keep_only(wanted);
+    });
   }
 
   void write(encoder& out, const causal_context& context) const {
-    for_each_index(
-      [&]<std::size_t Part>() { part<Part>().write(out, context); });
+    store_product::for_each_index([&]<std::size_t Part>() {
+      this->template part<Part>().write(out, context);
+    });
   }
 
   [[nodiscard]] static store_product read(decoder& in,
                                           const causal_context& context) {
     // Braces keep the order of evaluation.
-    return {std::tuple<Parts...>{Parts::read(in, context)...}};
+    return {{std::tuple<Parts...>{Parts::read(in, context)...}}};
   }
 
   static void describe(std::string& out) {
-    out += "stores(";
-    (
-      [&] {
-        Parts::describe(out);
-        out += ';';
-      }(),
-      ...);
-    out += ')';
+    out += "stores";
+    store_product::describe_parts(out);
   }
 
   /// Changes one part by `change(store, how)`, a verb of that part.
   template <std::size_t Part, class Change>
   [[nodiscard]] expected<causal<store_product>> apply(const mutation& how,
                                                       Change change) const {
-    auto inner = change(part<Part>(), how);
+    auto inner = change(this->template part<Part>(), how);
     if (!inner)
       return inner.error();
     causal<store_product> result;
@@ -412,50 +561,25 @@ struct store_product {
   }
 
   friend bool operator==(const store_product&, const store_product&) = default;
-
-private:
-  template <class Function>
-  static void for_each_index(Function function) {
-    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-      (function.template operator()<Index>(), ...);
-    }
-    (std::index_sequence_for<Parts...>{});
-  }
 };
-
-/// A dot, and where and for what it stands.
-struct placed_dot {
-  dot what;
-  std::uint64_t fingerprint = 0;
-
-  friend auto operator<=>(const placed_dot&, const placed_dot&) = default;
-};
-
-/// Refuses two places or values of one dot in the union of both, which get
-/// sorted.
-[[nodiscard]] expected<void> check_places(std::vector<placed_dot>& theirs,
-                                          std::vector<placed_dot>& mine);
 
 /// "dot 7.0:5: seen with another value: ..."
 [[nodiscard]] failure reused_dot(const dot& what);
 
+/// "replica 7.0: the client has seen changes that did not come here: ..."
+[[nodiscard]] failure not_seen_yet(replica_id here);
+
 template <class Store>
 expected<void> causal<Store>::check(const causal& other) const {
-  if (auto fits = context.check_merge(other.context); !fits)
-    return fits;
-  std::vector<placed_dot> theirs;
+  auto result = context.check_merge(other.context);
   other.store.for_each_dot([&](const dot& what, std::uint64_t fingerprint) {
-    if (context.contains(what))
-      theirs.push_back({what, fingerprint});
+    if (!result || !context.contains(what))
+      return;
+    auto mine = store.find_dot(what);
+    if (mine && *mine != fingerprint)
+      result = reused_dot(what);
   });
-  if (theirs.empty())
-    return {};
-  std::vector<placed_dot> mine;
-  store.for_each_dot([&](const dot& what, std::uint64_t fingerprint) {
-    if (other.context.contains(what))
-      mine.push_back({what, fingerprint});
-  });
-  return check_places(theirs, mine);
+  return result;
 }
 
 template <class Store>
@@ -466,16 +590,13 @@ causal<Store> causal<Store>::read(decoder& in) {
   result.store = Store::read(in, result.context);
   if (in.failed())
     return {};
-  std::vector<placed_dot> all;
-  result.store.for_each_dot([&](const dot& what, std::uint64_t fingerprint) {
-    all.push_back({what, fingerprint});
-  });
+  std::vector<dot> all;
+  result.store.for_each_dot(
+    [&](const dot& what, std::uint64_t) { all.push_back(what); });
   std::sort(all.begin(), all.end());
-  auto twice = std::adjacent_find(
-    all.begin(), all.end(),
-    [](const placed_dot& a, const placed_dot& b) { return a.what == b.what; });
+  auto twice = std::adjacent_find(all.begin(), all.end());
   if (twice != all.end())
-    in.fail("the dot " + to_string(twice->what) + " twice");
+    in.fail("the dot " + to_string(*twice) + " twice");
   return result;
 }
 

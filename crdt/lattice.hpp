@@ -216,9 +216,9 @@ struct map_of {
   friend bool operator==(const map_of&, const map_of&) = default;
 };
 
-/// Each part by itself.
-template <lattice... Parts>
-struct product {
+/// Values side by side, by number.
+template <class... Parts>
+struct part_tuple {
   std::tuple<Parts...> parts;
 
   template <std::size_t Part>
@@ -231,32 +231,19 @@ struct product {
     return std::get<Part>(parts);
   }
 
-  void join(const product& other) {
-    for_each_index([&]<std::size_t Part>() {
-      part<Part>().join(other.template part<Part>());
-    });
+  friend bool operator==(const part_tuple&, const part_tuple&) = default;
+
+protected:
+  template <class Function>
+  static void for_each_index(Function function) {
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (function.template operator()<Index>(), ...);
+    }
+    (std::index_sequence_for<Parts...>{});
   }
 
-  [[nodiscard]] expected<void> check(const product& other) const {
-    expected<void> result;
-    for_each_index([&]<std::size_t Part>() {
-      if (result)
-        result = part<Part>().check(other.template part<Part>());
-    });
-    return result;
-  }
-
-  void write(encoder& out) const {
-    for_each_index([&]<std::size_t Part>() { part<Part>().write(out); });
-  }
-
-  [[nodiscard]] static product read(decoder& in) {
-    // Braces keep the order of evaluation.
-    return {std::tuple<Parts...>{Parts::read(in)...}};
-  }
-
-  static void describe(std::string& out) {
-    out += "product(";
+  static void describe_parts(std::string& out) {
+    out += '(';
     (
       [&] {
         Parts::describe(out);
@@ -265,17 +252,42 @@ struct product {
       ...);
     out += ')';
   }
+};
+
+/// Each part by itself.
+template <lattice... Parts>
+struct product : part_tuple<Parts...> {
+  void join(const product& other) {
+    product::for_each_index([&]<std::size_t Part>() {
+      this->template part<Part>().join(other.template part<Part>());
+    });
+  }
+
+  [[nodiscard]] expected<void> check(const product& other) const {
+    expected<void> result;
+    product::for_each_index([&]<std::size_t Part>() {
+      if (result)
+        result = this->template part<Part>().check(other.template part<Part>());
+    });
+    return result;
+  }
+
+  void write(encoder& out) const {
+    product::for_each_index(
+      [&]<std::size_t Part>() { this->template part<Part>().write(out); });
+  }
+
+  [[nodiscard]] static product read(decoder& in) {
+    // Braces keep the order of evaluation.
+    return {{std::tuple<Parts...>{Parts::read(in)...}}};
+  }
+
+  static void describe(std::string& out) {
+    out += "product";
+    product::describe_parts(out);
+  }
 
   friend bool operator==(const product&, const product&) = default;
-
-private:
-  template <class Function>
-  static void for_each_index(Function function) {
-    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-      (function.template operator()<Index>(), ...);
-    }
-    (std::index_sequence_for<Parts...>{});
-  }
 };
 
 /// A pair in which a larger first part wins with all that comes with it; among

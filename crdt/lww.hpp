@@ -65,6 +65,10 @@ public:
     return at != this->lattice_.entries.end() && at->second.second.value;
   }
 
+  [[nodiscard]] std::size_t size() const {
+    return value().size();
+  }
+
   [[nodiscard]] std::set<T> value() const {
     std::set<T> result;
     for (const auto& [element, last] : this->lattice_.entries)

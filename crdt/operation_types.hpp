@@ -106,6 +106,10 @@ public:
     return elements_.contains(element);
   }
 
+  [[nodiscard]] std::size_t size() const noexcept {
+    return elements_.size();
+  }
+
   [[nodiscard]] std::set<T> value() const {
     std::set<T> result;
     for (const auto& [element, dots] : elements_)

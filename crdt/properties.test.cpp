@@ -397,7 +397,7 @@ struct maps_of_maps : replacing<or_map<std::string, inner_map>> {
   static bool matches(const type& map, const model& all, const told& counting) {
     std::set<int> shown;
     for (const auto& [key, inner] : map.value())
-      for (const auto& [number, set] : inner.entries)
+      for (const auto& [number, set] : inner.entries())
         shown.insert((key == "left" ? 0 : 2) + number);
     return shown == keys_of(all, counting, 0);
   }

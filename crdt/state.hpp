@@ -9,6 +9,10 @@
 //   encode(), decode(bytes)      bytes, for a disk or a peer
 //   digest(), difference(digest) what a peer lacks
 //
+// A verb that takes something away takes what was seen here. Where a client
+// read at another replica, or some time ago, a last argument says what it has
+// seen, as `context()` was there; what it has not seen stays.
+//
 // A delta is a small state of the same type (`or_set` has a lighter one), and
 // deltas may be merged into each other before they are sent.
 //
@@ -157,16 +161,21 @@ protected:
       return change.error();
     Derived delta;
     delta.lattice_ = *std::move(change);
-    lattice_.join(delta.lattice_);
+    if (auto merged = merge(delta); !merged)
+      return merged.error();
     return delta;
   }
 
-  /// Changes the store by `change(store, how)`, a verb of the store.
+  /// Changes the store by `change(store, how)`, a verb of the store. Fails with
+  /// `errc::busy` when what was observed did not all come here yet.
   template <class Change>
   [[nodiscard]] expected<Derived>
-  commit_by(replica_id by, Change change) requires has_dots<Lattice> {
-    return commit(
-      change(std::as_const(lattice_.store), mutation{lattice_.context, by}));
+  commit_by(replica_id by, Change change,
+            observed_changes observed = {}) requires has_dots<Lattice> {
+    if (!observed.are_all_in(lattice_.context))
+      return not_seen_yet(by);
+    return commit(change(std::as_const(lattice_.store),
+                         mutation{lattice_.context, by, observed}));
   }
 
   Lattice lattice_;

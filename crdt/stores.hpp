@@ -16,13 +16,6 @@
 
 namespace neuroplex::crdt {
 
-/// Puts the dots of `store` into `context`.
-template <class Store>
-void add_dots(const Store& store, causal_context& context) {
-  store.for_each_dot(
-    [&](const dot& what, std::uint64_t) { context.add(what); });
-}
-
 /// On while an enable that no disable has seen is there.
 struct flag_store : dot_set {
   [[nodiscard]] expected<causal<flag_store>> enable(const mutation& how) const {
@@ -30,15 +23,16 @@ struct flag_store : dot_set {
     if (!next)
       return next.error();
     causal<flag_store> change;
-    add_dots(*this, change.context);
+    how.replace(*this, change.context);
     change.context.add(*next);
     change.store.dots.push_back(*next);
     return change;
   }
 
-  [[nodiscard]] expected<causal<flag_store>> disable(const mutation&) const {
+  [[nodiscard]] expected<causal<flag_store>>
+  disable(const mutation& how) const {
     causal<flag_store> change;
-    add_dots(*this, change.context);
+    how.replace(*this, change.context);
     return change;
   }
 
@@ -67,7 +61,7 @@ struct register_store : dot_fun<T> {
     if (!next)
       return next.error();
     causal<register_store> change;
-    add_dots(*this, change.context);
+    how.replace(*this, change.context);
     change.context.add(*next);
     change.store.values.emplace_back(*next, std::move(value));
     return change;
@@ -116,52 +110,73 @@ struct counter_store : dot_fun<std::int64_t> {
   }
 };
 
-/// An add wins over a remove that has not seen it.
-template <class T>
-struct add_wins_store : dot_map<T, dot_set> {
-  [[nodiscard]] expected<causal<add_wins_store>> add(const mutation& how,
-                                                     T element) const {
+/// What sets have in common whose elements have dots.
+/// `Derived::is_in(dots)` says whether an element with `dots` is in the set.
+template <class Derived, class T, dot_store Dots>
+struct element_store : dot_map<T, Dots> {
+  [[nodiscard]] bool contains(const T& element) const {
+    const auto* found = this->find(element);
+    return found != nullptr && Derived::is_in(*found);
+  }
+
+  [[nodiscard]] std::set<T> value() const {
+    std::set<T> result;
+    for (const auto& [element, dots] : this->entries())
+      if (Derived::is_in(dots))
+        result.insert(result.end(), element);
+    return result;
+  }
+
+  [[nodiscard]] static Derived read(decoder& in,
+                                    const causal_context& context) {
+    return {{dot_map<T, Dots>::read(in, context)}};
+  }
+
+protected:
+  /// Gives `element` what `dots_with` makes of a new dot, in the place of what
+  /// was seen of it.
+  template <class DotsWith>
+  [[nodiscard]] expected<causal<Derived>> renew(const mutation& how, T element,
+                                                DotsWith dots_with) const {
     if (auto fits = codec<T>::check(element); !fits)
       return fits.error();
     auto next = how.next();
     if (!next)
       return next.error();
-    causal<add_wins_store> change;
+    causal<Derived> change;
     if (const auto* found = this->find(element))
-      add_dots(*found, change.context);
+      how.replace(*found, change.context);
     change.context.add(*next);
-    change.store.entries[std::move(element)].dots.push_back(*next);
+    change.store.put(std::move(element), dots_with(dot_set{{*next}}));
     return change;
+  }
+};
+
+/// An add wins over a remove that has not seen it.
+template <class T>
+struct add_wins_store : element_store<add_wins_store<T>, T, dot_set> {
+  [[nodiscard]] expected<causal<add_wins_store>> add(const mutation& how,
+                                                     T element) const {
+    return this->renew(how, std::move(element),
+                       [](dot_set one) { return one; });
   }
 
   [[nodiscard]] expected<causal<add_wins_store>>
-  remove(const mutation&, const T& element) const {
+  remove(const mutation& how, const T& element) const {
     causal<add_wins_store> change;
     if (const auto* found = this->find(element))
-      add_dots(*found, change.context);
+      how.replace(*found, change.context);
     return change;
-  }
-
-  [[nodiscard]] bool contains(const T& element) const {
-    return this->find(element) != nullptr;
-  }
-
-  [[nodiscard]] std::set<T> value() const {
-    std::set<T> result;
-    for (const auto& [element, dots] : this->entries)
-      result.insert(result.end(), element);
-    return result;
-  }
-
-  [[nodiscard]] static add_wins_store read(decoder& in,
-                                           const causal_context& context) {
-    return {dot_map<T, dot_set>::read(in, context)};
   }
 
   static void describe(std::string& out) {
     out += "add_wins_set(";
     codec<T>::describe(out);
     out += ')';
+  }
+
+  [[nodiscard]] static bool is_in(const dot_set&) noexcept {
+    return true;
   }
 };
 
@@ -171,33 +186,16 @@ using adds_and_removes = store_product<dot_set, dot_set>;
 /// A remove wins over an add that has not seen it. An element that was removed
 /// keeps a dot until it is added again: that is what there is to win.
 template <class T>
-struct remove_wins_store : dot_map<T, adds_and_removes> {
+struct remove_wins_store
+  : element_store<remove_wins_store<T>, T, adds_and_removes> {
   [[nodiscard]] expected<causal<remove_wins_store>> add(const mutation& how,
                                                         T element) const {
-    return change<0>(how, std::move(element));
+    return this->renew(how, std::move(element), as_part<0>);
   }
 
   [[nodiscard]] expected<causal<remove_wins_store>> remove(const mutation& how,
                                                            T element) const {
-    return change<1>(how, std::move(element));
-  }
-
-  [[nodiscard]] bool contains(const T& element) const {
-    const auto* found = this->find(element);
-    return found != nullptr && is_in(*found);
-  }
-
-  [[nodiscard]] std::set<T> value() const {
-    std::set<T> result;
-    for (const auto& [element, dots] : this->entries)
-      if (is_in(dots))
-        result.insert(result.end(), element);
-    return result;
-  }
-
-  [[nodiscard]] static remove_wins_store read(decoder& in,
-                                              const causal_context& context) {
-    return {dot_map<T, adds_and_removes>::read(in, context)};
+    return this->renew(how, std::move(element), as_part<1>);
   }
 
   static void describe(std::string& out) {
@@ -206,26 +204,15 @@ struct remove_wins_store : dot_map<T, adds_and_removes> {
     out += ')';
   }
 
-private:
-  static bool is_in(const adds_and_removes& dots) {
+  [[nodiscard]] static bool is_in(const adds_and_removes& dots) noexcept {
     return dots.part<1>().empty() && !dots.part<0>().empty();
   }
 
+private:
   template <std::size_t Part>
-  [[nodiscard]] expected<causal<remove_wins_store>> change(const mutation& how,
-                                                           T element) const {
-    if (auto fits = codec<T>::check(element); !fits)
-      return fits.error();
-    auto next = how.next();
-    if (!next)
-      return next.error();
-    causal<remove_wins_store> result;
-    if (const auto* found = this->find(element))
-      add_dots(*found, result.context);
-    result.context.add(*next);
-    result.store.entries[std::move(element)]
-      .template part<Part>()
-      .dots.push_back(*next);
+  [[nodiscard]] static adds_and_removes as_part(const dot_set& one) {
+    adds_and_removes result;
+    result.part<Part>() = one;
     return result;
   }
 };

@@ -534,3 +534,80 @@ TEST_CASE("a resolver replaces what was concurrent, and nothing else") {
   REQUIRE(resolve(at_a, a, last_writer_wins<int>()));
   CHECK(at_a.value() == std::set<version<int>>{{{30}, a, 4}});
 }
+
+TEST_CASE("a client takes away what it has read, wherever it read it") {
+  // Read at A; then B adds to what was read, and the client is at B.
+  auto adding = [](const auto& set, const auto& how) {
+    return set.add(how, 1);
+  };
+  or_map<int, add_wins_store<int>> map_a, map_b;
+  REQUIRE(map_a.apply(a, 7, adding));
+  auto seen_in_map = map_a.context();
+  CHECK(map_b.erase(b, 7, seen_in_map).code() == errc::busy);
+  CHECK(map_b.context().empty());
+  REQUIRE(map_b.merge(map_a));
+  REQUIRE(map_b.apply(
+    b, 7, [](const auto& set, const auto& how) { return set.add(how, 2); }));
+  REQUIRE(map_a.merge(*map_b.erase(b, 7, seen_in_map)));
+  CHECK(map_b.find(7)->value() == std::set<int>{2});
+  CHECK(map_a.size() == 0);
+  REQUIRE(map_b.erase(b, 7));
+  CHECK(!map_b.contains(7));
+
+  enable_wins_flag flag_a, flag_b;
+  REQUIRE(flag_a.enable(a));
+  auto seen_in_flag = flag_a.context();
+  CHECK(flag_b.disable(b, seen_in_flag).code() == errc::busy);
+  REQUIRE(flag_b.merge(flag_a));
+  REQUIRE(flag_b.enable(b));
+  REQUIRE(flag_b.disable(b, seen_in_flag));
+  CHECK(flag_b.value());
+  REQUIRE(flag_b.disable(b, flag_b.context()));
+  CHECK(!flag_b.value());
+
+  mv_register<int> register_a, register_b;
+  REQUIRE(register_a.write(a, 1));
+  REQUIRE(register_b.write(b, 2));
+  auto seen_in_register = register_a.context();
+  CHECK(register_b.write(b, 3, seen_in_register).code() == errc::busy);
+  REQUIRE(register_b.merge(register_a));
+  REQUIRE(register_b.write(b, 3, seen_in_register));
+  CHECK(register_b.value() == std::set<int>{2, 3});
+
+  remove_wins_set<int> set_a, set_b;
+  REQUIRE(set_a.remove(a, 1));
+  auto seen_in_set = set_a.context();
+  REQUIRE(set_b.merge(set_a));
+  REQUIRE(set_b.remove(b, 1));
+  REQUIRE(set_b.add(b, 1, seen_in_set));
+  CHECK(!set_b.contains(1));
+  REQUIRE(set_b.add(b, 1));
+  CHECK(set_b.size() == 1);
+}
+
+TEST_CASE("a dot that is used at two keys is refused, however deep") {
+  using map = or_map<int, map_store<int, add_wins_store<int>>>;
+  auto at = [](int inner) {
+    return [inner](const auto& maps, const auto& how) {
+      return maps.apply(how, inner, [](const auto& set, const auto& by) {
+        return set.add(by, 1);
+      });
+    };
+  };
+  map mine, outer, inner;
+  REQUIRE(mine.apply(a, 1, at(1)));
+  REQUIRE(outer.apply(a, 2, at(1)));
+  REQUIRE(inner.apply(a, 1, at(2)));
+  auto before = mine;
+  CHECK(mine.merge(outer).code() == errc::conflict);
+  CHECK(mine.merge(inner).code() == errc::conflict);
+  CHECK(mine == before);
+  // Where nobody checks, the dot dies, and nothing is left that points to it.
+  auto unchecked = mine.lattice();
+  unchecked.join(outer.lattice());
+  unchecked.join(inner.lattice());
+  CHECK(unchecked.store.empty());
+  CHECK(!unchecked.store.find_dot(dot{a, 1}));
+  unchecked.join(mine.lattice());
+  CHECK(unchecked.store.empty());
+}

@@ -39,7 +39,7 @@ public:
 
   [[nodiscard]] std::string value() const {
     std::string text;
-    for (const auto& [article, count] : lattice().store.part<0>().entries)
+    for (const auto& [article, count] : lattice().store.part<0>().entries())
       text += article + " x "
               + std::to_string(static_cast<long long>(count.value())) + ", ";
     return text + (lattice().store.part<1>().value() ? "paid" : "not paid");

@@ -1,10 +1,12 @@
 // What an add-wins set costs beside a flat hash set that keeps nothing but its
-// elements, in the same run: elements of 8 bytes, in random order.
+// elements, in the same run: elements of 8 bytes, in random order. And what a
+// change of one key costs a map of sets, few or many.
 //
 // usage: bench_crdt [elements]   (1,000,000)
 #include "crdt/or_set.hpp"
 #include "bench/memory/chase.hpp"
 #include "bench/memory/clock.hpp"
+#include "crdt/causal_types.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -109,6 +111,39 @@ void row(const char* what, double ours, double peer, double wanted) {
               ours, peer, ours / peer, wanted);
 }
 
+using map_of_sets = or_map<std::uint64_t, add_wins_store<std::uint64_t>>;
+
+/// Joins deltas of another replica, one key each, into a map of `count` sets of
+/// one element.
+double join_into_map(std::size_t count) {
+  map_of_sets mine;
+  auto add = [](map_of_sets& map, replica_id by, std::uint64_t key,
+                std::uint64_t value) {
+    auto delta =
+      map.apply(by, key, [&](const auto& values, const mutation& how) {
+        return values.add(how, value);
+      });
+    check(bool(delta));
+    return *std::move(delta);
+  };
+  for (std::size_t i = 0; i < count; ++i)
+    (void)add(mine, here, element(i), i);
+  auto theirs = mine;
+  std::vector<map_of_sets> deltas;
+  constexpr std::size_t changes = 2'000;
+  for (std::size_t i = 0; i < changes; ++i) {
+    auto key = shuffled(i, count);
+    if (i % 2 == 0)
+      deltas.push_back(add(theirs, there, key, count + i));
+    else
+      deltas.push_back(*theirs.erase(there, key));
+  }
+  auto spent = ns_each(
+    changes, [&](std::size_t i) { check(bool(mine.merge(deltas[i]))); });
+  check(mine == theirs);
+  return spent;
+}
+
 } // namespace
 
 int main(int argument_count, char** arguments) {
@@ -203,6 +238,9 @@ int main(int argument_count, char** arguments) {
               "merge, half of it new", merge / static_cast<double>(count));
   std::printf("%-28s %8.1f ns an element\n", "merge, nothing new",
               again / static_cast<double>(count));
+  for (auto keys : {count / 100 + 1, count / 10 + 1, count})
+    std::printf("%-28s %8.0f ns (%zu keys)\n", "join one change of a map",
+                join_into_map(keys), keys);
   std::printf("%-28s %8.1f bytes an element (wanted <= 32)\n", "memory",
               memory);
   std::printf("%-28s %8.2f bytes an element (wanted <= 10)\n", "whole state",
