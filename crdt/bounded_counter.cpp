@@ -1,5 +1,7 @@
 #include "crdt/bounded_counter.hpp"
 
+#include <set>
+
 namespace neuroplex::crdt {
 
 namespace {
@@ -11,6 +13,35 @@ tally at(const map_of<Key, tally>& entries, const Key& key) {
 }
 
 } // namespace
+
+expected<void> rights_ledger::check(const rights_ledger& other) const {
+  std::size_t pairs = part<0>().entries.size();
+  std::set<replica_id> replicas;
+  for (const auto* one : {this, &other}) {
+    for (const auto& [pair, amount] : one->part<0>().entries) {
+      replicas.insert({pair.first, pair.second});
+      pairs += one == &other && !part<0>().entries.contains(pair) ? 1 : 0;
+    }
+    for (const auto& [replica, amount] : one->part<1>().entries)
+      replicas.insert(replica);
+  }
+  if (pairs > limits::max_transfers)
+    return failure{errc::too_many,
+                   "CRDT bounded counter: transfers between "
+                     + std::to_string(pairs) + " pairs of replicas: at most "
+                     + std::to_string(limits::max_transfers)
+                     + ": nothing was merged: have rights go through fewer "
+                       "replicas"};
+  return check_replica_count(replicas.size());
+}
+
+rights_ledger rights_ledger::read(decoder& in) {
+  rights_ledger result{product::read(in)};
+  if (result.part<0>().entries.size() > limits::max_transfers)
+    in.fail("transfers between more than "
+            + std::to_string(limits::max_transfers) + " pairs of replicas");
+  return result;
+}
 
 expected<void> bounded_counter::check_rights(replica_id who,
                                              std::int64_t amount) const {

@@ -22,8 +22,13 @@ namespace neuroplex::crdt {
 
 /// Rights by (giver, receiver), where increments are gifts to oneself; and what
 /// each replica used.
-using rights_ledger = product<map_of<std::pair<replica_id, replica_id>, tally>,
-                              map_of<replica_id, tally>>;
+struct rights_ledger : product<map_of<std::pair<replica_id, replica_id>, tally>,
+                               map_of<replica_id, tally>> {
+  /// Refuses what would name more replicas or pairs of them than there may be.
+  [[nodiscard]] expected<void> check(const rights_ledger& other) const;
+
+  [[nodiscard]] static rights_ledger read(decoder& in);
+};
 
 class bounded_counter : public state<bounded_counter, rights_ledger> {
 public:

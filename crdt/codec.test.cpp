@@ -1,4 +1,5 @@
 // Bytes from outside: what is no state is refused whole, with one clear line.
+#include "crdt/bounded_counter.hpp"
 #include "crdt/causal_types.hpp"
 #include "crdt/fixture.test.hpp"
 #include "crdt/lww.hpp"
@@ -146,6 +147,94 @@ TEST_CASE("a merge that makes too many replicas is refused whole") {
     [](auto& state, replica_id by) { return state.write(by, "v"); });
   check_replica_limit<string_set>(
     [](auto& state, replica_id by) { return state.add(by, "e"); });
+  check_replica_limit<string_set>([](auto& state, replica_id by) {
+    causal_context observed;
+    observed.add(dot{by, 1});
+    return state.remove(a, "e", observed);
+  });
+}
+
+namespace {
+
+// A state that is put together at once: thousands of verbs would take long.
+template <class State, class Fill>
+expected<State> filled(Fill fill) {
+  typename State::lattice_type made;
+  fill(made);
+  replica_table table;
+  encoder out{table};
+  made.write(out);
+  return State::decode(out.finish(State::kind()));
+}
+
+constexpr std::uint32_t most_replicas = crdt::limits::max_replicas;
+
+// One element for each replica; or all by one replica, each hanging on what
+// another one made, which never comes.
+expected<sequence<int>> text_of(std::uint32_t first, std::uint32_t last,
+                                bool hangs) {
+  return filled<sequence<int>>([&](auto& change) {
+    for (auto i = first; i <= last; ++i)
+      if (hangs)
+        change.add_node({{1}, i}, {{{{i}, 1}, false}, 1});
+      else
+        change.add_node({{i}, 1}, {{}, 1});
+    change.rebuild();
+  });
+}
+
+expected<bounded_counter> rights_of(std::uint32_t first, std::uint32_t last,
+                                    std::uint32_t receivers) {
+  return filled<bounded_counter>([&](auto& change) {
+    auto& rights = change.template part<0>().entries;
+    for (auto i = first; i <= last; ++i)
+      for (std::uint32_t k = 0; k < receivers; ++k)
+        rights[{{i}, {i + k}}] = {receivers};
+  });
+}
+
+template <class State>
+void check_too_many(State mine, const State& theirs) {
+  auto before = mine;
+  CHECK(mine.merge(theirs).code() == errc::too_many);
+  CHECK(mine == before);
+}
+
+} // namespace
+
+TEST_CASE("a text names so many replicas, those that never came included") {
+  for (auto hangs : {false, true}) {
+    check_too_many(*text_of(1, most_replicas / 2, hangs),
+                   *text_of(most_replicas / 2 + 1, most_replicas + 1, hangs));
+    CHECK(text_of(2, most_replicas + 2, hangs).code() == errc::protocol);
+  }
+  auto full = text_of(1, most_replicas, false);
+  CHECK(full->insert({most_replicas + 1}, 0, 1).code() == errc::too_many);
+  CHECK(full->size() == most_replicas);
+  CHECK(full->insert({most_replicas}, 0, 1));
+}
+
+TEST_CASE("a bounded counter names so many replicas, and pairs of them") {
+  check_too_many(*rights_of(1, most_replicas / 2, 1),
+                 *rights_of(most_replicas / 2 + 1, most_replicas + 1, 1));
+  auto full = rights_of(1, most_replicas, 1);
+  CHECK(full->increment({most_replicas + 1}).code() == errc::too_many);
+  CHECK(full->increment({most_replicas}));
+  auto half = crdt::limits::max_transfers / 2;
+  auto replicas = static_cast<std::uint32_t>(half / 64);
+  check_too_many(*rights_of(1, replicas, 64),
+                 *rights_of(replicas + 1, 2 * replicas + 1, 64));
+  CHECK(rights_of(1, 2 * replicas + 1, 64).code() == errc::protocol);
+}
+
+TEST_CASE("a counter of all replicas that may be takes no further one") {
+  auto full = filled<g_counter>([](auto& change) {
+    for (std::uint32_t i = 1; i <= most_replicas; ++i)
+      change.entries[{i}] = {1};
+  });
+  CHECK(full->increment({most_replicas + 1}).code() == errc::too_many);
+  CHECK(full->increment({most_replicas}));
+  CHECK(full->value() == most_replicas + 1);
 }
 
 TEST_CASE("limits of a decoder may be lower than those of the library") {

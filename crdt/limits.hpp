@@ -22,6 +22,10 @@ inline constexpr std::size_t max_encoded_bytes = std::size_t{1} << 30;
 /// Most elements of a set whose removes wait for adds that are yet to come.
 inline constexpr std::size_t max_deferred = 65'536;
 
+/// Most pairs of replicas in a bounded counter of which one gave rights to the
+/// other: all of them travel with each decrement.
+inline constexpr std::size_t max_transfers = 65'536;
+
 /// Counters that one hash of a digest covers.
 inline constexpr std::uint64_t digest_range_counters = 1'024;
 

@@ -245,6 +245,12 @@ private:
   [[nodiscard]] expected<void> check(const delta_type& delta) const;
   [[nodiscard]] expected<void> check(const or_set& other) const;
 
+  /// Refuses to name too many replicas with `unknown` ones and those of which
+  /// something is waited for, here or there.
+  [[nodiscard]] expected<void>
+  check_replicas(std::vector<replica_id> unknown,
+                 const deferred_removes<T>& theirs) const;
+
   [[nodiscard]] std::uint64_t rest_hash() const {
     return or_set_store<T>{{}, deferred_}.rest_hash();
   }
@@ -309,7 +315,7 @@ expected<typename or_set<T>::delta_type> or_set<T>::add(replica_id by,
     return fits.error();
   auto number = find_replica(by);
   if (number == replicas_.size()) {
-    if (auto fits = check_replica_count(replicas_.size() + 1); !fits)
+    if (auto fits = check_replicas({by}, {}); !fits)
       return fits.error();
     number = replica_number(by);
   }
@@ -371,6 +377,8 @@ or_set<T>::remove(replica_id, const T& element,
     auto fits = codec<T>::check(element);
     if (fits)
       fits = deferred_.check(unseen);
+    if (fits)
+      fits = check_replicas({}, unseen);
     if (!fits)
       return fits.error();
   }
@@ -438,13 +446,14 @@ void or_set<T>::drop_at(std::size_t at) {
 
 template <class T>
 expected<void> or_set<T>::check(const delta_type& delta) const {
-  std::size_t unknown = 0;
+  const auto& waiting = delta.lattice().store.deferred;
+  std::vector<replica_id> unknown;
   for (const auto& [replica, seen] : delta.context().entries())
-    unknown += find_replica(replica) == replicas_.size() ? 1 : 0;
-  if (unknown != 0)
-    if (auto fits = check_replica_count(replicas_.size() + unknown); !fits)
-      return fits;
-  if (auto fits = deferred_.check(delta.lattice().store.deferred); !fits)
+    if (find_replica(replica) == replicas_.size())
+      unknown.push_back(replica);
+  if (auto fits = check_replicas(std::move(unknown), waiting); !fits)
+    return fits;
+  if (auto fits = deferred_.check(waiting); !fits)
     return fits;
   for (const auto& [what, element] : delta.lattice().store.values) {
     auto number = find_replica(what.replica);
@@ -455,6 +464,21 @@ expected<void> or_set<T>::check(const delta_type& delta) const {
       return reused_dot(what);
   }
   return {};
+}
+
+template <class T>
+expected<void>
+or_set<T>::check_replicas(std::vector<replica_id> unknown,
+                          const deferred_removes<T>& theirs) const {
+  for (const auto* waiting : {&deferred_, &theirs})
+    for (const auto& [element, dots] : waiting->elements())
+      for (const auto& [replica, seen] : dots.entries())
+        if (find_replica(replica) == replicas_.size())
+          unknown.push_back(replica);
+  std::sort(unknown.begin(), unknown.end());
+  auto last = std::unique(unknown.begin(), unknown.end());
+  return check_replica_count(
+    replicas_.size() + static_cast<std::size_t>(last - unknown.begin()));
 }
 
 template <class T>
@@ -527,11 +551,11 @@ expected<void> or_set<T>::merge(const delta_type& delta) {
 
 template <class T>
 expected<void> or_set<T>::check(const or_set& other) const {
-  std::size_t unknown = 0;
+  std::vector<replica_id> unknown;
   for (const auto& theirs : other.replicas_) {
     auto number = find_replica(theirs.id);
     if (number == replicas_.size()) {
-      ++unknown;
+      unknown.push_back(theirs.id);
       continue;
     }
     const auto& mine = replicas_[number].live.pages();
@@ -552,7 +576,7 @@ expected<void> or_set<T>::check(const or_set& other) const {
   }
   if (auto fits = deferred_.check(other.deferred_); !fits)
     return fits;
-  return check_replica_count(replicas_.size() + unknown);
+  return check_replicas(std::move(unknown), other.deferred_);
 }
 
 template <class T>

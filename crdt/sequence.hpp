@@ -25,6 +25,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -93,10 +94,14 @@ public:
   }
 
   void add_node(const dot& id, node what) {
+    replicas_.insert(id.replica);
+    if (what.place.parent.counter != 0)
+      replicas_.insert(what.place.parent.replica);
     nodes_.emplace(id, std::move(what));
   }
 
   void add_removed(const dot& id) {
+    replicas_.insert(id.replica);
     removed_.add(id);
   }
 
@@ -113,15 +118,16 @@ private:
 
   std::map<dot, node> nodes_;
   causal_context removed_;
+  std::set<replica_id> replicas_; ///< all that are named anywhere
   std::vector<listed_node> order_;
   std::size_t size_ = 0;
 };
 
 template <class T>
 class sequence : public state<sequence<T>, sequence_lattice<T>> {
+public:
   using lattice_type = sequence_lattice<T>;
 
-public:
   /// Puts `values` before the element at `index`, or at the end.
   [[nodiscard]] expected<sequence> insert(replica_id by, std::size_t index,
                                           std::span<const T> values);
@@ -187,6 +193,7 @@ private:
 template <class T>
 void sequence_lattice<T>::join(const sequence_lattice& other) {
   removed_.merge(other.removed_);
+  replicas_.insert(other.replicas_.begin(), other.replicas_.end());
   auto grown = false;
   for (const auto& [id, what] : other.nodes_)
     grown = nodes_.emplace(id, what).second || grown;
@@ -202,6 +209,7 @@ void sequence_lattice<T>::join_run(std::size_t place,
                                    const sequence_lattice& run,
                                    const dot& first) {
   nodes_.insert(run.nodes_.begin(), run.nodes_.end());
+  replicas_.insert(run.replicas_.begin(), run.replicas_.end());
   std::vector<listed_node> listed;
   for (auto at = run.nodes_.find(first); at != run.nodes_.end(); ++at)
     listed.push_back({at->first, true});
@@ -238,7 +246,10 @@ void sequence_lattice<T>::hide_removed() {
 
 template <class T>
 expected<void> sequence_lattice<T>::check(const sequence_lattice& other) const {
-  if (auto fits = removed_.check_merge(other.removed_); !fits)
+  auto named = replicas_.size();
+  for (auto replica : other.replicas_)
+    named += replicas_.contains(replica) ? 0 : 1;
+  if (auto fits = check_replica_count(named); !fits)
     return fits;
   for (const auto& [id, theirs] : other.nodes_) {
     auto mine = nodes_.find(id);
@@ -288,6 +299,8 @@ template <class T>
 sequence_lattice<T> sequence_lattice<T>::read(decoder& in) {
   sequence_lattice result;
   result.removed_ = causal_context::read(in);
+  for (const auto& [replica, seen] : result.removed_.entries())
+    result.replicas_.insert(replica);
   auto take_dot = [&] {
     dot id;
     id.replica = in.take_replica();
@@ -319,7 +332,7 @@ sequence_lattice<T> sequence_lattice<T>::read(decoder& in) {
       in.fail("a parent that goes without saying");
     if (!result.removed_.contains(id))
       what.value = codec<T>::read(in);
-    result.nodes_.emplace_hint(result.nodes_.end(), id, std::move(what));
+    result.add_node(id, std::move(what));
     previous = id;
   }
   if (!in.failed())
@@ -359,6 +372,8 @@ expected<sequence<T>> sequence<T>::insert(replica_id by, std::size_t index,
     hangs = {id, false};
     ++id.counter;
   }
+  if (auto fits = this->lattice_.check(delta.lattice_); !fits)
+    return fits.error();
   this->lattice_.join_run(place, delta.lattice_, *first);
   delta.lattice_.rebuild();
   return delta;
