@@ -1,9 +1,9 @@
 // Types whose operations travel, against a model of what was delivered: the
 // largest part of what was received that lacks no cause.
 #include "crdt/operation_types.hpp"
+#include "crdt/random_run.test.hpp"
 
 #include <catch2/catch.hpp>
-#include <rapidcheck.h>
 
 using namespace neuroplex;
 using namespace neuroplex::crdt;
@@ -11,7 +11,6 @@ using namespace neuroplex::crdt;
 namespace {
 
 using told = std::set<std::size_t>;
-using step = std::tuple<std::uint8_t, std::uint8_t, std::uint8_t, std::uint8_t>;
 
 struct told_operation {
   bool adds = false;
@@ -45,9 +44,9 @@ public:
       for (auto number = operations_.size(); number-- != 0;)
         receive(at, at % 2 == 0 ? number : operations_.size() - 1 - number);
       look_at(at);
-      RC_ASSERT(sets_[at].delivery().waiting() == 0);
-      RC_ASSERT(sets_[at].value() == sets_[0].value());
-      RC_ASSERT(counters_[at].value() == counters_[0].value());
+      NEUROPLEX_HOLDS(sets_[at].delivery().waiting() == 0);
+      NEUROPLEX_HOLDS(sets_[at].value() == sets_[0].value());
+      NEUROPLEX_HOLDS(counters_[at].value() == counters_[0].value());
     }
   }
 
@@ -61,7 +60,7 @@ private:
   void operate(std::size_t at, bool adds, int element, std::int64_t amount) {
     auto told_set = adds ? sets_[at].add(element) : sets_[at].remove(element);
     auto told_counter = counters_[at].add(amount);
-    RC_ASSERT(told_set && told_counter);
+    NEUROPLEX_HOLDS(told_set && told_counter);
     operations_.push_back({adds, element, amount, delivered(at)});
     received_[at].insert(operations_.size() - 1);
     set_messages_.push_back(told_set->encode());
@@ -72,9 +71,11 @@ private:
     auto to_set = op_set<int>::message_type::decode(set_messages_[number]);
     auto to_counter =
       op_counter::message_type::decode(counter_messages_[number]);
-    RC_ASSERT(to_set && to_counter);
-    RC_ASSERT(to_set->encode() == set_messages_[number]);
-    RC_ASSERT(sets_[at].receive(*to_set) && counters_[at].receive(*to_counter));
+    NEUROPLEX_HOLDS(to_set && to_counter);
+    NEUROPLEX_HOLDS(to_set->encode() == set_messages_[number]);
+    NEUROPLEX_HOLDS(sets_[at].receive(*to_set)
+                    && counters_[at].receive(*to_counter));
+    count_merge();
     received_[at].insert(number);
   }
 
@@ -105,10 +106,10 @@ private:
       if (counts)
         elements.insert(op.element);
     }
-    RC_ASSERT(counters_[at].value() == sum);
-    RC_ASSERT(sets_[at].value() == elements);
-    RC_ASSERT(sets_[at].delivery().waiting()
-              == received_[at].size() - known.size());
+    NEUROPLEX_HOLDS(counters_[at].value() == sum);
+    NEUROPLEX_HOLDS(sets_[at].value() == elements);
+    NEUROPLEX_HOLDS(sets_[at].delivery().waiting()
+                    == received_[at].size() - known.size());
   }
 
   std::vector<op_set<int>> sets_;
@@ -122,10 +123,5 @@ private:
 } // namespace
 
 TEST_CASE("a set and a counter of operations follow their specification") {
-  CHECK(rc::check("operations", [](const std::vector<step>& steps) {
-    operation_run run;
-    for (const auto& one : steps)
-      run.take(one);
-    run.finish();
-  }));
+  CHECK(holds_for_random_runs<operation_run>("operations"));
 }

@@ -13,12 +13,10 @@
 #include "crdt/g_set.hpp"
 #include "crdt/lww.hpp"
 #include "crdt/or_set.hpp"
+#include "crdt/random_run.test.hpp"
 #include "crdt/two_phase_set.hpp"
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <iostream>
-#include <rapidcheck.h>
 #include <set>
 
 using namespace neuroplex;
@@ -26,19 +24,12 @@ using namespace neuroplex::crdt;
 
 namespace {
 
-// Equal runs on every machine, some 20,000 merges a type. A long run, with two
-// million, is RC_PARAMS="max_success=40000 max_size=100" crdt_tests.
-[[maybe_unused]] const int configured =
-  ::setenv("RC_PARAMS", "seed=20261122 max_success=400 max_size=100", 0);
-
 constexpr std::size_t replicas = 4;
 
 replica_id id(std::size_t index) {
   return {static_cast<std::uint32_t>(index + 1), 0};
 }
 
-/// What, by whom, and two arguments.
-using step = std::tuple<std::uint8_t, std::uint8_t, std::uint8_t, std::uint8_t>;
 using told = std::set<std::size_t>;
 
 /// An operation as the model knows it.
@@ -79,9 +70,6 @@ class any_run {
   };
 
 public:
-  /// Of all runs so far, deltas and whole states.
-  static inline std::uint64_t merges = 0;
-
   void take(const step& what) {
     auto [kind, a, b, c] = what;
     auto at = a % replicas;
@@ -105,7 +93,7 @@ public:
       default:
         merge(at, other);
     }
-    RC_ASSERT(
+    NEUROPLEX_HOLDS(
       Subject::matches(states_[at], model_, model_.counting(model_.seen[at])));
   }
 
@@ -115,17 +103,17 @@ public:
       deliver(0, one);
     for (auto one = packets_.rbegin(); one != packets_.rend(); ++one)
       deliver(1, *one);
-    RC_ASSERT(states_[0] == states_[1]);
-    RC_ASSERT(states_[0].digest() == states_[1].digest());
-    RC_ASSERT(states_[0].encode() == states_[1].encode());
+    NEUROPLEX_HOLDS(states_[0] == states_[1]);
+    NEUROPLEX_HOLDS(states_[0].digest() == states_[1].digest());
+    NEUROPLEX_HOLDS(states_[0].encode() == states_[1].encode());
     for (std::size_t i = 2; i < replicas; ++i) {
       // What one lacks is told by its digest.
       auto digest = state_digest::decode(states_[i].digest().encode());
-      RC_ASSERT(digest && *digest == states_[i].digest());
+      NEUROPLEX_HOLDS(digest && *digest == states_[i].digest());
       if (auto lacking = states_[0].difference(*digest))
-        RC_ASSERT(merged(states_[i], *lacking));
-      RC_ASSERT(states_[i] == states_[0]);
-      RC_ASSERT(!states_[0].difference(states_[i].digest()));
+        NEUROPLEX_HOLDS(merged(states_[i], *lacking));
+      NEUROPLEX_HOLDS(states_[i] == states_[0]);
+      NEUROPLEX_HOLDS(!states_[0].difference(states_[i].digest()));
     }
     laws();
   }
@@ -172,15 +160,15 @@ private:
 
   void deliver(std::size_t at, const packet& what) {
     auto received = delta::decode(what.bytes);
-    RC_ASSERT(bool(received));
-    RC_ASSERT(received->encode() == what.bytes);
-    RC_ASSERT(merged(states_[at], *received));
+    NEUROPLEX_HOLDS(bool(received));
+    NEUROPLEX_HOLDS(received->encode() == what.bytes);
+    NEUROPLEX_HOLDS(merged(states_[at], *received));
     model_.seen[at].insert(what.operations.begin(), what.operations.end());
   }
 
   void group(const packet& a, const packet& b) {
     auto joined = delta::decode(a.bytes);
-    RC_ASSERT(joined && merged(*joined, *delta::decode(b.bytes)));
+    NEUROPLEX_HOLDS(joined && merged(*joined, *delta::decode(b.bytes)));
     packet both{joined->encode(), a.operations};
     both.operations.insert(b.operations.begin(), b.operations.end());
     packets_.push_back(std::move(both));
@@ -188,27 +176,27 @@ private:
 
   void merge(std::size_t to, std::size_t from) {
     auto copy = type::decode(states_[from].encode());
-    RC_ASSERT(copy && *copy == states_[from]);
-    RC_ASSERT(merged(states_[to], *copy));
+    NEUROPLEX_HOLDS(copy && *copy == states_[from]);
+    NEUROPLEX_HOLDS(merged(states_[to], *copy));
     model_.seen[to].insert(model_.seen[from].begin(), model_.seen[from].end());
   }
 
   template <class State, class Other>
   static bool merged(State& into, const Other& what) {
-    ++merges;
+    count_merge();
     return bool(into.merge(what));
   }
 
   static type join(type a, const type& b) {
-    RC_ASSERT(merged(a, b));
+    NEUROPLEX_HOLDS(merged(a, b));
     return a;
   }
 
   void laws() const {
     const auto& [a, b, c, d] = states_;
-    RC_ASSERT(join(a, a) == a);
-    RC_ASSERT(join(c, d) == join(d, c));
-    RC_ASSERT(join(join(b, c), d) == join(b, join(c, d)));
+    NEUROPLEX_HOLDS(join(a, a) == a);
+    NEUROPLEX_HOLDS(join(c, d) == join(d, c));
+    NEUROPLEX_HOLDS(join(join(b, c), d) == join(b, join(c, d)));
   }
 
   std::array<type, replicas> states_;
@@ -218,14 +206,7 @@ private:
 
 template <class Subject>
 bool holds(const std::string& what) {
-  auto held = rc::check(what, [](const std::vector<step>& steps) {
-    any_run<Subject> run;
-    for (const auto& one : steps)
-      run.take(one);
-    run.finish();
-  });
-  std::cerr << what << ": " << any_run<Subject>::merges << " merges\n";
-  return held;
+  return holds_for_random_runs<any_run<Subject>>(what);
 }
 
 std::set<int> keys_of(const model& all, const told& counting, int verb) {

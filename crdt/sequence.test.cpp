@@ -5,10 +5,10 @@
 // goes where it was asked to go; and one order of all elements explains all
 // that was ever shown anywhere.
 #include "crdt/sequence.hpp"
+#include "crdt/random_run.test.hpp"
 
 #include <catch2/catch.hpp>
 #include <map>
-#include <rapidcheck.h>
 #include <set>
 
 using namespace neuroplex;
@@ -19,7 +19,6 @@ namespace {
 using text = sequence<std::uint32_t>;
 using values = std::vector<std::uint32_t>;
 using told = std::set<std::size_t>;
-using step = std::tuple<std::uint8_t, std::uint8_t, std::uint8_t, std::uint8_t>;
 
 /// Each value is inserted once.
 struct edit {
@@ -63,19 +62,19 @@ public:
     for (auto one = packets_.rbegin(); one != packets_.rend(); ++one)
       deliver(1, *one);
     look_at(0);
-    RC_ASSERT(states_[0] == states_[1]);
-    RC_ASSERT(states_[0].encode() == states_[1].encode());
+    NEUROPLEX_HOLDS(states_[0] == states_[1]);
+    NEUROPLEX_HOLDS(states_[0].encode() == states_[1].encode());
     auto both = states_[2];
-    RC_ASSERT(both.merge(states_[1]) && states_[1].merge(states_[2]));
-    RC_ASSERT(both == states_[1]);
+    NEUROPLEX_HOLDS(merged(both, states_[1]) && merged(states_[1], states_[2]));
+    NEUROPLEX_HOLDS(both == states_[1]);
     // One order explains all that was shown.
     std::map<dot, std::size_t> place;
     for (const auto& [id, shown] : states_[0].lattice().order())
       place.emplace(id, place.size());
     for (const auto& shown : history_)
       for (std::size_t i = 1; i < shown.size(); ++i)
-        RC_ASSERT(place.at(ids_.at(shown[i - 1]))
-                  < place.at(ids_.at(shown[i])));
+        NEUROPLEX_HOLDS(place.at(ids_.at(shown[i - 1]))
+                        < place.at(ids_.at(shown[i])));
   }
 
 private:
@@ -98,10 +97,10 @@ private:
       op.inserted.push_back(next_++);
     auto delta = states_[at].insert(
       id(at), where, std::span<const std::uint32_t>{op.inserted});
-    RC_ASSERT(bool(delta));
+    NEUROPLEX_HOLDS(bool(delta));
     before.insert(before.begin() + static_cast<std::ptrdiff_t>(where),
                   op.inserted.begin(), op.inserted.end());
-    RC_ASSERT(states_[at].value() == before);
+    NEUROPLEX_HOLDS(states_[at].value() == before);
     for (const auto& [what, node] : delta->lattice().nodes())
       ids_.emplace(node.value, what);
     record(at, std::move(op), delta->encode());
@@ -112,13 +111,13 @@ private:
     where %= before.size() + 1;
     count = std::min(count, before.size() - where);
     auto delta = states_[at].remove(id(at), where, count);
-    RC_ASSERT(bool(delta));
+    NEUROPLEX_HOLDS(bool(delta));
     auto first = before.begin() + static_cast<std::ptrdiff_t>(where);
     auto last = first + static_cast<std::ptrdiff_t>(count);
     edit op;
     op.removed.assign(first, last);
     before.erase(first, last);
-    RC_ASSERT(states_[at].value() == before);
+    NEUROPLEX_HOLDS(states_[at].value() == before);
     record(at, std::move(op), delta->encode());
   }
 
@@ -132,14 +131,14 @@ private:
 
   void deliver(std::size_t at, const packet& what) {
     auto received = text::decode(what.bytes);
-    RC_ASSERT(received && received->encode() == what.bytes);
-    RC_ASSERT(bool(states_[at].merge(*received)));
+    NEUROPLEX_HOLDS(received && received->encode() == what.bytes);
+    NEUROPLEX_HOLDS(merged(states_[at], *received));
     seen_[at].insert(what.operations.begin(), what.operations.end());
   }
 
   void group(const packet& a, const packet& b) {
     auto joined = text::decode(a.bytes);
-    RC_ASSERT(joined && joined->merge(*text::decode(b.bytes)));
+    NEUROPLEX_HOLDS(joined && merged(*joined, *text::decode(b.bytes)));
     packet both{joined->encode(), a.operations};
     both.operations.insert(b.operations.begin(), b.operations.end());
     packets_.push_back(std::move(both));
@@ -147,14 +146,19 @@ private:
 
   void merge(std::size_t to, std::size_t from) {
     auto copy = text::decode(states_[from].encode());
-    RC_ASSERT(copy && *copy == states_[from]);
-    RC_ASSERT(bool(states_[to].merge(*copy)));
+    NEUROPLEX_HOLDS(copy && *copy == states_[from]);
+    NEUROPLEX_HOLDS(merged(states_[to], *copy));
     seen_[to].insert(seen_[from].begin(), seen_[from].end());
+  }
+
+  static bool merged(text& into, const text& what) {
+    count_merge();
+    return bool(into.merge(what));
   }
 
   void look_at(std::size_t at) {
     auto shown = states_[at].value();
-    RC_ASSERT(shown.size() == states_[at].size());
+    NEUROPLEX_HOLDS(shown.size() == states_[at].size());
     std::set<std::uint32_t> wanted;
     auto complete = true;
     for (auto number : seen_[at]) {
@@ -168,13 +172,13 @@ private:
       for (auto gone : operations_[number].removed)
         wanted.erase(gone);
     std::set<std::uint32_t> found{shown.begin(), shown.end()};
-    RC_ASSERT(found.size() == shown.size());
+    NEUROPLEX_HOLDS(found.size() == shown.size());
     // What was told before its causes may have to wait.
     if (complete)
-      RC_ASSERT(found == wanted);
+      NEUROPLEX_HOLDS(found == wanted);
     else
-      RC_ASSERT(std::includes(wanted.begin(), wanted.end(), found.begin(),
-                              found.end()));
+      NEUROPLEX_HOLDS(std::includes(wanted.begin(), wanted.end(), found.begin(),
+                                    found.end()));
     history_.push_back(std::move(shown));
   }
 
@@ -190,12 +194,7 @@ private:
 } // namespace
 
 TEST_CASE("a sequence follows the strong specification of a list") {
-  CHECK(rc::check("sequence", [](const std::vector<step>& steps) {
-    list_run run;
-    for (const auto& one : steps)
-      run.take(one);
-    run.finish();
-  }));
+  CHECK(holds_for_random_runs<list_run>("sequence"));
 }
 
 TEST_CASE("runs that are typed at one place do not interleave") {
