@@ -536,6 +536,10 @@ int main(int argument_count, char** arguments) {
   auto begin = bench::wall_ns();
   large.grow(concepts, random);
   row("the generated graph, made in", (bench::wall_ns() - begin) / 1e9, "s");
+  row("memory, generated graph",
+      static_cast<double>(large.store.memory().used_bytes())
+        / static_cast<double>(concepts),
+      "B/concept");
   measure_publishes(large, concepts, random);
   for (auto held : {1, 10, 50})
     measure_versions(large, concepts, random, held);
@@ -544,8 +548,4 @@ int main(int argument_count, char** arguments) {
   auto lookup = lookup_ns(**now, ids, 2'000'000);
   row("query_concept, generated graph", lookup, "ns");
   row("  in D", lookup / chase.measure_ns(0.5), "D", "wanted <= 2.5");
-  row("memory, generated graph",
-      static_cast<double>(large.store.memory().used_bytes())
-        / static_cast<double>(concepts),
-      "B/concept");
 }
