@@ -1,5 +1,6 @@
 #include "actors/concept_messages.hpp"
 #include "actors/node_fixture.test.hpp"
+#include "memory/reserved_port.test.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -47,6 +48,46 @@ concept_report report_of(node& here) {
   auto report = here.report();
   return report ? report->concepts : concept_report{};
 }
+
+/// Nodes 1 and 2, which teach each other.
+struct two_nodes {
+  two_nodes() {
+    for (std::size_t i = 0; i < 2; ++i) {
+      auto& each = options[i];
+      each = with_concepts(homes[i]);
+      each.concepts.replication = config::concept_replication::replicas;
+      each.replica_id = static_cast<std::uint32_t>(i + 1);
+      each.basp.port = config::listen_port::at(ports[i].number());
+      each.timeouts.reconnect_ms = 20;
+      each.peers.push_back({static_cast<std::uint32_t>(2 - i), "127.0.0.1",
+                            ports[1 - i].number()});
+      nodes[i] = start(each);
+    }
+  }
+
+  lesson_receipt learn(std::size_t which, int count) {
+    return attach(*nodes[which]).learn(chain(count));
+  }
+
+  /// Both show this many concepts, and the same graph.
+  bool agree(std::uint64_t count) {
+    return eventually([&] {
+      std::string digests[2];
+      for (std::size_t i = 0; i < 2; ++i) {
+        auto told = attach(*nodes[i]).ask({.kind = question_kind::digest});
+        if (told.status != errc::ok || report_of(*nodes[i]).concepts != count)
+          return false;
+        digests[i] = told.digest;
+      }
+      return digests[0] == digests[1];
+    });
+  }
+
+  directory homes[2];
+  memory::testing::reserved_port ports[2];
+  config::node_options options[2];
+  std::unique_ptr<node> nodes[2];
+};
 
 } // namespace
 
@@ -167,4 +208,63 @@ TEST_CASE("many learn at once, and each is answered when readers see it",
   for (auto& each : learners)
     CHECK(each.get());
   CHECK(report_of(*here).concepts == 100);
+}
+
+TEST_CASE("two nodes teach each other, also over the death of their actors and "
+          "a restart") {
+  two_nodes both;
+  auto receipt = both.learn(0, 20);
+  REQUIRE(receipt.status == errc::ok);
+  CHECK(receipt.accepted == 39);
+  CHECK(receipt.durable);
+  CHECK(receipt.visible);
+  REQUIRE(both.agree(20));
+
+  for (const auto* doomed :
+       {"replica-.concepts-0", "concept_writer", "replica-disk"}) {
+    REQUIRE(end_child(*both.nodes[0], doomed));
+    REQUIRE(eventually([&] { return both.learn(0, 25).status == errc::ok; }));
+  }
+  CHECK(both.learn(1, 30).status == errc::ok);
+  REQUIRE(both.agree(30));
+
+  both.nodes[0].reset();
+  CHECK(both.learn(1, 40).durable);
+  both.nodes[0] = start(both.options[0]);
+  REQUIRE(both.agree(40));
+
+  auto report = report_of(*both.nodes[0]);
+  CHECK(report.replicated);
+  CHECK(report.unshown == 0);
+  CHECK(report.edges == 39);
+  REQUIRE(report.peers.size() == 1);
+  CHECK(report.peers[0].replica_id == 2);
+  CHECK(eventually([&] {
+    auto now = report_of(*both.nodes[1]).peers;
+    return now.size() == 1 && now[0].connected && now[0].changes_behind == 0;
+  }));
+}
+
+TEST_CASE("a lesson that fits nothing here, or no replica, is told of") {
+  directory where;
+  auto options = with_concepts(where);
+  options.concepts.replication = config::concept_replication::replicas;
+  auto here = start(options);
+  auto client = attach(*here);
+  lesson_writer made;
+  REQUIRE(made.strengthen(concept_id::of_name("nobody"), 1) == errc::ok);
+  auto receipt = client.learn(made.take());
+  CHECK(receipt.status == errc::ok);
+  CHECK(receipt.accepted == 1);
+  CHECK(report_of(*here).refused == 1);
+  const std::string long_text(concepts::limits::max_content_bytes, 'x');
+  REQUIRE(
+    made.learn_concept(concept_id::of_name("essay"), {.content = long_text})
+    == errc::ok);
+  receipt = client.learn(made.take());
+  CHECK(receipt.status == errc::value_size);
+  CHECK(receipt.problem.find("1 MiB") != std::string::npos);
+  // An empty one waits for what came before.
+  CHECK(client.learn({}).status == errc::ok);
+  CHECK(report_of(*here).concepts == 0);
 }

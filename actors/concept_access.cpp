@@ -8,6 +8,9 @@ namespace neuroplex::actors {
 
 namespace {
 
+const replica::shard_name own_replica{std::string{config::concept_replica_name},
+                                      0};
+
 concepts::memory_options options_of(const config::concept_options& given) {
   concepts::memory_options result;
   switch (given.preset) {
@@ -55,14 +58,36 @@ concept_access::open(const config::node_options& options) {
     return std::shared_ptr<concept_access>{};
   auto result = std::make_shared<concept_access>();
   result->options_ = options.concepts;
-  result->directory_ = options.concept_path();
-  auto opened = concepts::concurrent_memory::open(result->directory_, true,
-                                                  options_of(options.concepts));
+  const auto replicated = options.concepts.replicated();
+  result->directory_ =
+    replicated ? options.replica_path() : options.concept_path();
+  // What is replicated lies in the log of the replica, and is shown anew.
+  auto opened =
+    replicated ? concepts::concurrent_memory::make(options_of(options.concepts))
+               : concepts::concurrent_memory::open(
+                 result->directory_, true, options_of(options.concepts));
   if (!opened)
     return failure{opened.code(),
                    "concept.directory: " + opened.error().message()};
   result->memory_ = std::move(*opened);
   return result;
+}
+
+void concept_access::follow(std::shared_ptr<replica_access> replicas) {
+  if (!options_.replicated())
+    return;
+  replicas_ = std::move(replicas);
+  auto& service = replicas_->at(own_replica);
+  replica_ = std::make_shared<concept_replica::graph_replica>(
+    service.replica().state(), *memory_, options_.queue);
+  service.let_follow(replica_);
+  while (!replica_->catch_up()
+         || memory_->visible_sequence() < memory_->accepted_sequence())
+    memory_->reconcile();
+}
+
+void concept_access::submit(replica::job what) {
+  replicas_->submit(own_replica, std::move(what));
 }
 
 void concept_access::attach(const concept_writer_actor& writer) {
@@ -117,6 +142,12 @@ concept_report concept_access::report() const {
   result.lessons = lessons;
   result.questions = questions;
   result.waiting = waiting;
+  if (!replica_)
+    return result;
+  result.replicated = true;
+  result.unshown = replica_->unshown();
+  // The graph refuses what the replica has settled; lessons ask the replica.
+  result.refused = replica_->refused();
   return result;
 }
 

@@ -11,7 +11,9 @@
 #pragma once
 
 #include "actors/concept_messages.hpp"
+#include "actors/concept_replica/graph_replica.hpp"
 #include "actors/interfaces.hpp"
+#include "actors/replica_actor.hpp"
 #include "config/node_options.hpp"
 #include "storage/concept/concurrent_memory.hpp"
 
@@ -41,6 +43,18 @@ public:
     return options_;
   }
 
+  /// With concept.replication replicas: shows what the replica knows, and from
+  /// now on what it hears. Before the actors start.
+  void follow(std::shared_ptr<replica_access> replicas);
+
+  /// Null without replication. All but its figures belong to the jobs.
+  [[nodiscard]] concept_replica::graph_replica* replica() const noexcept {
+    return replica_.get();
+  }
+
+  /// Hands a job to the replica.
+  void submit(replica::job what);
+
   /// The writer from now on, which hears what becomes visible. A node that
   /// stops takes it away, since no handle may outlive the actor system.
   void attach(const concept_writer_actor& writer);
@@ -58,11 +72,14 @@ public:
   std::atomic<std::uint64_t> lessons{0};
   std::atomic<std::uint64_t> questions{0};
   std::atomic<std::uint64_t> waiting{0};
+  std::atomic<std::uint64_t> last_job{0};
 
 private:
   config::concept_options options_;
   std::string directory_;
   std::unique_ptr<concepts::concurrent_memory> memory_;
+  std::shared_ptr<replica_access> replicas_;
+  std::shared_ptr<concept_replica::graph_replica> replica_;
 
   mutable std::mutex mutex_; // for what follows
   concept_writer_actor writer_;

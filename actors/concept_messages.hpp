@@ -33,9 +33,10 @@ struct lesson_request {
 
 /// The first `accepted` entries of a lesson were taken, the others were not and
 /// may be sent again. `unknown_outcome`: they were taken, and whether they
-/// became visible in time is not known. All of a lesson is taken at least once
-/// if it is sent again after that; what is not to happen twice (to strengthen,
-/// to let decay) should be asked for first.
+/// became visible in time is not known; or, with concept.replication, whether
+/// they were taken. All of a lesson is taken at least once if it is sent again
+/// after that; what is not to happen twice (to strengthen, to let decay) should
+/// be asked for first.
 struct lesson_receipt {
   errc status = errc::ok;
   std::string problem;

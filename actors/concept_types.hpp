@@ -72,12 +72,12 @@ auto inspect(Inspector& f, answered_path& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, answer& x) {
-  return inspect_as(f, x, "answer", field("status", x.status),
-                    field("problem", x.problem), field("concepts", x.concepts),
-                    field("links", x.links), field("paths", x.paths),
-                    field("hit", x.hit), field("visited", x.visited),
-                    field("took_ns", x.took_ns), field("sequence", x.sequence),
-                    field("timestamp_us", x.timestamp_us));
+  return inspect_as(
+    f, x, "answer", field("status", x.status), field("problem", x.problem),
+    field("concepts", x.concepts), field("links", x.links),
+    field("paths", x.paths), field("digest", x.digest), field("hit", x.hit),
+    field("visited", x.visited), field("took_ns", x.took_ns),
+    field("sequence", x.sequence), field("timestamp_us", x.timestamp_us));
 }
 
 } // namespace neuroplex::concept_service
@@ -117,6 +117,13 @@ auto inspect(Inspector& f, concept_notice& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, concept_peer& x) {
+  return inspect_as(f, x, "concept_peer", field("replica_id", x.replica_id),
+                    field("connected", x.connected),
+                    field("changes_behind", x.changes_behind));
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, concept_report& x) {
   return inspect_as(
     f, x, "concept_report", field("enabled", x.enabled),
@@ -133,7 +140,9 @@ auto inspect(Inspector& f, concept_report& x) {
     field("segments", x.segments), field("replayed", x.replayed),
     field("cut_bytes", x.cut_bytes), field("lessons", x.lessons),
     field("questions", x.questions), field("waiting", x.waiting),
-    field("holders", x.holders), field("notices", x.notices));
+    field("replicated", x.replicated), field("unshown", x.unshown),
+    field("peers", x.peers), field("holders", x.holders),
+    field("notices", x.notices));
 }
 
 } // namespace neuroplex::actors

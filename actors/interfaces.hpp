@@ -156,6 +156,8 @@ using concept_writer_actor = interface_of<
   // Readers see more than before, or never will again. From the
   // reconciler_actor.
   answers<void>(written_atom),
+  // A lesson was executed by the replica, and what became of it is known.
+  answers<void>(written_atom, std::uint64_t),
   // The time of a lesson is over. Sent by itself.
   answers<void>(pulse_atom)>;
 

@@ -518,6 +518,13 @@ struct concept_notice {
   std::string advice;
 };
 
+/// Another node's replica of concept memory.
+struct concept_peer {
+  std::uint32_t replica_id = 0;
+  bool connected = false;
+  std::uint64_t changes_behind = 0; ///< of ours, not acknowledged
+};
+
 /// A node's concept memory.
 struct concept_report {
   bool enabled = false;
@@ -544,6 +551,9 @@ struct concept_report {
   std::uint64_t lessons = 0;
   std::uint64_t questions = 0;
   std::uint64_t waiting = 0; ///< lessons
+  bool replicated = false;
+  std::uint64_t unshown = 0; ///< changes of the replica, not yet in the log
+  std::vector<concept_peer> peers; ///< of a node's report
   std::vector<concept_holder> holders;
   std::vector<concept_notice> notices;
 };

@@ -100,6 +100,8 @@ public:
     if (!concepts)
       return concepts.error();
     concepts_ = std::move(*concepts);
+    if (concepts_)
+      concepts_->follow(replicas_);
     auto upkeep = upkeep::parts::make(store_, options_);
     if (!upkeep)
       return upkeep.error();

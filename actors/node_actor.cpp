@@ -529,6 +529,27 @@ void node_state::lose(placement::replica_id who, const std::string& reason,
     tell_router(lost_atom_v, who, reason, refused);
 }
 
+// What the replica of concept memory says of its peers.
+void add_concept_peers(node_report& report) {
+  auto& concepts = report.concepts;
+  for (const auto& one : report.replicas) {
+    if (one.space != config::concept_replica_name)
+      continue;
+    for (const auto& peer : one.peers) {
+      concepts.peers.push_back(
+        {.replica_id = peer.replica_id,
+         .connected = peer.connected,
+         .changes_behind = one.recorded - peer.acknowledged});
+      if (peer.connected && peer.incarnation == 0)
+        concepts.notices.push_back(
+          {"peer without replica",
+           "node " + std::to_string(peer.replica_id)
+             + " is connected and has told nothing of its concept memory",
+           "start it with concept.replication replicas"});
+    }
+  }
+}
+
 caf::result<node_report> node_state::report() {
   auto whole = std::make_shared<node_report>();
   auto& result = *whole;
@@ -573,6 +594,7 @@ void node_state::complete(const std::shared_ptr<node_report>& result,
               [](const replica_report& a, const replica_report& b) {
                 return std::tie(a.space, a.shard) < std::tie(b.space, b.shard);
               });
+    add_concept_peers(*result);
     answer.deliver(std::move(*result));
   };
   auto fail = [result, done](const caf::error& error) mutable {

@@ -367,10 +367,12 @@ replica_actor::behavior_type behavior(replica_state::self_pointer self) {
     [state](apply_atom, request& what) { return state->apply(what); },
     [state](batch_atom, batch_request& what) { return state->apply(what); },
     [state](gossip_atom, const replica_message& what) {
-      // What is refused is counted, and shown by the report.
-      static_cast<void>(state->access->at(state->shard)
-                          .replica()
-                          .receive(what.from, what.bytes, replica_now()));
+      auto& service = state->access->at(state->shard);
+      // What is refused is counted, and shown by the report. What is not heard
+      // now is told again.
+      if (!service.overloaded())
+        static_cast<void>(
+          service.replica().receive(what.from, what.bytes, replica_now()));
       state->step();
     },
     [state](met_atom, std::uint32_t peer, const caf::strong_actor_ptr& handle) {
@@ -450,7 +452,13 @@ replica_access::open(const config::node_options& options,
   known.try_emplace("last", crdt::last_writer_wins<std::string>());
   auto result = std::make_shared<replica_access>();
   std::vector<shard_name> shards;
-  for (const auto& space : options.namespaces) {
+  auto spaces = options.namespaces;
+  if (options.concepts.replicated()) {
+    auto& added = spaces.emplace_back();
+    added.name = config::concept_replica_name;
+    added.consistency = config::consistency_level::eventual;
+  }
+  for (const auto& space : spaces) {
     if (!space.replicated())
       continue;
     if (!known.contains(space.resolver))
@@ -485,6 +493,8 @@ replica_access::open(const config::node_options& options,
       return made.error();
     result->services_[name] = std::move(*made);
   }
+  // It has no door for clients.
+  result->spaces_.erase(std::string{config::concept_replica_name});
   return result;
 }
 

@@ -41,7 +41,8 @@ public:
   open(const config::node_options& options,
        const replica_resolvers& resolvers = {});
 
-  /// The settings of a namespace of replicas; null for any other.
+  /// The settings of a namespace of replicas; null for any other. Concept
+  /// memory is none.
   [[nodiscard]] const config::namespace_options*
   find(std::string_view space) const;
 

@@ -15,7 +15,7 @@ foreach(folder IN ITEMS memory config storage crdt consensus actors)
   set(targets neuroplex_${folder})
   if(folder STREQUAL "actors")
     list(APPEND targets neuroplex_agreement neuroplex_byzantine
-      neuroplex_concept_service
+      neuroplex_concept_replica neuroplex_concept_service
       neuroplex_replica neuroplex_resp
       neuroplex_tunnel neuroplex_upkeep)
   elseif(folder STREQUAL "storage")

@@ -212,6 +212,21 @@ maybe_violation check_concepts(const node_options& options) {
     return violation{problem::config, "concept.directory", "none",
                      "a directory, or node.data_dir, since concept.enabled is "
                      "true"};
+  if (!options.concepts.replicated())
+    return std::nullopt;
+  if (options.replica_path().empty())
+    return violation{problem::config, "node.data_dir", "none",
+                     "a directory, since concept.replication is replicas"};
+  if (options.concepts.overflow != concept_overflow::spill)
+    return violation{problem::config, "concept.overflow",
+                     std::string{to_string(options.concepts.overflow)},
+                     "spill, since concept.replication is replicas, which "
+                     "lose nothing; a lesson is refused as busy instead"};
+  for (const auto& space : options.namespaces)
+    if (space.name == concept_replica_name)
+      return violation{problem::config, "namespaces", space.name,
+                       "another name: the replicas of concept memory have "
+                       "this one"};
   return std::nullopt;
 }
 

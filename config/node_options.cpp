@@ -138,6 +138,10 @@ std::string_view to_string(concept_durability value) noexcept {
   return value == concept_durability::none ? "none" : "log";
 }
 
+std::string_view to_string(concept_replication value) noexcept {
+  return value == concept_replication::none ? "none" : "replicas";
+}
+
 std::string to_string(listen_port value) {
   switch (value.mode) {
     case listen_port::kind::off:

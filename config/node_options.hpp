@@ -160,6 +160,15 @@ enum class concept_durability : std::uint8_t {
   log,  ///< once it is on disk and readers see it
 };
 
+/// Whether other nodes learn what is learnt here.
+enum class concept_replication : std::uint8_t {
+  none,     ///< no
+  replicas, ///< each may teach, and all come to the same graph
+};
+
+/// Replicas of concept memory call themselves so; no namespace may.
+inline constexpr std::string_view concept_replica_name = ".concepts";
+
 /// Most shards of a namespace of replicas.
 inline constexpr std::uint32_t max_replica_shards = 64;
 
@@ -458,6 +467,14 @@ struct concept_options {
 
   /// none or log; none.
   concept_durability durability = concept_durability::none;
+
+  /// none or replicas, alike on all nodes; none. With replicas it lies in
+  /// `replica_path`, and has no files of its own.
+  concept_replication replication = concept_replication::none;
+
+  [[nodiscard]] bool replicated() const noexcept {
+    return enabled && replication == concept_replication::replicas;
+  }
 };
 
 struct node_options {
@@ -534,6 +551,7 @@ struct node_options {
 [[nodiscard]] std::string_view to_string(concept_preset value) noexcept;
 [[nodiscard]] std::string_view to_string(concept_overflow value) noexcept;
 [[nodiscard]] std::string_view to_string(concept_durability value) noexcept;
+[[nodiscard]] std::string_view to_string(concept_replication value) noexcept;
 
 /// "off", "auto" or the number.
 [[nodiscard]] std::string to_string(listen_port value);

@@ -34,6 +34,7 @@ constexpr std::array<std::string_view, 4> preset_words{
 constexpr std::array<std::string_view, 4> overflow_words{"spill", "drop_oldest",
                                                          "reject", "block"};
 constexpr std::array<std::string_view, 2> durability_words{"none", "log"};
+constexpr std::array<std::string_view, 2> replication_words{"none", "replicas"};
 
 // Position of a word in its list is the enumerator's number.
 static_assert(static_cast<int>(log_level::debug) + 1 == log_words.size());
@@ -47,6 +48,8 @@ static_assert(static_cast<int>(concept_overflow::block) + 1
               == overflow_words.size());
 static_assert(static_cast<int>(concept_durability::log) + 1
               == durability_words.size());
+static_assert(static_cast<int>(concept_replication::replicas) + 1
+              == replication_words.size());
 
 template <class Enum, std::size_t Count>
 Enum word_to_enum(const setting_value& value,
@@ -683,6 +686,13 @@ constexpr std::array setting_rows{
           .kind = word,
           .doc = "With log, what is learnt is acknowledged when it is on disk",
           NEUROPLEX_WORD(concepts.durability, durability_words)},
+  setting{.name = "concept.replication",
+          .flag = "--concept-replication",
+          .kind = word,
+          .rule = "none or replicas, the same on all nodes",
+          .doc = "With replicas, every node may teach, and all come to the "
+                 "same graph",
+          NEUROPLEX_WORD(concepts.replication, replication_words)},
 };
 
 #undef NEUROPLEX_FIELD

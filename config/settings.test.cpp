@@ -361,3 +361,26 @@ TEST_CASE("a concept memory needs a directory", "[config]") {
   options.concepts.batch = 0;
   CHECK(complaint().starts_with("concept.batch: 0"));
 }
+
+TEST_CASE("a replicated concept memory needs a data directory, loses nothing, "
+          "and has a name of its own",
+          "[config]") {
+  node_options options;
+  auto complaint = [&options] {
+    auto valid = options.validate();
+    return valid ? std::string{} : valid.error().message();
+  };
+  options.concepts.enabled = true;
+  options.concepts.directory = "/var/lib/concepts";
+  options.concepts.replication = concept_replication::replicas;
+  CHECK(complaint().starts_with("node.data_dir: none"));
+  options.data_dir = "/var/lib/neuroplex";
+  CHECK(complaint().empty());
+  options.concepts.overflow = concept_overflow::drop_oldest;
+  CHECK(complaint().starts_with("concept.overflow: drop_oldest"));
+  options.concepts.overflow = concept_overflow::spill;
+  options.namespaces.emplace_back().name = concept_replica_name;
+  CHECK(complaint().starts_with("namespaces: .concepts"));
+  options.concepts.enabled = false;
+  CHECK(complaint().empty());
+}

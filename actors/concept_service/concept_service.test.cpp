@@ -187,7 +187,9 @@ TEST_CASE("each kind of question is answered, or told why not",
   CHECK(ask(*memory, {.names = {"dog"}, .types = {"eats"}}).status
         == errc::not_found);
   for (const auto& wrong :
-       {question{}, question{.kind = static_cast<question_kind>(7)},
+       {question{},
+        question{.kind = static_cast<question_kind>(
+                   concept_service::question_kind_count)},
         question{.kind = question_kind::find_path, .names = {"dog"}},
         question{.kind = question_kind::neighbors, .names = {"dog", "cat"}},
         question{.names = {"dog"}, .max_depth = 0},
@@ -205,6 +207,42 @@ TEST_CASE("each kind of question is answered, or told why not",
     CHECK(told.status == errc::bad_argument);
     CHECK_FALSE(told.problem.empty());
   }
+}
+
+TEST_CASE("a digest tells graphs apart, and not the ways they were learnt",
+          "[concept_service]") {
+  const question whole{.kind = question_kind::digest};
+  auto memory = taught(animals());
+  auto digest = ask(*memory, whole).digest;
+  CHECK(digest.size() == 32);
+  lesson_writer other;
+  auto is = other.type("is");
+  auto chases = other.type("chases");
+  for (const auto* name : {"animal", "cat", "dog"})
+    REQUIRE(other.learn_concept(named(name), {.content = name}) == errc::ok);
+  REQUIRE(other.learn_association({named("dog"), named("cat"), *chases, 0, 2})
+          == errc::ok);
+  for (const auto* name : {"cat", "dog"})
+    REQUIRE(other.learn_association({named(name), named("animal"), *is})
+            == errc::ok);
+  auto elsewhere = taught(other.take());
+  CHECK(ask(*elsewhere, whole).digest == digest);
+  REQUIRE(elsewhere->strengthen(named("dog"), 1) == errc::ok);
+  REQUIRE(elsewhere->flush(60s) == errc::ok);
+  auto stronger = ask(*elsewhere, whole).digest;
+  CHECK(stronger != digest);
+  REQUIRE(elsewhere->decay(named("dog"), 0.5F) == errc::ok);
+  REQUIRE(elsewhere->flush(60s) == errc::ok);
+  CHECK(ask(*elsewhere, whole).digest == digest);
+  auto chased = elsewhere->types().find("chases");
+  REQUIRE(chased);
+  REQUIRE(elsewhere->forget(association{named("dog"), named("cat"), *chased})
+          == errc::ok);
+  REQUIRE(elsewhere->flush(60s) == errc::ok);
+  CHECK(ask(*elsewhere, whole).digest != digest);
+  auto cut = whole;
+  cut.max_visited = 2;
+  CHECK(ask(*memory, cut).hit == concepts::bound_hit::visited);
 }
 
 TEST_CASE("an answer that grows too long leaves content out, then ends",

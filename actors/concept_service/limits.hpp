@@ -26,5 +26,6 @@ inline constexpr std::size_t max_answer_bytes = std::size_t{8} << 20;
 
 /// Lessons that wait to become visible, or for room.
 inline constexpr std::size_t max_waiting_lessons = 4'096;
+inline constexpr std::size_t max_waiting_bytes = std::size_t{64} << 20;
 
 } // namespace neuroplex::concept_service::limits

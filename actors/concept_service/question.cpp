@@ -1,5 +1,7 @@
 #include "actors/concept_service/question.hpp"
 
+#include "storage/concept/graph_digest.hpp"
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -34,7 +36,8 @@ constexpr std::array<name_count, question_kind_count> names_of_kind{
    {1, limits::max_question_names},
    {1, limits::max_question_names},
    {0, 0},
-   {0, 1}}};
+   {0, 1},
+   {0, 0}}};
 
 std::optional<failure> check(const question& asked) {
   auto refuse = [](const char* what) {
@@ -156,6 +159,9 @@ private:
         break;
       case question_kind::search_vector:
         return ask_vector();
+      case question_kind::digest:
+        ask_digest();
+        break;
     }
     return std::nullopt;
   }
@@ -166,6 +172,12 @@ private:
     for (auto slot : found.found)
       if (has_room())
         add(slot);
+  }
+
+  void ask_digest() {
+    auto whole = digest_of(in_, types_, walk_.bounds);
+    result_.digest = std::move(whole.digits);
+    result_.hit = whole.hit;
   }
 
   // Who is named is not its own neighbour.

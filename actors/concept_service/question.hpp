@@ -35,9 +35,10 @@ enum class question_kind : std::uint8_t {
   search_text,   ///< what has content that begins with `text`
   search_vector, ///< what has vectors near to `vector`, or, if that is empty,
                  ///< to the one of the concept in `names`
+  digest,        ///< is it the same as elsewhere
 };
 
-inline constexpr std::uint8_t question_kind_count = 7;
+inline constexpr std::uint8_t question_kind_count = 8;
 
 struct question {
   question_kind kind = question_kind::query_concept;
@@ -90,6 +91,7 @@ struct answer {
   std::vector<answered_concept> concepts;
   std::vector<answered_link> links;
   std::vector<answered_path> paths;
+  std::string digest; ///< of all, as storage/concept/graph_digest.hpp has it
   concepts::bound_hit hit = concepts::bound_hit::none;
   std::uint64_t visited = 0;
   std::uint64_t took_ns = 0;

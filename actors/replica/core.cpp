@@ -29,7 +29,7 @@ core::core(core_options options, recovered_state from,
     asked_reserve_{from.reserved}, numbered_{from.recorded},
     sequence_{from.sequence}, written_{from.sequence} {
   for (auto node : options_.peers)
-    peers_[node];
+    answered(peers_[node]);
   if (from.incarnation == 0)
     add_record(record_kind::renew, self_.incarnation, {});
   reserve_ahead();
@@ -304,7 +304,7 @@ void core::peer_met(std::uint32_t node, const moment& now) {
     return;
   auto& peer = found->second;
   peer.connected = true;
-  peer.under_way = false;
+  answered(peer);
   peer.probe_sent.reset();
   send(node, my_digest(frame_kind::digest));
   pump(node, peer, now);
@@ -318,7 +318,10 @@ void core::peer_lost(std::uint32_t node) {
 
 void core::tick(const moment& now) {
   for (auto& [node, peer] : peers_)
-    if (peer.under_way && now.steady - peer.sent_at >= options_.resend) {
+    if (peer.under_way && now.steady - peer.sent_at >= peer.patience) {
+      // Lost, or still waiting there: who is slow must not get more to do.
+      constexpr auto longest = 32;
+      peer.patience = std::min(2 * peer.patience, longest * options_.resend);
       peer.under_way = false;
       pump(node, peer, now);
     }
@@ -347,7 +350,7 @@ milliseconds core::next_due() const {
   auto due = next_digest_;
   for (const auto& [node, peer] : peers_) {
     if (peer.under_way)
-      due = std::min(due, peer.sent_at + options_.resend);
+      due = std::min(due, peer.sent_at + peer.patience);
     if (options_.gives == promise::bounded_staleness && peer.connected)
       due =
         std::min(due, peer.probe_sent ? *peer.probe_sent + options_.resend
@@ -481,7 +484,7 @@ expected<void> core::admit(peer& from, const frame& what, const moment& now) {
     from.acknowledged = 0;
     from.kept_bytes = 0;
     from.joined = 0;
-    from.under_way = false;
+    answered(from);
     from.put_off = false;
     from.fresh_at.reset();
     synchronizer_.add_peer(what.from);
@@ -534,7 +537,7 @@ void core::renew(std::uint32_t incarnation) {
   for (auto& [node, peer] : peers_) {
     peer.acknowledged = 0;
     peer.kept_bytes = 0;
-    peer.under_way = false;
+    answered(peer);
     peer.put_off = false;
     if (peer.id)
       synchronizer_.add_peer(*peer.id);
@@ -545,7 +548,8 @@ void core::renew(std::uint32_t incarnation) {
   reserve_ahead();
 }
 
-void core::join_recorded(const fact_delta& delta, const moment& now) {
+// False: it brought nothing new.
+bool core::join_recorded(const fact_delta& delta, const moment& now) {
   auto facts_before = state_.facts();
   auto known = state_.context().includes(delta.context());
   NEUROPLEX_ENSURE(state_.merge(delta));
@@ -553,9 +557,10 @@ void core::join_recorded(const fact_delta& delta, const moment& now) {
     if (is_register(what.kind))
       NEUROPLEX_ENSURE(clock_.observe(what.written, now.unix_time));
   if (known && state_.facts() == facts_before)
-    return;
+    return false;
   add_record(record_kind::other, 0, delta.encode());
   unwritten_.back().context = delta.context();
+  return true;
 }
 
 // A part may lack what it came from, until its sender has told all, or somebody
@@ -592,9 +597,12 @@ expected<void> core::take_deltas(std::uint32_t node, peer& from,
     answer(node, std::move(mine));
   };
   if (what.kind == frame_kind::part) {
-    from.partly_here = true;
-    join_recorded(*what.delta, now);
-    asks_all();
+    // Told twice, it is asked on once: else each repetition would go on for
+    // itself.
+    if (join_recorded(*what.delta, now)) {
+      from.partly_here = true;
+      asks_all();
+    }
     return {};
   }
   if (options_.gives == promise::causal && what.knows) {
@@ -627,11 +635,17 @@ expected<void> core::take_deltas(std::uint32_t node, peer& from,
   return {};
 }
 
+// Nothing is under way to it. Who was slow may be slow again.
+void core::answered(peer& from) const {
+  from.under_way = false;
+  from.patience = std::max(options_.resend, from.patience / 2);
+}
+
 void core::acknowledged(peer& from, std::uint64_t last) {
   auto reaction = synchronizer_.receive(
     *from.id, {crdt::sync_kind::acknowledge, 0, last, {}, {}}, state_);
   NEUROPLEX_ENSURE(reaction);
-  from.under_way = false;
+  answered(from);
   from.acknowledged = std::max(from.acknowledged, last);
   if (from.acknowledged == synchronizer_.recorded())
     from.kept_bytes = 0;
@@ -647,7 +661,7 @@ expected<void> core::take_digest(std::uint32_t node, peer& from,
                                  const frame& what, const moment& now) {
   if (!what.digest)
     return refused(errc::protocol, "a digest that is not there");
-  from.under_way = false;
+  answered(from);
   auto [delta, all] = lacking(*what.digest);
   const auto recorded = synchronizer_.recorded();
   if (delta.empty() && recorded == 0)

@@ -157,6 +157,11 @@ public:
     return state_;
   }
 
+  /// As shard_state::watch.
+  void watch(place_watcher* watcher) noexcept {
+    state_.watch(watcher);
+  }
+
   /// To write with. `io` when the disk has failed, `overflow` for a clock at
   /// its end.
   [[nodiscard]] expected<write_context> writer(const moment& now);
@@ -268,6 +273,7 @@ private:
     bool put_off = false;     ///< too much was kept for it: by digest, later
     bool partly_here = false; ///< we have a part of what it told by digest
     milliseconds sent_at{};
+    milliseconds patience{}; ///< for an answer; longer each time none came
     std::uint64_t acknowledged = 0;
     std::uint64_t kept_bytes = 0;
     std::uint64_t joined = 0; ///< of its changes, without a gap
@@ -301,13 +307,14 @@ private:
   expected<void> take_deltas(std::uint32_t node, peer& from, const frame& what,
                              const moment& now);
   void note_closed(peer& from, const frame& what);
-  void join_recorded(const fact_delta& delta, const moment& now);
+  bool join_recorded(const fact_delta& delta, const moment& now);
   void answer(std::uint32_t node, frame what);
   expected<void> take_digest(std::uint32_t node, peer& from, const frame& what,
                              const moment& now);
   void take_comparison(std::uint32_t node, const frame& what);
   void settle_probe(peer& from);
   void acknowledged(peer& from, std::uint64_t last);
+  void answered(peer& from) const;
   void pump(std::uint32_t node, peer& to, const moment& now);
   void pump_all(const moment& now);
   void send(std::uint32_t to, frame what);

@@ -271,6 +271,34 @@ TEST_CASE("what a replica says it holds is what it would have to send") {
   CHECK(state.bytes() == 0);
 }
 
+TEST_CASE("a part that is told twice is asked on once") {
+  // Of messages that node 1 sends until node 2 has 8 MiB, in parts of 2.
+  auto sent = [](std::size_t doubled) {
+    world all{2};
+    all.cut(1, 2);
+    constexpr std::size_t value_bytes = 512 << 10;
+    for (auto i = 0; i < 16; ++i)
+      all.ask(1, {"SET", "k" + std::to_string(i),
+                  std::string(value_bytes, static_cast<char>('a' + i))});
+    all.write(1);
+    const auto before = all.at(1).status(all.now()).messages_sent;
+    all.heal();
+    for (auto round = 0; !all.same() && round < 200; ++round) {
+      all.write(1);
+      all.write(2);
+      if (all.under_way() != 0) {
+        auto keep = doubled != 0;
+        doubled -= keep ? 1 : 0;
+        all.deliver(0, keep);
+      }
+      all.pass(milliseconds{1});
+    }
+    REQUIRE(all.same());
+    return all.at(1).status(all.now()).messages_sent - before;
+  };
+  CHECK(sent(6) <= sent(0) + 6);
+}
+
 TEST_CASE("hostile messages are refused whole") {
   world all{2};
   static_cast<void>(all.ask(1, {"SADD", "s", "x"}));

@@ -25,6 +25,11 @@ service::open(const service_options& options, disk& files, const moment& now) {
   return result;
 }
 
+void service::let_follow(std::shared_ptr<follower> who) {
+  follower_ = std::move(who);
+  core_.watch(follower_.get());
+}
+
 bool service::submit(job what) {
   {
     std::lock_guard guard{mutex_};
@@ -148,6 +153,7 @@ bool service::step(const moment& now) {
   for (auto at = held_.rbegin(); at != held_.rend() && at->sequence == 0; ++at)
     at->sequence = core_.last_sequence();
   release(now);
+  behind_ = follower_ && !follower_->catch_up();
   disk_job wanted{.whose = options_.name, .records = core_.take_records()};
   if (std::exchange(wants_snapshot_, false))
     wanted.snapshot = core_.snapshot();
@@ -191,6 +197,8 @@ void service::drop_all() noexcept {
 }
 
 milliseconds service::next_due() const {
+  if (behind_)
+    return milliseconds{0};
   auto due = core_.next_due();
   for (const auto& one : blocked_)
     due = std::min(due, one.deadline);

@@ -21,6 +21,7 @@
 
 #include <functional>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -60,12 +61,30 @@ struct service_options {
   text_resolver resolver = crdt::last_writer_wins<std::string>();
 };
 
+/// Keeps something else up to date with what a replica knows.
+class follower : public place_watcher {
+public:
+  /// At the end of each step. False: it is behind, and is called again soon.
+  virtual bool catch_up() = 0;
+
+  /// It is behind by so much that peers should tell more later.
+  [[nodiscard]] virtual bool overloaded() const = 0;
+};
+
 class service {
 public:
   /// Makes the replica from what the disk has. Blocks: the first records are
   /// written here.
   static expected<std::unique_ptr<service>>
   open(const service_options& options, disk& files, const moment& now);
+
+  /// Has somebody follow from the next step on; one at most.
+  void let_follow(std::shared_ptr<follower> who);
+
+  /// As its follower is.
+  [[nodiscard]] bool overloaded() const {
+    return follower_ && follower_->overloaded();
+  }
 
   /// Hands over a job; true when nobody has been told yet that there are any.
   [[nodiscard]] bool submit(job what);
@@ -130,6 +149,8 @@ private:
   service_options options_;
   disk& disk_;
   core core_;
+  std::shared_ptr<follower> follower_;
+  bool behind_ = false;
   std::list<job> blocked_;   ///< wait for fresher state
   std::list<held_job> held_; ///< wait for the disk, in order
   std::list<asked_job> asked_;

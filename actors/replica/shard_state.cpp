@@ -46,6 +46,8 @@ void shard_state::insert(const crdt::dot& made_by, fact what) {
   sum.hash += crdt::combine(made_by.counter, fingerprint);
   ++sum.facts;
   ++fact_count_;
+  if (watcher_ != nullptr)
+    watcher_->changed(key->first, where->first);
 }
 
 shard_state::dot_map::iterator shard_state::erase(crdt::replica_id replica,
@@ -55,6 +57,8 @@ shard_state::dot_map::iterator shard_state::erase(crdt::replica_id replica,
   const auto key = which->second.key;
   const auto where = which->second.where;
   const auto fingerprint = which->second.fingerprint;
+  if (watcher_ != nullptr)
+    watcher_->changed(key->first, where->first);
   std::erase_if(where->second, [&](const version& one) {
     if (one.made_by != crdt::dot{replica, counter})
       return false;

@@ -43,6 +43,8 @@ struct change_batch {
   }
 };
 
+class place_watcher;
+
 class shard_state {
 public:
   using delta_type = fact_delta;
@@ -105,6 +107,11 @@ public:
   shard_state(const shard_state&) = delete; // the index points into the keys
   shard_state& operator=(const shard_state&) = delete;
   ~shard_state() = default;
+
+  /// Who hears of each fact that comes or goes from now on; null for nobody.
+  void watch(place_watcher* watcher) noexcept {
+    watcher_ = watcher;
+  }
 
   // -- changes of this replica ------------------------------------------------
 
@@ -185,6 +192,19 @@ private:
   crdt::causal_context context_;
   std::size_t fact_count_ = 0;
   std::uint64_t bytes_ = 0;
+  place_watcher* watcher_ = nullptr;
+};
+
+/// Hears of changes of a state, those of this replica and those that it was
+/// told.
+class place_watcher {
+public:
+  virtual ~place_watcher() = default;
+
+  /// A fact has come to this place, or is about to go. What the place shows
+  /// may be asked when the change is over, not here.
+  virtual void changed(const std::string& key,
+                       const shard_state::place& where) = 0;
 };
 
 } // namespace neuroplex::replica

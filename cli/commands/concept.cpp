@@ -318,6 +318,10 @@ outcome run_show(context& ctx, const query_given& given) {
   return ask_and_show(ctx, given, question_kind::query_concept, show_search);
 }
 
+outcome run_digest(context& ctx, const query_given& given) {
+  return ask_and_show(ctx, given, question_kind::digest, show_digest);
+}
+
 outcome run_stats(context& ctx, const query_given& given) {
   auto store = given.store.open(false);
   if (!store)
@@ -529,6 +533,12 @@ void add_concept(CLI::App& app, context& ctx) {
                          "Show concepts, their strength and content", run_show);
   show.add_option("NAME", some->names, "Names of concepts")->required();
   add_changes(command, ctx);
+
+  auto whole = std::make_shared<query_given>();
+  auto& digest =
+    add_query(command, ctx, whole, "digest",
+              "Show digits that are the same for the same graph", run_digest);
+  add_bounds(digest, *whole);
 
   auto all = std::make_shared<query_given>();
   add_query(command, ctx, all, "stats", "Show how much a store holds",

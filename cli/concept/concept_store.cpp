@@ -5,6 +5,8 @@
 #include "cli/terminal/units.hpp"
 #include "storage/concept/concurrent_memory.hpp"
 
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace neuroplex::cli {
@@ -184,7 +186,17 @@ private:
   }
 
   expected<void> send(actors::lesson_wait until) {
-    auto receipt = client_.learn(lesson_.take(), until);
+    // A node that is busy and has taken nothing is asked again for a while.
+    constexpr std::chrono::milliseconds pause{50};
+    constexpr auto most_tries = 200;
+    const auto lesson = lesson_.take();
+    auto receipt = client_.learn(lesson, until);
+    for (auto tries = 1; receipt.status == errc::busy && receipt.accepted == 0
+                         && tries < most_tries;
+         ++tries) {
+      std::this_thread::sleep_for(pause);
+      receipt = client_.learn(lesson, until);
+    }
     if (receipt.status == errc::ok)
       return {};
     return failure{receipt.status, receipt.problem};

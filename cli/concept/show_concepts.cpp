@@ -236,6 +236,15 @@ void show_subgraph(context& ctx, const answer& found) {
           << '\n';
 }
 
+void show_digest(context& ctx, const answer& found) {
+  if (ctx.output == output_format::json)
+    return print(ctx, {{"digest", found.digest},
+                       {"sequence", found.sequence},
+                       {"bound_hit", bound_json(found.hit)}});
+  ctx.out << found.digest << '\n';
+  tell_bound(ctx, found.hit);
+}
+
 void show_memory(context& ctx, const actors::concept_report& report) {
   if (ctx.output == output_format::json)
     return print(ctx, concepts_json(report));
@@ -252,6 +261,11 @@ json concepts_json(const actors::concept_report& report) {
     notices.push_back({{"state", each.state},
                        {"reason", each.reason},
                        {"advice", each.advice}});
+  auto peers = json::array();
+  for (const auto& each : report.peers)
+    peers.push_back({{"replica_id", each.replica_id},
+                     {"connected", each.connected},
+                     {"changes_behind", each.changes_behind}});
   return {{"enabled", report.enabled},
           {"directory", report.directory},
           {"concepts", report.concepts},
@@ -276,9 +290,30 @@ json concepts_json(const actors::concept_report& report) {
           {"lessons", report.lessons},
           {"questions", report.questions},
           {"waiting", report.waiting},
+          {"replicated", report.replicated},
+          {"unshown", report.unshown},
+          {"peers", peers},
           {"holders", holders},
           {"health", notices}};
 }
+
+namespace {
+
+std::string peers_text(const actors::concept_report& report) {
+  if (report.peers.empty())
+    return "no peers";
+  std::string text;
+  for (const auto& each : report.peers)
+    text +=
+      (text.empty() ? "node " : ", node ") + std::to_string(each.replica_id)
+      + (each.connected ? "" : " (not connected)") + " "
+      + (each.changes_behind == 0
+           ? std::string{"has all of ours"}
+           : "lacks " + human_count(each.changes_behind, "change", "changes"));
+  return text;
+}
+
+} // namespace
 
 void add_concepts(fact_list& facts, const actors::concept_report& report) {
   if (!report.enabled)
@@ -297,6 +332,10 @@ void add_concepts(fact_list& facts, const actors::concept_report& report) {
             human_count(report.reconciliations, "time", "times") + " up to "
               + human_count(report.sequence) + ", "
               + human_count(report.disk_flushes, "flush", "flushes"));
+  if (report.replicated)
+    facts.add("replicated", peers_text(report) + ", "
+                              + human_count(report.unshown, "change", "changes")
+                              + " not yet shown here");
   for (const auto& each : report.notices)
     facts.add("concept health", config::escape(each.state) + ": "
                                   + config::escape(each.reason) + ": "

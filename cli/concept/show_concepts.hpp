@@ -31,6 +31,7 @@ void show_nearest(context& ctx, const concept_service::answer& found);
 void show_subgraph(context& ctx, const concept_service::answer& found);
 
 /// What a store or a node holds.
+void show_digest(context& ctx, const concept_service::answer& found);
 void show_memory(context& ctx, const actors::concept_report& report);
 
 /// The figures of a concept memory.

@@ -77,7 +77,7 @@ CORES = ("actors/concept_service/", "actors/resp/", "actors/tunnel/",
          "actors/upkeep/")
 # Parts that have sockets and threads of their own, and no CAF either.
 WITHOUT_CAF = CORES + ("actors/agreement/", "actors/byzantine/",
-                       "actors/replica/")
+                       "actors/concept_replica/", "actors/replica/")
 TEST_ONLY = {"catch2", "rapidcheck", "rapidcheck.h"}
 
 # Headers of the C library and the kernel that are neither C++ nor ours.

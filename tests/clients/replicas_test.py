@@ -1,7 +1,11 @@
-"""Three nodes with replicas of database 0, as clients of Redis see them: every
-node writes, all converge, also over a SIGKILL, a wiped disk and a partition.
+"""Three nodes with replicas of database 0, as clients of Redis see them, and of
+a concept memory: every node writes and teaches, all converge, also over a
+SIGKILL, a wiped disk and a partition.
 
-Use: replicas_test.py PATH-OF-neuroplex [all | partition]
+Use: replicas_test.py PATH-OF-neuroplex [all | partition | wordnet]
+
+`wordnet` measures how long WordNet, taught at one node, takes to be known at
+the others; it is no test.
 
 `partition` runs each node on a host of its own, a network namespace, with the
 tunnel between them, which iptables interrupts; it needs root, ip and iptables.
@@ -73,6 +77,7 @@ class Nodes:
                  "--port", str(self.basp[which]),
                  "--resp-port", str(self.resp[which]),
                  "--reconnect", "100ms", "--request-timeout", "20s",
+                 "--concepts", "true", "--concept-replication", "replicas",
                  "--space", ",".join(self.spaces), *self.links(which)]
         with open(os.path.join(self.home(which), "output"), "ab") as output:
             self.processes[which] = subprocess.Popen(
@@ -105,14 +110,14 @@ class Nodes:
                 process.kill()
                 process.wait()
 
-    def run(self, which, *words):
+    def run(self, which, *words, text=None):
         """A command of an operator on the host of a node, about that node."""
         words = [self.program, *words, "--node", self.address(which)]
         return subprocess.run(self.at_host(which, words), capture_output=True,
-                              text=True, check=False)
+                              text=True, check=False, input=text)
 
-    def command(self, which, *words):
-        done = self.run(which, *words)
+    def command(self, which, *words, text=None):
+        done = self.run(which, *words, text=text)
         if done.returncode != 0:
             sys.exit(f"{words}: {done.stderr}")
         return done.stdout
@@ -125,6 +130,23 @@ class Nodes:
     def replica(self, which, space="default"):
         return next(one for one in self.replicas(which)
                     if one["space"] == space)
+
+    def concept(self, which, *words, text=None):
+        return json.loads(self.command(which, "concept", *words, "--output",
+                                       "json", text=text))
+
+    def teach(self, which, *things):
+        """Things are names of concepts, and (source, target) associations."""
+        return self.concept(which, "load", "jsonl", "-", text="\n".join(
+            json.dumps({"id": thing, "content": f"about {thing}"}
+                       if isinstance(thing, str) else
+                       {"source": thing[0], "target": thing[1], "type": "to"})
+            for thing in things))
+
+    def strength(self, which, name):
+        found = self.run(which, "concept", "show", name, "--output", "json")
+        return json.loads(found.stdout)["concepts"][0]["strength"] \
+            if found.returncode == 0 else None
 
     def bytes_sent(self, *whose):
         return sum(self.replica(which)["bytes_sent"] for which in whose)
@@ -147,6 +169,34 @@ class Nodes:
 def same(ways, wanted, *words):
     wait_for(lambda: all(way.ask(*words) == wanted for way in ways),
              f"{words} is {wanted!r} at all nodes")
+
+
+def same_graph(nodes, count):
+    """All nodes show the same concepts and associations; digits tell."""
+    def agree():
+        found = [nodes.concept(which, "stats") for which in range(3)]
+        return all(one["concepts"] == count for one in found) and len(
+            {nodes.concept(which, "digest")["digest"]
+             for which in range(3)}) == 1
+    wait_for(agree, f"{count} concepts in the same graph at all nodes")
+
+
+def every_node_teaches(nodes):
+    for which in range(3):
+        nodes.teach(which, f"here{which}", f"there{which}",
+                    (f"here{which}", f"there{which}"))
+    same_graph(nodes, 6)
+    nodes.teach(2, ("there0", "here1"))
+    nodes.concept(0, "strengthen", "here1", "1.5")
+    nodes.concept(1, "forget", "here2")
+    same_graph(nodes, 5)
+    expect([nodes.strength(which, "here1") for which in range(3)], [2.5] * 3)
+    steps = nodes.concept(1, "path", "here0", "there1")["paths"][0]["steps"]
+    expect([one["concept"] for one in steps],
+           ["here0", "there0", "here1", "there1"])
+    refused = nodes.run(0, "concept", "load", "jsonl", "-",
+                        text='{"source":"here0","target":"?","type":"to"}')
+    expect_in("1 line was refused", refused.stderr)
 
 
 def every_node_writes(nodes, ways):
@@ -181,9 +231,11 @@ def killed(nodes, ways):
         expect(ways[1].ask("SADD", "log", f"entry{number}"), b":1\r\n")
     nodes.kill(1)
     expect(ways[0].ask("SADD", "log", "meanwhile"), b":1\r\n")
+    nodes.teach(0, "meanwhile", ("there1", "meanwhile"))
     nodes.start(1)
     ways[1] = nodes.connect(1)
     same(ways, b":201\r\n", "SCARD", "log")
+    same_graph(nodes, 6)
 
 
 def wiped(nodes, ways):
@@ -199,6 +251,8 @@ def wiped(nodes, ways):
         sys.exit("a node whose disk was wiped has the incarnation it had")
     expect(ways[2].ask("SADD", "log", "again"), b":1\r\n")
     same(ways, b":202\r\n", "SCARD", "log")
+    nodes.teach(2, "again")
+    same_graph(nodes, 7)
 
 
 def compared(nodes):
@@ -264,6 +318,7 @@ def run_all(program):
         nodes.start(which)
     ways = [nodes.connect(which) for which in range(3)]
     every_node_writes(nodes, ways)
+    every_node_teaches(nodes)
     killed(nodes, ways)
     wiped(nodes, ways)
     wait_for(lambda: compared(nodes), "no node differs")
@@ -336,7 +391,14 @@ def both_sides_write(nodes, ways):
     for _ in range(2000):
         expect(ways[0].reply(), b":1\r\n")
     same(ways, b":2000\r\n", "SCARD", "s")
+    nodes.teach(0, "ship", *(f"old{number}" for number in range(500)))
+    same_graph(nodes, 501)
     nodes.drop(2)
+    for which, side in ((0, "left"), (2, "right")):
+        nodes.teach(which, *(f"{side}{number}" for number in range(50)),
+                    ("ship", f"{side}0"))
+        nodes.concept(which, "strengthen", "ship", "2")
+    nodes.concept(0, "forget", "old0")
     for number in range(100):
         expect(ways[0].ask("SADD", "s", f"left{number}"), b":1\r\n")
         expect(ways[2].ask("SADD", "s", f"right{number}"), b":1\r\n")
@@ -352,6 +414,8 @@ def both_sides_write(nodes, ways):
     same(ways, b"$3\r\n200\r\n", "GET", "n")
     took = time.monotonic() - healed
     spent = nodes.bytes_sent(0, 1, 2) - before
+    same_graph(nodes, 600)
+    expect([nodes.strength(which, "ship") for which in range(3)], [5.0] * 3)
     whole = nodes.replica(0)["fact_bytes"]
     print(f"both sides wrote 200 times; {took:.2f} s after the heal all nodes "
           f"had all, for {spent} bytes; the whole state has {whole}")
@@ -400,6 +464,39 @@ def run_partition(program):
     nodes.close()
 
 
+def resident_mib(process):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) // 1024 for line in status
+                    if line.startswith("RssAnon:"))
+
+
+def measure_wordnet(program):
+    nodes = Nodes(program, ["default:consistency=eventual"])
+    for which in range(3):
+        nodes.start(which)
+    before = [resident_mib(process) for process in nodes.processes]
+    began = time.monotonic()
+    learnt = nodes.concept(0, "load", "wordnet")
+    taught = time.monotonic()
+    same_graph(nodes, learnt["concepts"])
+    same = time.monotonic()
+    replica = nodes.replica(0, ".concepts")
+    grown = [resident_mib(process) - idle
+             for process, idle in zip(nodes.processes, before)]
+    nodes.kill(1)
+    killed = time.monotonic()
+    nodes.start(1)
+    print(f"{learnt['concepts']} concepts and {learnt['edges']} associations, "
+          f"taught at node 1 in {taught - began:.1f} s, the same graph at "
+          f"nodes 2 and 3 {same - taught:.1f} s later; node 1 has "
+          f"{replica['facts']} facts with {replica['fact_bytes'] / 1e6:.1f} MB "
+          f"of names and values, has sent {replica['bytes_sent'] / 1e6:.1f} MB "
+          f"to both; memory has grown by {grown} MiB; node 2 answers again "
+          f"{time.monotonic() - killed:.1f} s after a SIGKILL")
+    same_graph(nodes, learnt["concepts"])
+    nodes.close()
+
+
 if __name__ == "__main__":
-    run_partition(main_binary()) if sys.argv[2:] == ["partition"] \
-        else run_all(main_binary())
+    {"partition": run_partition, "wordnet": measure_wordnet}.get(
+        "".join(sys.argv[2:]), run_all)(main_binary())
