@@ -48,6 +48,14 @@ if(NEUROPLEX_SANITIZE)
   add_compile_options(-fsanitize=${NEUROPLEX_SANITIZE}
     -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${NEUROPLEX_SANITIZE})
+  # Clang 14 tells the sources in another way than GCC.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    if(NEUROPLEX_SANITIZE MATCHES "address")
+      add_compile_definitions(__SANITIZE_ADDRESS__)
+    elseif(NEUROPLEX_SANITIZE MATCHES "thread")
+      add_compile_definitions(__SANITIZE_THREAD__)
+    endif()
+  endif()
   # GCC cannot see through what a sanitizer inserts and warns in vain.
   add_compile_options(
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
