@@ -228,12 +228,11 @@ void shared_view::show(const graph_version& next) {
   show_types();
   auto words =
     std::bit_cast<std::array<std::uint64_t, detail::version_words>>(next);
-  // Pairs with the acquire fence in `load`: who saw a word of this version sees
-  // that the one before, if not this one, is the newest.
-  std::atomic_thread_fence(std::memory_order_release);
+  // Pairs with the acquire in `load`: who saw a word of this version sees that
+  // the one before, if not this one, is the newest.
   auto& shown = root_->versions[next.number % root_->versions.size()];
   for (std::size_t i = 0; i < words.size(); ++i)
-    shown[i].store(words[i], std::memory_order_relaxed);
+    shown[i].store(words[i], std::memory_order_release);
   // Pairs with the loads in `load`.
   root_->newest.store(next.number, std::memory_order_seq_cst);
 }
@@ -366,9 +365,9 @@ expected<shared_snapshot> view_reader::load() const {
       }
       const auto& shown = root_->versions[wanted % root_->versions.size()];
       std::array<std::uint64_t, detail::version_words> words;
+      // Pairs with the release in `show`.
       for (std::size_t i = 0; i < words.size(); ++i)
-        words[i] = shown[i].load(std::memory_order_relaxed);
-      std::atomic_thread_fence(std::memory_order_acquire);
+        words[i] = shown[i].load(std::memory_order_acquire);
       // Named in the slot while it was the newest, so that no scan could miss
       // it, and copied before it was another's turn.
       auto now = root_->newest.load(std::memory_order_seq_cst);

@@ -110,12 +110,14 @@ expected<ring_file> ring_file::create(const write_rings_options& options) {
   rings_header header{rings_magic, rings_version, options.rings,
                       options.ring_bytes};
   ring_file made{std::move(*file)};
-  for (const auto& done :
-       {made.file_.write(
-          {reinterpret_cast<const char*>(&header), sizeof header}),
-        made.map(), made.file_.give_name()})
-    if (!done)
-      return done.error();
+  const std::string_view bytes{reinterpret_cast<const char*>(&header),
+                               sizeof header};
+  if (auto written = made.file_.write(bytes); !written)
+    return written.error();
+  if (auto mapped = made.map(); !mapped)
+    return mapped.error();
+  if (auto named = made.file_.give_name(); !named)
+    return named.error();
   return made;
 }
 
