@@ -52,7 +52,8 @@ done
 
 test_packages=(
   catch2 librapidcheck-dev liblmdb-dev libtbb-dev
-  clang clang-format clang-tidy g++-aarch64-linux-gnu git python3
+  clang clang-format clang-tidy g++-aarch64-linux-gnu git libclang-rt-dev
+  python3
   iproute2 iptables openssl redis-tools strace zstd
 )
 
