@@ -7,7 +7,7 @@
 namespace neuroplex::limits {
 
 /// Version of the messages between nodes; peers must have the same.
-inline constexpr std::uint32_t protocol_version = 7;
+inline constexpr std::uint32_t protocol_version = 8;
 
 /// Longest value that travels in a message. Larger ones go through the segment.
 inline constexpr std::size_t max_message_value_bytes = std::size_t{8} << 20;

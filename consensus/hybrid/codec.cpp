@@ -205,7 +205,13 @@ void fields(Io& io, X& what) {
   io(what.begun);
   fields(io, what.accepted);
   io(what.by_leader);
-  io(what.suspects);
+}
+
+template <class Io, is<doubt> X>
+void fields(Io& io, X& what) {
+  io(what.replica);
+  io(what.epoch);
+  io(what.by);
 }
 
 template <class Io, is<stop> X>
@@ -473,6 +479,10 @@ std::string begun_statement(group_id group, const epoch_info& where,
 std::string head_statement(group_id group, epoch_number epoch,
                            const head& what) {
   return statement('h', group, epoch, what);
+}
+
+std::string doubt_statement(group_id group, const doubt& what) {
+  return statement('d', group, what.replica, what.epoch);
 }
 
 std::string stop_statement(group_id group, const stop& what) {

@@ -46,6 +46,7 @@ inline constexpr std::uint8_t wire_version = 0x81;
 begun_statement(group_id group, const epoch_info& where, const digest& root);
 [[nodiscard]] std::string head_statement(group_id group, epoch_number epoch,
                                          const head& what);
+[[nodiscard]] std::string doubt_statement(group_id group, const doubt& what);
 [[nodiscard]] std::string stop_statement(group_id group, const stop& what);
 [[nodiscard]] std::string holding_statement(group_id group,
                                             const holding& what);

@@ -26,21 +26,22 @@ std::vector<message_body> one_of_each() {
   asked.tags = slice::copy_of("sixteen bytes ..");
   epoch_info where{3, mode::raft, 2};
   head last{9, some_digest(1)};
-  return {raft_message{3, slice::copy_of("inner"), some_signature(2)},
-          raft_message{3, slice::copy_of("inner"), std::nullopt},
-          ask{asked},
-          answer{where, 3, true, slice::copy_of("result")},
-          standing{where, some_digest(4), some_signature(5), last,
-                   some_signature(6), true},
-          stop{2, 3, last, some_signature(7), some_signature(8)},
-          holding{2, 3, last, some_signature(9)},
-          entries_wanted{3, last},
-          entries_sent{
-            3,
-            last,
-            some_digest(3),
-            {{1, 8, raft::entry_kind::nothing, {}},
-             {1, 9, raft::entry_kind::command, slice::copy_of("command")}}}};
+  return {
+    raft_message{3, slice::copy_of("inner"), some_signature(2)},
+    raft_message{3, slice::copy_of("inner"), std::nullopt},
+    ask{asked},
+    answer{where, 3, true, slice::copy_of("result")},
+    standing{where, some_digest(4), some_signature(5), last, some_signature(6)},
+    doubt{2, 3, some_signature(10)},
+    stop{2, 3, last, some_signature(7), some_signature(8)},
+    holding{2, 3, last, some_signature(9)},
+    entries_wanted{3, last},
+    entries_sent{
+      3,
+      last,
+      some_digest(3),
+      {{1, 8, raft::entry_kind::nothing, {}},
+       {1, 9, raft::entry_kind::command, slice::copy_of("command")}}}};
 }
 
 std::vector<record> one_record_of_each() {

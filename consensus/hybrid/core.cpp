@@ -464,9 +464,14 @@ void core::tell_standing() {
     const auto& known = epochs_[followed_.epoch];
     said.accepted = known.vouched;
     said.by_leader = known.by_leader;
-    said.suspects = run_->suspects;
   }
   broadcast(said, last_write_ + (records_.empty() ? 0 : 1));
+  if (!run_ || !run_->suspects)
+    return;
+  doubt own_doubt{options_.agreement.id, followed_.epoch, {}};
+  own_doubt.by =
+    keys_.own->sign(doubt_statement(options_.agreement.group, own_doubt));
+  broadcast(own_doubt, 0);
 }
 
 void core::receive(node_id from, const standing& body) {
@@ -490,10 +495,6 @@ void core::receive(node_id from, const standing& body) {
   }
   if (!run_)
     return;
-  if (body.suspects)
-    run_->suspicions[from] = now_;
-  else
-    run_->suspicions.erase(from);
   // The leader signed for a chain that is not ours.
   const auto& here = epochs_[followed_.epoch];
   if (body.accepted.index > 0 && body.accepted.index <= here.links.size()

@@ -137,6 +137,11 @@ private:
     time since{};
   };
 
+  struct heard_doubt {
+    doubt what{};
+    time at{}; ///< when it was last heard, from whomever
+  };
+
   /// The present epoch by Raft.
   struct raft_run {
     explicit raft_run(ledger copy) : running{std::move(copy)} {
@@ -156,7 +161,7 @@ private:
     std::map<raft::request_id, node_id> proposals{};
     std::map<node_id, std::uint64_t> proposed{}; ///< by the leader
     std::map<node_id, waiting_ask> waiting{};
-    std::map<node_id, time> suspicions{}; ///< of others, when heard
+    std::map<node_id, heard_doubt> doubts{}; ///< of others
     std::map<node_id, stop> stops{};
     std::map<std::pair<head, node_id>, holding> holdings{};
     std::map<head, write_id> held{}; ///< own holdings, and what they wait for
@@ -243,6 +248,7 @@ private:
   void consider_stopping();
   void stop_here();
   void tell_stop();
+  void receive(node_id from, const doubt& body);
   void receive(node_id from, const stop& body);
   void receive(node_id from, const holding& body);
   void hold(const head& what, write_id after);

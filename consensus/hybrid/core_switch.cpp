@@ -12,8 +12,8 @@ namespace {
 /// Bytes of entries that one message carries.
 constexpr std::size_t piece_bytes = std::size_t{1} << 20;
 
-/// A suspicion counts for so many intervals since it was heard.
-constexpr int suspicion_intervals = 4;
+/// A doubt counts for so many intervals since it was heard.
+constexpr int doubt_intervals = 4;
 
 } // namespace
 
@@ -38,11 +38,10 @@ void core::consider_stopping() {
     return;
   std::size_t count = cause ? 1 : 0;
   for (auto other : options_.agreement.replicas) {
-    auto heard = run_->suspicions.find(other);
-    auto fresh =
-      heard != run_->suspicions.end()
-      && now_ - heard->second
-           <= suspicion_intervals * options_.agreement.resend_interval;
+    auto heard = run_->doubts.find(other);
+    auto fresh = heard != run_->doubts.end()
+                 && now_ - heard->second.at
+                      <= doubt_intervals * options_.agreement.resend_interval;
     if (other != options_.agreement.id
         && (fresh || run_->stops.contains(other)))
       ++count;
@@ -78,7 +77,11 @@ void core::tell_stop() {
     said.by = keys_.own->sign(stop_statement(options_.agreement.group, said));
     own = run_->stops.emplace(self, said).first;
   }
-  broadcast(own->second, run_->stopped_after);
+  // With the words for which we stopped, or others might go on without us.
+  for (const auto& [replica, one] : run_->doubts)
+    broadcast(one.what, run_->stopped_after);
+  for (const auto& [replica, one] : run_->stops)
+    broadcast(one, run_->stopped_after);
   for (const auto& [replica, one] : run_->stops)
     if (locate(followed_.epoch, one.last))
       hold(one.last, run_->stopped_after);
@@ -86,10 +89,30 @@ void core::tell_stop() {
     broadcast(run_->holdings.at({what, self}), after);
 }
 
-void core::receive(node_id from, const stop& body) {
-  if (!run_ || body.epoch != followed_.epoch || body.replica != from)
+void core::receive(node_id from, const doubt& body) {
+  if (!run_ || body.epoch != followed_.epoch
+      || body.replica == options_.agreement.id
+      || !options_.agreement.index_of(body.replica))
     return;
-  auto known = run_->stops.find(from);
+  auto known = run_->doubts.find(body.replica);
+  auto again = known != run_->doubts.end() && known->second.what == body;
+  if (!again
+      && !keys_.own->is_signed(body.replica,
+                               doubt_statement(options_.agreement.group, body),
+                               body.by)) {
+    trust_.saw(from, fault_kind::false_proof, now_);
+    return;
+  }
+  run_->doubts[body.replica] = {body, now_};
+}
+
+// From who stopped, or passed on.
+void core::receive(node_id from, const stop& body) {
+  if (!run_ || body.epoch != followed_.epoch
+      || body.replica == options_.agreement.id
+      || !options_.agreement.index_of(body.replica))
+    return;
+  auto known = run_->stops.find(body.replica);
   if (known != run_->stops.end() && known->second == body)
     return;
   if (!is_valid(settled_.rules(), body)) {
@@ -98,10 +121,10 @@ void core::receive(node_id from, const stop& body) {
   }
   if (known != run_->stops.end()) {
     if (!(known->second.last == body.last))
-      trust_.saw(from, fault_kind::equivocation, now_);
+      trust_.saw(body.replica, fault_kind::equivocation, now_);
     return;
   }
-  run_->stops.emplace(from, body);
+  run_->stops.emplace(body.replica, body);
   if (!epochs_[followed_.epoch].stopped)
     return;
   if (locate(followed_.epoch, body.last))

@@ -56,9 +56,18 @@ struct standing {
   signature begun{}; ///< for the two above
   head accepted{};
   signature by_leader{}; ///< for `accepted`, unless its index is 0
-  bool suspects = false; ///< wants the epoch by Raft to end
 
   friend bool operator==(const standing&, const standing&) = default;
+};
+
+/// "I want this epoch by Raft to end": at an interval, as long as it does. Who
+/// stopped for it passes it on, so that nobody can have a few stop alone.
+struct doubt {
+  node_id replica = nobody;
+  epoch_number epoch = 0;
+  signature by{};
+
+  friend bool operator==(const doubt&, const doubt&) = default;
 };
 
 /// "I do nothing in this epoch any more; this is the last that I accepted."
@@ -101,7 +110,7 @@ struct entries_sent {
 };
 
 using message_body = std::variant<raft_message, ask, answer, standing, stop,
-                                  holding, entries_wanted, entries_sent>;
+                                  holding, entries_wanted, entries_sent, doubt>;
 
 struct message {
   group_id group = 0;

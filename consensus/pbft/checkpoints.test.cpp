@@ -39,6 +39,48 @@ TEST_CASE("a replica that was away fetches the state, and a lying piece is "
   CHECK(four.at(4).misdeeds().count_of(1, misdeed::bad_piece) > 0);
 }
 
+TEST_CASE("a replica that is behind fetches a state, however fast the others "
+          "make the next one",
+          "[pbft]") {
+  group four;
+  four.stop(4);
+  for (int i = 0; i < 9; ++i)
+    REQUIRE(four.ask("x"));
+  four.start(4);
+  for (int i = 0; i < 20 && four.at(4).state().transfers == 0; ++i) {
+    for (int checkpoint = 0; checkpoint < 4; ++checkpoint)
+      REQUIRE(four.ask("x"));
+    four.wait(50ms);
+  }
+  CHECK(four.at(4).state().transfers == 1);
+}
+
+TEST_CASE("what was fetched of a state that the others gave up is not fetched "
+          "again",
+          "[pbft]") {
+  constexpr int pieces_a_round = 4;
+  group four;
+  four.stop(4);
+  for (int i = 0; i < 30; ++i)
+    REQUIRE(four.ask("sixteen bytes :)"));
+  int left = 0;
+  four.pass = [&](node_id, const packet& what) {
+    return what.to != 4 || !std::holds_alternative<piece>(body_of(what))
+           || left-- > 0;
+  };
+  four.start(4);
+  for (int i = 0; i < 40 && four.at(4).state().transfers == 0; ++i) {
+    left = pieces_a_round;
+    for (int checkpoint = 0; checkpoint < 4; ++checkpoint)
+      REQUIRE(four.ask("x"));
+    four.wait(400ms);
+  }
+  CHECK(four.at(4).state().transfers == 1);
+  four.pass = {};
+  four.wait(2s);
+  CHECK(four.nodes[4].state.text == four.nodes[1].state.text);
+}
+
 TEST_CASE("two signed states of one replica after one sequence number are "
           "evidence for anybody",
           "[pbft]") {

@@ -52,9 +52,20 @@ inline options options_for(node_id id, std::size_t replicas = 4,
   return settings;
 }
 
-/// A state machine that joins the operations it is given.
+/// A state machine that joins the operations it is given. What is appended
+/// leaves all pieces of its state as they were but the last.
 struct journal {
+  static constexpr std::size_t piece_bytes = 16;
+
   std::string text{};
+
+  [[nodiscard]] std::vector<slice> pieces() const {
+    std::vector<slice> result;
+    for (std::size_t at = 0; at < text.size(); at += piece_bytes)
+      result.push_back(
+        slice::copy_of(std::string_view{text}.substr(at, piece_bytes)));
+    return result;
+  }
 
   slice execute(const request& what) {
     text += std::string{what.operation.view()} + ";";
@@ -135,7 +146,7 @@ public:
       for (const auto& asked : what.requests)
         done.results.push_back(one.state.execute(asked));
       if (what.checkpoint)
-        done.pieces = {slice::copy_of(one.state.text)};
+        done.pieces = one.state.pieces();
       one.executed.push_back(what.sequence);
       turn(id, done);
     }

@@ -288,9 +288,13 @@ void core::resend() {
       send_checkpoint(sequence);
   for (const auto& [sequence, of] : wanted_)
     broadcast(batch_wanted{sequence, of}, 0);
+  auto fetching = transfer_ && transfer_->moved;
   if (transfer_)
     ask_for_state();
-  if (ahead_ && now_ - ahead_since_ >= options_.resend_interval)
+  // One that goes on by itself needs none, unless it goes another way.
+  auto stuck = std::exchange(executed_before_, executed_) == executed_;
+  if (ahead_ && !fetching && (stuck || checkpoints_.contains(ahead_->sequence))
+      && now_ - ahead_since_ >= options_.resend_interval)
     begin_transfer();
 }
 

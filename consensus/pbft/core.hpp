@@ -169,8 +169,9 @@ private:
     stable_proof proof{};
     std::size_t source = 0; ///< place of the replica that is asked
     std::vector<digest> digests{};
-    std::vector<slice> pieces{};
-    std::size_t have = 0;
+    std::vector<std::optional<slice>> pieces{}; ///< once there is a manifest
+    std::map<digest, slice> known{}; ///< of states that were aimed at before
+    std::size_t next = 0;            ///< place of the piece that is asked for
     bool has_manifest = false;
     bool moved = false; ///< since it was asked for again
   };
@@ -259,6 +260,7 @@ private:
   void learn_stable(const stable_proof& what);
   void adopt_stable(const stable_proof& what);
   void begin_transfer();
+  void go_on_with_transfer();
   void ask_for_state();
   void finish_transfer();
   void install_checkpoint(sequence_number sequence);
@@ -339,7 +341,8 @@ private:
   std::map<sequence_number, own_checkpoint> checkpoints_{};
   std::map<sequence_number, std::map<node_id, checkpoint>> checkpoint_votes_{};
   std::optional<stable_proof> ahead_{}; ///< proven, and beyond our state
-  time ahead_since_{};
+  time ahead_since_{};                  ///< whichever was proven since
+  sequence_number executed_before_ = 0; ///< when we last said where we are
   std::optional<state_transfer> transfer_{};
   std::optional<sequence_number> installing_{};
 

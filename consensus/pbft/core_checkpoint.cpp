@@ -118,10 +118,11 @@ void core::learn_stable(const stable_proof& what) {
     adopt_stable(what);
     return;
   }
-  if (!ahead_ || ahead_->sequence < what.sequence) {
-    ahead_ = what;
+  // The others may make checkpoints faster than we would begin to fetch one.
+  if (!ahead_)
     ahead_since_ = now_;
-  }
+  if (!ahead_ || ahead_->sequence < what.sequence)
+    ahead_ = what;
 }
 
 void core::adopt_stable(const stable_proof& what) {
@@ -157,10 +158,21 @@ void core::begin_transfer() {
     return; // waits for the disk
   if (own != checkpoints_.end())
     accuse(options_.id, misdeed::divergent_state, 0, ahead_->sequence);
-  auto source = transfer_ ? transfer_->source : self_;
-  transfer_ = state_transfer{};
-  transfer_->proof = *ahead_;
-  transfer_->source = source;
+  state_transfer fresh;
+  fresh.proof = *ahead_;
+  fresh.source = self_;
+  if (transfer_) {
+    // The others no longer have what we aimed at. Most of it is in the new one,
+    // so that we come nearer each time, however fast they go on.
+    fresh.source = transfer_->source;
+    fresh.next = transfer_->next;
+    fresh.known = std::move(transfer_->known);
+    for (std::size_t i = 0; i < transfer_->pieces.size(); ++i)
+      if (transfer_->pieces[i])
+        fresh.known.emplace(transfer_->digests[i],
+                            *std::move(transfer_->pieces[i]));
+  }
+  transfer_ = std::move(fresh);
   ask_for_state();
 }
 
@@ -177,8 +189,25 @@ void core::ask_for_state() {
     send(source, manifest_wanted{all.proof.sequence}, 0);
   else
     send(source,
-         piece_wanted{all.proof.sequence, static_cast<std::uint32_t>(all.have)},
+         piece_wanted{all.proof.sequence, static_cast<std::uint32_t>(all.next)},
          0);
+}
+
+// Asks for the next piece that we lack, or is done.
+void core::go_on_with_transfer() {
+  auto& all = *transfer_;
+  auto lacking = [&] {
+    for (std::size_t i = 0; i < all.pieces.size(); ++i)
+      if (auto place = (all.next + i) % all.pieces.size(); !all.pieces[place])
+        return place;
+    return all.pieces.size();
+  };
+  all.next = lacking();
+  if (all.next == all.pieces.size())
+    return finish_transfer();
+  all.moved = true;
+  ask_for_state();
+  all.moved = true;
 }
 
 void core::receive(node_id from, const manifest_wanted& body) {
@@ -197,11 +226,18 @@ void core::receive(node_id from, const manifest& body) {
     accuse(from, misdeed::bad_piece, 0, body.sequence);
     return;
   }
-  transfer_->digests = body.pieces;
-  transfer_->has_manifest = true;
-  transfer_->moved = true;
-  ask_for_state();
-  transfer_->moved = true;
+  auto& all = *transfer_;
+  all.digests = body.pieces;
+  all.has_manifest = true;
+  all.pieces.resize(all.digests.size());
+  for (const auto& [sequence, own] : checkpoints_)
+    for (std::size_t i = 0; i < own.pieces.size(); ++i)
+      all.known.emplace(own.digests[i], own.pieces[i]);
+  for (std::size_t i = 0; i < all.digests.size(); ++i)
+    if (auto found = all.known.find(all.digests[i]); found != all.known.end())
+      all.pieces[i] = found->second;
+  all.known.clear();
+  go_on_with_transfer();
 }
 
 void core::receive(node_id from, const piece_wanted& body) {
@@ -216,33 +252,30 @@ void core::receive(node_id from, const piece_wanted& body) {
 void core::receive(node_id from, const piece& body) {
   if (!transfer_ || !transfer_->has_manifest || installing_
       || body.sequence != transfer_->proof.sequence
-      || body.index != transfer_->have)
+      || body.index != transfer_->next)
     return;
   if (crypto_->hash(body.data.view()) != transfer_->digests[body.index]) {
     accuse(from, misdeed::bad_piece, 0, body.sequence);
     return;
   }
-  transfer_->pieces.push_back(body.data);
-  ++transfer_->have;
-  transfer_->moved = true;
-  if (transfer_->have < transfer_->digests.size()) {
-    ask_for_state();
-    transfer_->moved = true;
-    return;
-  }
-  finish_transfer();
+  transfer_->pieces[body.index] = body.data;
+  go_on_with_transfer();
 }
 
 void core::finish_transfer() {
   auto done = std::move(*transfer_);
   transfer_.reset();
   ++transfer_count_;
+  std::vector<slice> pieces;
+  pieces.reserve(done.pieces.size());
+  for (auto& one : done.pieces)
+    pieces.push_back(*std::move(one));
   // If ours was another, so is all that was built on it.
   checkpoints_.erase(checkpoints_.lower_bound(done.proof.sequence),
                      checkpoints_.end());
-  keep_checkpoint(done.proof.sequence, done.pieces);
+  keep_checkpoint(done.proof.sequence, pieces);
   checkpoints_[done.proof.sequence].after =
-    remember(checkpoint_record{done.proof.sequence, std::move(done.pieces)});
+    remember(checkpoint_record{done.proof.sequence, std::move(pieces)});
   // State and proof are one write.
   adopt_stable(done.proof);
   install_checkpoint(done.proof.sequence);

@@ -9,6 +9,13 @@ namespace {
 /// More than a replica asks for in one life.
 constexpr std::uint64_t requests_of_a_life = 1'000'000;
 
+/// Whether a packet says that its sender stopped.
+bool tells_stop(const pbft::packet& one, hybrid::node_id sender) {
+  auto read = hybrid::decode_message(one.bytes);
+  const auto* said = read ? std::get_if<hybrid::stop>(&read->body) : nullptr;
+  return said != nullptr && said->replica == sender;
+}
+
 } // namespace
 
 hybrid_replica::hybrid_replica(kernel& world, machine& box, carrier carry,
@@ -54,9 +61,14 @@ hybrid_replica::counts hybrid_replica::seen() const {
 
 bool hybrid_replica::carry_out(hybrid::effects& wanted) {
   const auto id = settings_.agreement.id;
+  const auto now = node()->state();
+  invariants_.saw_suspicion(now);
   for (const auto& one : wanted.packets) {
     if (!box_.survives()) {
       return false;
+    }
+    if (now.stopped_epoch && tells_stop(one, id)) {
+      invariants_.saw_stop(id, now.where.epoch);
     }
     carry_(id, one, 0);
   }

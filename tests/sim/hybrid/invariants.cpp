@@ -78,21 +78,30 @@ void hybrid_invariants::saw_switch(hybrid::node_id replica,
   }
 }
 
-void hybrid_invariants::saw_status(hybrid::node_id replica,
-                                   const hybrid::status& now) {
-  auto& own = lives_[replica];
+void hybrid_invariants::saw_suspicion(const hybrid::status& now) {
   if (now.suspects) {
     suspected_.insert(now.where.epoch);
   }
+}
+
+void hybrid_invariants::saw_status(hybrid::node_id replica,
+                                   const hybrid::status& now) {
+  auto& own = lives_[replica];
   if (now.stopped_epoch && !suspected_.contains(now.where.epoch)) {
     world_.fail("none alone: " + replica_text(replica) + " left epoch "
                 + std::to_string(now.where.epoch)
                 + ", in which no correct replica suspected anything");
   }
+  if (now.where.how == hybrid::mode::raft && !now.stopped && !now.stopped_epoch
+      && stopped_.contains({replica, now.where.epoch})) {
+    world_.fail("words are kept: " + replica_text(replica)
+                + " goes on in epoch " + std::to_string(now.where.epoch)
+                + ", in which it had told that it stopped");
+  }
   if (now.rolled_back > own.rolled_back) {
     const auto before = epochs_.find(now.where.epoch - 1);
     if (before == epochs_.end() || !lies(before->second.leader)) {
-      world_.fail("nothing is taken back: " + replica_text(replica)
+      world_.fail("nothing taken back: " + replica_text(replica)
                   + " took back what ran before epoch "
                   + std::to_string(now.where.epoch)
                   + ", whose leader did not lie");

@@ -10,10 +10,11 @@
 //   once            each command has one position
 //   validity        what is settled was asked for by its client
 //   no gaps         each replica settles one position after the other
-//   nothing is taken back   what ran under a leader that does not lie is
-//   settled none alone      an epoch by Raft is left only after a correct
-//   replica
+//   nothing taken back   what ran under a leader that does not lie is settled
+//   none alone      an epoch by Raft is left only after a correct replica
 //                   suspected something, and for the same next epoch by all
+//   words are kept  who told that it stopped in an epoch goes on in it in no
+//                   later life
 //   epochs only grow   in one life of a replica
 //
 // Threads: none; belongs to the kernel.
@@ -58,6 +59,12 @@ public:
 
   void saw_execution(hybrid::node_id replica, const hybrid::execution& what);
   void saw_switch(hybrid::node_id replica, const hybrid::epoch_info& to);
+  /// Before any of its packets leaves, which may be the last thing it does.
+  void saw_suspicion(const hybrid::status& now);
+  /// It told somebody that it stopped in an epoch.
+  void saw_stop(hybrid::node_id replica, hybrid::epoch_number epoch) {
+    stopped_.emplace(replica, epoch);
+  }
   void saw_status(hybrid::node_id replica, const hybrid::status& now);
 
   [[nodiscard]] hybrid::epoch_number last_epoch() const noexcept {
@@ -92,6 +99,7 @@ private:
   std::map<std::pair<hybrid::node_id, std::uint64_t>, std::uint64_t> numbers_;
   std::map<hybrid::epoch_number, hybrid::epoch_info> epochs_;
   std::set<hybrid::epoch_number> suspected_;
+  std::set<std::pair<hybrid::node_id, hybrid::epoch_number>> stopped_;
   std::map<hybrid::node_id, life> lives_;
   std::array<std::uint64_t, 2> settled_by_{};
 };

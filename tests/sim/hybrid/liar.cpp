@@ -289,7 +289,9 @@ bool hybrid_liar::alter(int face, pbft::node_id to,
       return false;
     }
     if (dice_.coin()) {
-      said->suspects = !said->suspects;
+      hybrid::doubt alone{settings_.agreement.id, said->where.epoch, {}};
+      alone.by = keys_.own->sign(hybrid::doubt_statement(group, alone));
+      body = alone;
     } else {
       said->root = any_digest(dice_);
       said->begun = keys_.own->sign(
