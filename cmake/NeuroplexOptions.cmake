@@ -94,15 +94,21 @@ function(neuroplex_precompile_caf target)
     $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endfunction()
 
-# neuroplex_test_options(<target>): a test is compiled more often than its own
-# code is run, and Catch2 takes a second a file to parse.
-function(neuroplex_test_options target)
+# neuroplex_optimise_less(<target>): for what takes longer to compile than it
+# runs.
+function(neuroplex_optimise_less target)
   if(CMAKE_BUILD_TYPE STREQUAL "Release")
     # Without -O2, GCC 12 takes a long std::string for a short one in vain.
     target_compile_options(${target} PRIVATE -O1
       $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds>
       $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
   endif()
+endfunction()
+
+# neuroplex_test_options(<target>): a test is compiled more often than its own
+# code is run, and Catch2 takes a second a file to parse.
+function(neuroplex_test_options target)
+  neuroplex_optimise_less(${target})
   # It pays from the third time on that it is parsed.
   get_target_property(sources ${target} SOURCES)
   list(LENGTH sources count)
